@@ -1,0 +1,1 @@
+//! One call: signalling, negotiated media and interview as one machine. Pure.

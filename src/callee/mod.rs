@@ -1,0 +1,1 @@
+//! Scripted respondents: a SIP user agent server for demo, tests and load. Edge.

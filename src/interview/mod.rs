@@ -1,0 +1,1 @@
+//! The flow controller: select, collect, process. Pure.

@@ -1,0 +1,29 @@
+//! Baton: an outbound-call gateway that survives the death of the machine that carries the call.
+//!
+//! The map of the rooms stands in ARCHITECTURE.md; this file is their list. Pure rooms know no clock,
+//! no socket, no task and no randomness of the machine; edge rooms carry out what they say.
+
+pub mod id;
+pub mod time;
+
+pub mod call;
+pub mod dialplan;
+pub mod interview;
+pub mod outcome;
+pub mod questionnaire;
+pub mod rtp;
+pub mod sdp;
+pub mod sip;
+pub mod xml;
+
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: respondents live in real time")]
+pub mod callee;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: a person sits in front of it")]
+pub mod cli;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets, threads, clock")]
+pub mod node;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: files and commands")]
+pub mod prompts;
+pub mod settings;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: files and a writer thread")]
+pub mod store;

@@ -1,0 +1,3 @@
+//! The `baton` binary: reads arguments and calls the room `cli`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Shards that own calls, SIP transports, media engine. Edge.

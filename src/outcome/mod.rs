@@ -1,0 +1,1 @@
+//! How attempts end: dispositions and their AAPOR codes. Pure.

@@ -1,0 +1,1 @@
+//! Audio files and speech, encoded once to ready-to-send frames. Edge.

@@ -1,0 +1,1 @@
+//! Questionnaire XML, read to a checked definition. Pure.

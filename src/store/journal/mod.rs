@@ -1,0 +1,1 @@
+//! The journal of this instance: its own call records. Edge.

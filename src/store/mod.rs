@@ -1,0 +1,3 @@
+//! Everything that is kept on disk. Edge.
+
+pub mod journal;
