@@ -1,3 +1,5 @@
-//! The `baton` binary: reads arguments and calls the room `cli`.
+//! The `baton` binary: hands its arguments to the room `cli` and returns its exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    baton::cli::main()
+}

@@ -1,1 +1,4 @@
 //! Scripted respondents: a SIP user agent server for demo, tests and load. Edge.
+
+pub mod pattern;
+pub mod script;

@@ -1,1 +1,97 @@
 //! The command line. Edge.
+//!
+//! One file per subcommand; each has `Args` (what clap reads) and `run(&Args) -> anyhow::Result<Exit>`.
+//! Results go to stdout, everything said to a person about the run goes to stderr. Exit codes: [`Exit`],
+//! and docs/cli.md.
+
+mod callee;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a command ended, as its exit code.
+///
+/// ```text
+/// 0 Done    it did what was asked, and found nothing wrong
+/// 1 Not     it ran, but: differences, errors in a checked file, a call that was not completed
+/// 2 Usage   the command line, a file or a setting is wrong; nothing was started
+/// 3 Machine an address is taken, the disk is full, no permission: nothing in the files is wrong
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: it did what was asked, and found nothing wrong.
+    Done,
+    /// 1: it ran, but its finding is negative.
+    Not,
+    /// 2: the command line, a file or a setting is wrong.
+    Usage,
+    /// 3: the machine refused: an address is taken, the disk is full.
+    Machine,
+}
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Not => 1,
+            Self::Usage => 2,
+            Self::Machine => 3,
+        }
+    }
+}
+
+/// Places phone calls over SIP, asks a questionnaire by keypad, and keeps every answer.
+#[derive(Debug, Parser)]
+#[command(name = "baton", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 ran but the finding is negative, 2 wrong usage or file, \
+                        3 the machine refused.\nRUST_LOG=baton=debug shows what happens inside.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer calls like people: scripted respondents on one SIP address
+    Callee(callee::Args),
+}
+
+/// Reads the process's arguments, runs the command, says errors on stderr.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse(); // clap exits with 2 by itself on a wrong command line
+    log_to_stderr();
+    let ended = match &arguments.command {
+        Command::Callee(args) => callee::run(args),
+    };
+    match ended {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            say_error(&error);
+            ExitCode::from(code_of(&error).code())
+        }
+    }
+}
+
+/// An error of the machine ends in 3, every other one is a wrong file or argument: 2.
+fn code_of(error: &anyhow::Error) -> Exit {
+    if error.is::<MachineError>() { Exit::Machine } else { Exit::Usage }
+}
+
+/// An error that no file and no argument is to blame for; its exit code is 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct MachineError(anyhow::Error);
+
+#[expect(clippy::print_stderr, reason = "the one place where the command line says its errors")]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("baton: {error:#}");
+}
+
+/// Log lines to stderr, `warn` unless RUST_LOG says otherwise.
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
