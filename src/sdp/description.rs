@@ -1,0 +1,1 @@
+//! A description as it came in (RFC 8866), read leniently.
