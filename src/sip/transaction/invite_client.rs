@@ -1,0 +1,199 @@
+//! INVITE client transaction: RFC 3261 §17.1.1 with RFC 6026 §7.2.
+//!
+//! ```text
+//! Calling --1xx--> Proceeding
+//!    |  \             |   \---2xx--> Accepted --M (64*T1)--> Terminated
+//!    B   \--300-699---+-----------> Completed --D (32 s)---> Terminated
+//!    \--> Terminated (given up)        ACK, again for each repeat
+//! ```
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Lapse, Transmit};
+use crate::sip::timers::{Reliability, Repeat, Timer};
+use crate::time::Timestamp;
+
+/// An INVITE of ours and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteClient {
+    branch: String,
+    to: SocketAddr,
+    reliability: Reliability,
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    Calling { request: Bytes, repeat: Option<Repeat>, give_up: Timestamp },
+    Proceeding { request: Bytes },
+    Completed { ack: Bytes, until: Timestamp },
+    Accepted { until: Timestamp },
+    Terminated,
+}
+
+/// What a response meant to the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InviteReceived {
+    /// A provisional response: the caller's user should hear of it.
+    Provisional,
+    /// A 2xx, the first, a repeat or another fork's: the session acknowledges each (RFC 6026 §7.2).
+    Success,
+    /// The first final response that is not 2xx; the ACK is now on its way.
+    Failure,
+    /// A repeat of that; the ACK is to be sent again.
+    FailureAgain,
+    /// Nothing that this state listens to.
+    Stray,
+}
+
+impl InviteClient {
+    /// Starts the transaction; the owner sends `request` to `to`.
+    #[must_use]
+    pub fn new(
+        now: Timestamp,
+        request: Bytes,
+        branch: String,
+        to: SocketAddr,
+        reliability: Reliability,
+    ) -> Self {
+        let repeat = Repeat::start(Timer::A, now, reliability);
+        let give_up = Timer::B.deadline(now, reliability);
+        Self { branch, to, reliability, state: State::Calling { request, repeat, give_up } }
+    }
+
+    /// The branch that its responses carry.
+    #[must_use]
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
+    /// Where the INVITE went: its CANCEL and the ACK of a failure go there too (§9.1, §17.1.1.3).
+    #[must_use]
+    pub const fn destination(&self) -> SocketAddr {
+        self.to
+    }
+
+    /// The INVITE, until its final response comes.
+    #[must_use]
+    pub const fn request(&self) -> Option<&Bytes> {
+        match &self.state {
+            State::Calling { request, .. } | State::Proceeding { request } => Some(request),
+            State::Completed { .. } | State::Accepted { .. } | State::Terminated => None,
+        }
+    }
+
+    /// A response with this status came. `ack` builds the ACK of §17.1.1.3 from the INVITE; it is asked
+    /// once, for the first 300-699.
+    pub fn receive(
+        &mut self,
+        now: Timestamp,
+        status: u16,
+        ack: impl FnOnce(&Bytes) -> Option<Bytes>,
+    ) -> InviteReceived {
+        match (&self.state, status) {
+            (State::Calling { request, .. } | State::Proceeding { request }, ..200) => {
+                self.state = State::Proceeding { request: request.clone() };
+                InviteReceived::Provisional
+            }
+            (State::Calling { .. } | State::Proceeding { .. }, 200..300) => {
+                self.state = State::Accepted { until: Timer::M.deadline(now, self.reliability) };
+                InviteReceived::Success
+            }
+            (State::Calling { request, .. } | State::Proceeding { request }, 300..) => {
+                let Some(ack) = ack(request) else { return InviteReceived::Stray };
+                self.state = State::Completed { ack, until: Timer::D.deadline(now, self.reliability) };
+                InviteReceived::Failure
+            }
+            (State::Accepted { .. }, 200..300) => InviteReceived::Success,
+            (State::Completed { .. }, 300..) => InviteReceived::FailureAgain,
+            (State::Completed { .. } | State::Accepted { .. } | State::Terminated, _) => {
+                InviteReceived::Stray
+            }
+        }
+    }
+
+    /// The ACK of a failure, while its repeats may still come.
+    #[must_use]
+    pub const fn failure_ack(&self) -> Option<&Bytes> {
+        match &self.state {
+            State::Completed { ack, .. } => Some(ack),
+            State::Calling { .. } | State::Proceeding { .. } | State::Accepted { .. } | State::Terminated => {
+                None
+            }
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn timeout(&mut self, now: Timestamp) -> Lapse {
+        match &mut self.state {
+            State::Calling { give_up, .. } if *give_up <= now => {
+                self.state = State::Terminated;
+                Lapse::GaveUp
+            }
+            State::Calling { request, repeat, .. } => Lapse::resend_if_due(repeat, request, now),
+            State::Completed { until, .. } | State::Accepted { until } if *until <= now => {
+                self.state = State::Terminated;
+                Lapse::Nothing
+            }
+            State::Proceeding { .. }
+            | State::Completed { .. }
+            | State::Accepted { .. }
+            | State::Terminated => Lapse::Nothing,
+        }
+    }
+
+    /// When [`Self::timeout`] is wanted next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Calling { repeat, give_up, .. } => {
+                Timestamp::earliest(repeat.map(|repeat| repeat.at()), Some(*give_up))
+            }
+            State::Completed { until, .. } | State::Accepted { until } => Some(*until),
+            State::Proceeding { .. } | State::Terminated => None,
+        }
+    }
+
+    /// The record was restored: what may not have left before. An INVITE that a provisional response has
+    /// answered is not sent again: it is known to have arrived, and a callee that has long forgotten it
+    /// would ring anew.
+    #[must_use]
+    pub fn resume(&self, now: Timestamp) -> Option<Transmit> {
+        let bytes = match &self.state {
+            State::Calling { request, give_up, .. } if now < *give_up => request,
+            State::Completed { ack, until } if now < *until => ack,
+            State::Calling { .. }
+            | State::Completed { .. }
+            | State::Proceeding { .. }
+            | State::Accepted { .. }
+            | State::Terminated => return None,
+        };
+        Some(Transmit::again(self.to, bytes.clone()))
+    }
+
+    /// Ends the transaction: its transport failed (§17.1.4), or its CANCEL went unheard (§9.1).
+    pub fn abandon(&mut self) {
+        self.state = State::Terminated;
+    }
+
+    /// True while it waits for a final response.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self.state, State::Calling { .. } | State::Proceeding { .. })
+    }
+
+    /// True once a provisional response came and no final one: only then a CANCEL may be sent (§9.1).
+    #[must_use]
+    pub const fn is_proceeding(&self) -> bool {
+        matches!(self.state, State::Proceeding { .. })
+    }
+
+    /// True once nothing can come of it any more.
+    #[must_use]
+    pub const fn is_terminated(&self) -> bool {
+        matches!(self.state, State::Terminated)
+    }
+}
