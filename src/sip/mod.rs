@@ -8,14 +8,20 @@
 //! What a peer sends wrong ends here: as a [`ParseError`] for the whole datagram, or as a
 //! [`HeaderError`] of the one header that is asked for.
 
+pub mod dialog;
 pub mod headers;
+pub mod incoming;
+pub mod local;
 pub mod message;
 pub mod method;
 pub mod name;
 pub mod name_addr;
 pub mod params;
 pub mod parse;
+pub mod reply;
+pub mod session;
 pub mod status;
+pub mod stray;
 mod text;
 pub mod timers;
 pub mod transaction;
