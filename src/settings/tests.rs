@@ -1,1 +1,0 @@
-//! Settings as a person writes them.
