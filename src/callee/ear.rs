@@ -1,0 +1,470 @@
+//! Recognises what is played: known prompts by their G.711 frames, anything else as talk and silence.
+//!
+//! ```text
+//! frame (160 B) ─ hash ─► candidates (clip, frame) ─ next frames ─► one clip left: Began, then Ended
+//!                └ not known: loud? ─► Talk ─ quiet for a while ─► Quiet(n)
+//! ```
+//! A gateway that encodes each prompt once sends exactly the frames of its store, so an exact match says
+//! which prompt it is and how far it has come. A frame that many clips share (silence above all) names
+//! nothing by itself; it is followed only once a frame of its own has named the clip.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::rtp::g711;
+use crate::sdp::Codec;
+use crate::time::Timestamp;
+
+/// Bytes of a frame: 20 ms of G.711.
+pub const FRAME_BYTES: usize = 160;
+/// A frame lasts this long.
+pub const FRAME: Duration = Duration::from_millis(20);
+/// A frame that stands at more places than this names nothing.
+const MAX_PLACES: usize = 16;
+/// Mean amplitude (of 32768) from which a frame is talk: about -50 dBFS.
+const LOUD: u32 = 100;
+
+/// Number of a clip in an [`Index`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClipId(u32);
+
+/// What a known prompt is. Two prompts of the same sound share one clip and keep both labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Label {
+    /// The questionnaire's item that says it.
+    pub item: String,
+    /// Which prompt of the item: `prompt`, `no-input`, `no-match`, ...
+    pub part: String,
+    /// Language tag.
+    pub language: String,
+}
+
+/// The sound of all prompts that may be heard, in both laws.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    labels: Vec<Vec<Label>>,
+    laws: [Law; 2],
+    known: BTreeMap<Vec<u64>, ClipId>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Law {
+    frames: Vec<Vec<u64>>,
+    places: HashMap<u64, Vec<Place>>,
+}
+
+/// A frame of a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    clip: ClipId,
+    frame: usize,
+}
+
+impl Index {
+    /// Adds a prompt; whole frames only, in both laws.
+    pub fn add(&mut self, label: Label, ulaw: &[u8], alaw: &[u8]) -> ClipId {
+        let flat: Vec<bool> = ulaw.chunks_exact(FRAME_BYTES).map(is_flat).collect();
+        let frames = [hashes(ulaw), hashes(alaw)];
+        if let Some(known) = self.known.get(&frames[0]) {
+            let labels = self.labels.get_mut(at(*known)).expect("a known clip has labels");
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+            return *known;
+        }
+        let clip = ClipId(u32::try_from(self.labels.len()).expect("fewer clips than 2^32"));
+        self.known.insert(frames[0].clone(), clip);
+        self.labels.push(vec![label]);
+        for (law, frames) in self.laws.iter_mut().zip(frames) {
+            let telling = frames.iter().enumerate().zip(&flat).filter(|(_, flat)| !**flat);
+            for ((frame, hash), _) in telling {
+                law.places.entry(*hash).or_default().push(Place { clip, frame });
+            }
+            law.frames.push(frames);
+        }
+        clip
+    }
+
+    /// What a clip is; more than one label where several prompts sound the same.
+    #[must_use]
+    pub fn labels(&self, clip: ClipId) -> &[Label] {
+        self.labels.get(at(clip)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether it knows no prompt at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    const fn law(&self, codec: Codec) -> &Law {
+        match codec {
+            Codec::Pcmu => &self.laws[0],
+            Codec::Pcma => &self.laws[1],
+        }
+    }
+}
+
+impl Law {
+    fn hash_at(&self, place: Place) -> Option<u64> {
+        self.frames.get(at(place.clip))?.get(place.frame).copied()
+    }
+
+    fn frames_of(&self, clip: ClipId) -> usize {
+        self.frames.get(at(clip)).map_or(0, Vec::len)
+    }
+
+    fn places_of(&self, hash: u64) -> &[Place] {
+        self.places.get(&hash).map(Vec::as_slice).filter(|places| places.len() <= MAX_PLACES).unwrap_or(&[])
+    }
+}
+
+fn at(clip: ClipId) -> usize {
+    usize::try_from(clip.0).expect("an index of 32 bits fits")
+}
+
+fn hashes(samples: &[u8]) -> Vec<u64> {
+    samples.chunks_exact(FRAME_BYTES).map(hash).collect()
+}
+
+/// Digital silence: it sounds the same wherever it stands.
+fn is_flat(frame: &[u8]) -> bool {
+    frame.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// FxHash over words of eight bytes: fast, and good enough for sound.
+fn hash(frame: &[u8]) -> u64 {
+    frame.chunks_exact(8).fold(0, |hash: u64, word| {
+        let word = u64::from_le_bytes(word.try_into().expect("chunks of eight"));
+        (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
+    })
+}
+
+/// What was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// A known prompt plays.
+    Began {
+        /// Which one.
+        clip: ClipId,
+        /// Its first frame that was recognised; 0 is its start.
+        frame: usize,
+    },
+    /// A known prompt went on elsewhere than at its next frame: frames were lost, or it was resumed.
+    Jumped {
+        /// Which one.
+        clip: ClipId,
+        /// The frame that should have come.
+        expected: usize,
+        /// The frame that came.
+        frame: usize,
+    },
+    /// A known prompt plays no more.
+    Ended {
+        /// Which one.
+        clip: ClipId,
+        /// Frames of it that were heard, counted from its start.
+        frame: usize,
+        /// It was heard to its last frame.
+        whole: bool,
+    },
+    /// Someone talks, and no known prompt matches.
+    Talk,
+    /// It has been quiet for a while after a prompt or talk; counted from 1.
+    Quiet {
+        /// The n-th silence of this call.
+        nth: u32,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum Attention {
+    /// No known prompt plays.
+    Free,
+    /// Some clips fit; the frames that came are their first ones from `first` on.
+    Guess(Vec<(Place, Place)>),
+    /// This clip plays; the place is its next frame.
+    On(Place),
+}
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct Ear {
+    index: Arc<Index>,
+    codec: Codec,
+    silence: Duration,
+    attention: Attention,
+    /// The clip heard last and its next frame, for a resume after other sound.
+    left: Option<Place>,
+    talking: bool,
+    last_sound: Option<Timestamp>,
+    silences: u32,
+    sounds: VecDeque<(Timestamp, Sound)>,
+}
+
+impl Ear {
+    /// An ear that counts a silence after `silence` without sound.
+    #[must_use]
+    pub fn new(index: Arc<Index>, codec: Codec, silence: Duration) -> Self {
+        Self {
+            index,
+            codec,
+            silence,
+            attention: Attention::Free,
+            left: None,
+            talking: false,
+            last_sound: None,
+            silences: 0,
+            sounds: VecDeque::new(),
+        }
+    }
+
+    /// The codec of the frames from now on.
+    pub const fn tune(&mut self, codec: Codec) {
+        self.codec = codec;
+    }
+
+    /// Hears a frame. Frames that are not of 160 bytes are judged by their loudness alone.
+    pub fn hear(&mut self, at: Timestamp, payload: &[u8]) {
+        let index = Arc::clone(&self.index);
+        let law = index.law(self.codec);
+        let code = if payload.len() == FRAME_BYTES { Some(hash(payload)) } else { None };
+        let known = code.is_some_and(|code| self.recognise(at, law, code));
+        if known {
+            self.talking = true;
+            self.last_sound = Some(at);
+        } else if loudness(self.codec, payload) >= LOUD {
+            if !self.talking && matches!(self.attention, Attention::Free) {
+                self.sounds.push_back((at, Sound::Talk));
+            }
+            self.talking = true;
+            self.last_sound = Some(at);
+        }
+        self.tick(at);
+    }
+
+    /// Lets time pass: a silence may have become long enough.
+    pub fn tick(&mut self, now: Timestamp) {
+        let quiet = self.last_sound.is_some_and(|last| now.since(last) >= self.silence);
+        if !(quiet && self.talking) {
+            return;
+        }
+        if let Attention::On(next) = self.attention {
+            // The stream stopped within a prompt: that is no silence to speak in.
+            self.left = Some(next);
+            self.attention = Attention::Free;
+            let ended = Sound::Ended { clip: next.clip, frame: next.frame, whole: false };
+            self.sounds.push_back((now, ended));
+        }
+        self.talking = false;
+        self.silences += 1;
+        self.sounds.push_back((now, Sound::Quiet { nth: self.silences }));
+    }
+
+    /// What was heard since; drain until `None`.
+    pub fn poll_sound(&mut self) -> Option<(Timestamp, Sound)> {
+        self.sounds.pop_front()
+    }
+
+    /// Follows or finds a known prompt; true while one plays.
+    fn recognise(&mut self, at: Timestamp, law: &Law, code: u64) -> bool {
+        match std::mem::replace(&mut self.attention, Attention::Free) {
+            Attention::On(next) if law.hash_at(next) == Some(code) => {
+                self.follow(at, law, next);
+                return true;
+            }
+            Attention::On(next) => self.left = Some(next),
+            Attention::Guess(places) => {
+                let fits = |place: &(Place, Place)| law.hash_at(place.1) == Some(code);
+                let left: Vec<_> = places.into_iter().filter(fits).collect();
+                if !left.is_empty() {
+                    self.settle(at, law, left);
+                    return true;
+                }
+            }
+            Attention::Free => {}
+        }
+        let places: Vec<_> = law.places_of(code).iter().map(|place| (*place, *place)).collect();
+        let interrupted = self.left.take();
+        // Resumed or with a frame lost: the same clip is the best guess.
+        let same = interrupted.and_then(|next| places.iter().find(|(place, _)| place.clip == next.clip));
+        if let (Some(next), Some((place, _))) = (interrupted, same) {
+            let jump = Sound::Jumped { clip: place.clip, expected: next.frame, frame: place.frame };
+            self.sounds.push_back((at, jump));
+            self.follow(at, law, *place);
+            return true;
+        }
+        if let Some(next) = interrupted {
+            let ended = Sound::Ended { clip: next.clip, frame: next.frame, whole: false };
+            self.sounds.push_back((at, ended));
+        }
+        let found = !places.is_empty();
+        if found {
+            self.settle(at, law, places);
+        }
+        found
+    }
+
+    /// The frame at `place` came: what is next?
+    fn follow(&mut self, at: Timestamp, law: &Law, place: Place) {
+        let next = Place { frame: place.frame + 1, ..place };
+        if next.frame < law.frames_of(place.clip) {
+            self.attention = Attention::On(next);
+        } else {
+            self.attention = Attention::Free;
+            let ended = Sound::Ended { clip: place.clip, frame: next.frame, whole: true };
+            self.sounds.push_back((at + FRAME, ended));
+        }
+    }
+
+    /// Candidates (first place, place of this frame): one names the clip, more wait for the next frame.
+    fn settle(&mut self, at: Timestamp, law: &Law, places: Vec<(Place, Place)>) {
+        if let [(first, place)] = places.as_slice() {
+            let began = Sound::Began { clip: first.clip, frame: first.frame };
+            let frames = u32::try_from(place.frame - first.frame).unwrap_or(u32::MAX);
+            self.sounds.push_back((at - FRAME * frames, began));
+            self.follow(at, law, *place);
+            return;
+        }
+        let next = |(first, place): (Place, Place)| (first, Place { frame: place.frame + 1, ..place });
+        self.attention = Attention::Guess(places.into_iter().map(next).collect());
+    }
+}
+
+/// Mean amplitude of a frame, of 32768.
+fn loudness(codec: Codec, payload: &[u8]) -> u32 {
+    let amplitude = |sample: &u8| {
+        let linear = match codec {
+            Codec::Pcmu => g711::ulaw_decode(*sample),
+            Codec::Pcma => g711::alaw_decode(*sample),
+        };
+        u32::from(linear.unsigned_abs())
+    };
+    let samples = u32::try_from(payload.len()).unwrap_or(u32::MAX).max(1);
+    payload.iter().map(amplitude).sum::<u32>() / samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Mint;
+
+    const QUIET: [u8; FRAME_BYTES] = g711::ULAW_SILENCE_FRAME;
+
+    fn label(item: &str) -> Label {
+        Label { item: item.to_owned(), part: "prompt".to_owned(), language: "en".to_owned() }
+    }
+
+    /// Loud noise with some silence at the start, in the middle and at the end, as speech has.
+    fn speech(seed: u64, frames: usize) -> Vec<u8> {
+        let mut mint = Mint::seeded(seed);
+        let mut sound = Vec::new();
+        for frame in 0..frames {
+            let silent = frame < 2 || frame == frames / 2 || frame + 1 == frames;
+            for _ in 0..FRAME_BYTES {
+                let [noise, _] = mint.number16().to_be_bytes();
+                sound.push(if silent { 0xFF } else { noise });
+            }
+        }
+        sound
+    }
+
+    fn index(clips: &[(&str, &[u8])]) -> Arc<Index> {
+        let mut index = Index::default();
+        for (item, sound) in clips {
+            let alaw: Vec<u8> =
+                sound.iter().map(|octet| g711::alaw_encode(g711::ulaw_decode(*octet))).collect();
+            index.add(label(item), sound, &alaw);
+        }
+        Arc::new(index)
+    }
+
+    /// Plays frames from tick 0 on and returns what was heard, with times in ms.
+    fn heard(ear: &mut Ear, played: &[&[u8]]) -> Vec<(u64, Sound)> {
+        let frames = played.iter().flat_map(|part| part.chunks(FRAME_BYTES));
+        for (tick, frame) in (0_u32..).zip(frames) {
+            ear.hear(Timestamp::EPOCH + FRAME * tick, frame);
+        }
+        std::iter::from_fn(|| ear.poll_sound()).map(|(at, sound)| (at.as_millis(), sound)).collect()
+    }
+
+    fn quiet(frames: usize) -> Vec<u8> {
+        QUIET.repeat(frames)
+    }
+
+    #[test]
+    fn names_the_prompt_its_start_and_its_end() {
+        let (hello, consent) = (speech(1, 20), speech(2, 10));
+        let index = index(&[("hello", &hello), ("consent", &consent)]);
+        let mut ear = Ear::new(index, Codec::Pcmu, Duration::from_millis(200));
+        let heard = heard(&mut ear, &[&quiet(5), &hello, &consent, &quiet(12)]);
+        let (hello, consent) = (ClipId(0), ClipId(1));
+        // The first two frames of each are silence, so the third names it.
+        assert_eq!(heard[0], (140, Sound::Began { clip: hello, frame: 2 }));
+        assert_eq!(heard[1], (500, Sound::Ended { clip: hello, frame: 20, whole: true }));
+        assert_eq!(heard[2], (540, Sound::Began { clip: consent, frame: 2 }));
+        assert_eq!(heard[3], (700, Sound::Ended { clip: consent, frame: 10, whole: true }));
+        assert_eq!(heard[4], (880, Sound::Quiet { nth: 1 }));
+        assert_eq!(heard.len(), 5);
+    }
+
+    #[test]
+    fn knows_the_same_prompt_in_a_law() {
+        let hello = speech(1, 20);
+        let alaw: Vec<u8> = hello.iter().map(|octet| g711::alaw_encode(g711::ulaw_decode(*octet))).collect();
+        let mut ear = Ear::new(index(&[("hello", &hello)]), Codec::Pcma, Duration::from_secs(1));
+        let heard = heard(&mut ear, &[&alaw]);
+        assert_eq!(heard.last(), Some(&(400, Sound::Ended { clip: ClipId(0), frame: 20, whole: true })));
+    }
+
+    #[test]
+    fn a_prompt_cut_short_by_a_key_ends_where_it_stopped() {
+        let hello = speech(1, 20);
+        let mut ear = Ear::new(index(&[("hello", &hello)]), Codec::Pcmu, Duration::from_millis(100));
+        let heard = heard(&mut ear, &[&hello[..7 * FRAME_BYTES], &quiet(20)]);
+        assert_eq!(heard[1], (140, Sound::Ended { clip: ClipId(0), frame: 7, whole: false }));
+        assert!(matches!(heard[2], (_, Sound::Quiet { nth: 1 })));
+    }
+
+    #[test]
+    fn a_lost_frame_and_a_resume_are_jumps_in_the_same_prompt() {
+        let hello = speech(1, 20);
+        let part = |from: usize, to: usize| &hello[from * FRAME_BYTES..to * FRAME_BYTES];
+        let mut ear = Ear::new(index(&[("hello", &hello)]), Codec::Pcmu, Duration::from_secs(1));
+        let heard = heard(&mut ear, &[part(0, 5), part(6, 9), part(3, 20)]);
+        let clip = ClipId(0);
+        assert_eq!(heard[1], (100, Sound::Jumped { clip, expected: 5, frame: 6 }));
+        assert_eq!(heard[2], (160, Sound::Jumped { clip, expected: 9, frame: 3 }));
+        assert_eq!(heard.last().unwrap().1, Sound::Ended { clip, frame: 20, whole: true });
+    }
+
+    #[test]
+    fn prompts_that_begin_alike_are_told_apart_when_they_part() {
+        let (one, tail) = (speech(1, 12), speech(9, 12));
+        let mut two = one[..5 * FRAME_BYTES].to_vec();
+        two.extend(&tail[5 * FRAME_BYTES..]);
+        let mut ear = Ear::new(index(&[("one", &one), ("two", &two)]), Codec::Pcmu, Duration::from_secs(1));
+        let heard = heard(&mut ear, &[&two]);
+        assert_eq!(heard[0], (40, Sound::Began { clip: ClipId(1), frame: 2 }), "the time of its first frame");
+        assert_eq!(heard[1].1, Sound::Ended { clip: ClipId(1), frame: 12, whole: true });
+    }
+
+    #[test]
+    fn one_sound_in_two_places_keeps_both_names() {
+        let (sorry, mut index) = (speech(3, 8), Index::default());
+        let first = index.add(label("age"), &sorry, &sorry);
+        assert_eq!(index.add(label("sex"), &sorry, &sorry), first);
+        assert_eq!(index.labels(first).len(), 2);
+    }
+
+    #[test]
+    fn without_prompts_it_hears_talk_and_silences() {
+        let talk = speech(5, 30);
+        let mut ear = Ear::new(Arc::default(), Codec::Pcmu, Duration::from_millis(300));
+        let played: [&[u8]; 5] = [&quiet(30), &talk, &quiet(40), &talk, &quiet(40)];
+        let heard: Vec<_> = heard(&mut ear, &played).into_iter().map(|(_, sound)| sound).collect();
+        let expected = [Sound::Talk, Sound::Quiet { nth: 1 }, Sound::Talk, Sound::Quiet { nth: 2 }];
+        assert_eq!(heard, expected);
+    }
+}
