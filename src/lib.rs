@@ -4,6 +4,8 @@
 //! no socket, no task and no randomness of the machine; edge rooms carry out what they say.
 
 pub mod id;
+#[cfg(test)]
+pub(crate) mod mutation;
 pub mod time;
 
 pub mod call;

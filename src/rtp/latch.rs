@@ -77,7 +77,7 @@ impl Latch {
             self.current = from;
             self.heard_at = Some(now);
             self.candidate = None;
-            self.moves_left = self.moves_left.saturating_sub(1);
+            self.moves_left = self.moves_left.saturating_sub(u8::from(from != self.signalled));
             return Admission::Moved;
         }
         self.strangers = self.strangers.saturating_add(1);
@@ -96,10 +96,11 @@ impl Latch {
         self.strangers
     }
 
-    /// The signalled address may always be gone back to.
+    /// The signalled address may always be gone back to, also from one that talks: signalling was
+    /// authenticated, packets are not.
     fn may_move(&self, now: Timestamp, from: SocketAddr) -> bool {
         let silent = self.heard_at.is_none_or(|heard_at| now.since(heard_at) >= FAITH);
-        silent && (self.moves_left > 0 || from == self.signalled)
+        from == self.signalled || (silent && self.moves_left > 0)
     }
 
     fn has_proved(&mut self, from: SocketAddr, ssrc: Ssrc, sequence: u16) -> bool {
@@ -113,5 +114,84 @@ impl Latch {
         };
         self.candidate = Some(Candidate { from, ssrc, sequence, packets });
         packets >= PROBATION || from == self.signalled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([198, 51, 100, 7], port))
+    }
+
+    fn admit(latch: &mut Latch, ms: u64, from: SocketAddr, sequence: u16) -> Admission {
+        latch.admit(Timestamp::from_millis(ms), from, Ssrc(u32::from(from.port())), sequence)
+    }
+
+    #[test]
+    fn the_signalled_source_is_the_peer_from_its_first_packet() {
+        let mut latch = Latch::new(at(4_000));
+        assert_eq!(latch.target(), at(4_000));
+        assert_eq!(admit(&mut latch, 0, at(4_000), 1), Admission::Peer);
+        assert_eq!(
+            (0..9).map(|k| admit(&mut latch, 20, at(666), k)).max_by_key(|a| *a != Admission::Stranger),
+            Some(Admission::Stranger)
+        );
+        assert_eq!((latch.target(), latch.strangers()), (at(4_000), 9));
+    }
+
+    #[test]
+    fn a_peer_behind_a_nat_is_followed_after_three_packets_in_a_row() {
+        let mut latch = Latch::new(at(4_000));
+        assert_eq!(admit(&mut latch, 0, at(5_000), 65_534), Admission::Stranger);
+        assert_eq!(admit(&mut latch, 20, at(5_000), 65_535), Admission::Stranger);
+        assert_eq!(admit(&mut latch, 40, at(5_000), 0), Admission::Moved);
+        assert_eq!(admit(&mut latch, 60, at(5_000), 1), Admission::Peer);
+        assert_eq!(latch.target(), at(5_000));
+    }
+
+    #[test]
+    fn random_packets_move_nothing() {
+        let mut latch = Latch::new(at(4_000));
+        for k in 0..100 {
+            assert_eq!(admit(&mut latch, 0, at(666), k * 7), Admission::Stranger);
+        }
+    }
+
+    #[test]
+    fn a_stranger_who_was_first_gives_way_to_the_signalled_source() {
+        let mut latch = Latch::new(at(4_000));
+        for k in 0..3 {
+            admit(&mut latch, 0, at(666), k);
+        }
+        assert_eq!(latch.target(), at(666));
+        assert_eq!(admit(&mut latch, 20, at(4_000), 1), Admission::Moved);
+        assert_eq!(admit(&mut latch, 40, at(666), 4), Admission::Stranger);
+    }
+
+    #[test]
+    fn a_source_that_fell_silent_may_be_left_a_few_times() {
+        let mut latch = Latch::new(at(4_000));
+        for (round, port) in (0..).zip([5_001, 5_002, 5_003, 5_004]) {
+            for k in 0..3 {
+                admit(&mut latch, round * 2_000, at(port), k);
+            }
+        }
+        assert_eq!(latch.target(), at(5_003), "three moves, no more");
+        latch.signal(at(4_000));
+        assert_eq!(latch.target(), at(5_003), "the same description changes nothing");
+        latch.signal(at(4_100));
+        assert_eq!(latch.target(), at(4_100));
+        for k in 0..3 {
+            admit(&mut latch, 9_000, at(5_004), k);
+        }
+        assert_eq!(latch.target(), at(5_004), "a new description allows new moves");
+    }
+
+    #[test]
+    fn a_restored_latch_goes_on_with_its_source() {
+        let mut latch = Latch::restored(at(4_000), at(5_000));
+        assert_eq!(admit(&mut latch, 0, at(5_000), 9), Admission::Peer);
     }
 }

@@ -11,6 +11,8 @@ pub mod event;
 pub mod g711;
 mod latch;
 mod packet;
+mod reception;
+pub mod rtcp;
 
 use std::fmt;
 
@@ -20,6 +22,7 @@ pub use anchor::{Anchor, SAMPLES_PER_TICK, TICK};
 pub use event::{Digit, EventKey, EventReceiver, EventSender, KeyEvent, Phase, TelephoneEvent};
 pub use latch::{Admission, Latch};
 pub use packet::{HEADER_BYTES, Header, Packet, PacketError, parse_packet, write_packet};
+pub use reception::{Reception, Statistics};
 
 /// Synchronisation source: the name of a stream (RFC 3550 §3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -9,13 +9,19 @@
 //! Reading is lenient (equipment writes what it likes), writing is strict. Payload numbers may differ by
 //! direction (RFC 3264 §5.1): we *send* with the numbers of the peer's description and *receive* with ours.
 
+mod description;
 mod negotiate;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use description::{
+    Attribute, Description, DescriptionError, Host, MAX_BYTES, MAX_LINES, MAX_MEDIA, Media, RtpMap,
+};
 pub use negotiate::{NegotiateError, answer, negotiate, offer};
 
 use crate::id::Mint;

@@ -1,1 +1,196 @@
-//! The settings file. Edge.
+//! The settings file: TOML with typed units, unknown keys refused, each error with its line and column.
+//!
+//! ```text
+//! [sip] [media]      where this instance speaks        [journal]  where it keeps its calls
+//! [trunks.NAME]      through whom it calls             [speech]   who reads out what has no recording
+//! default_trunk, dialplan                              [limits]   what it never exceeds
+//! ```
+//! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
+//! [`Settings::default`] holds: enough to call one address directly.
+
+mod error;
+mod limits;
+mod speech;
+mod trunk;
+mod units;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use error::SettingsError;
+pub use limits::Limits;
+pub use speech::Speech;
+pub use trunk::Trunk;
+pub use units::Ports;
+
+/// Bytes that a settings file may have: a thousand trunks with room to spare.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// All settings of one instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// SIP: where we listen, and our name.
+    pub sip: Sip,
+    /// RTP: address and ports.
+    pub media: Media,
+    /// The trunks, by name.
+    pub trunks: BTreeMap<String, Trunk>,
+    /// The trunk of a call that names none; it stands in `trunks`. The only trunk, if there is one.
+    pub default_trunk: Option<String>,
+    /// The dialplan that turns numbers into routes.
+    pub dialplan: Option<PathBuf>,
+    /// Where call records are kept.
+    pub journal: Journal,
+    /// Who reads out what has no recording.
+    pub speech: Speech,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// `[sip]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// Local UDP address for SIP. `0.0.0.0` takes the address that faces the trunk, port 0 any free port.
+    #[serde(deserialize_with = "units::socket_address")]
+    pub listen: SocketAddr,
+    /// `User-Agent` (RFC 3261 §20.41).
+    #[serde(deserialize_with = "units::header_text")]
+    pub user_agent: String,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let user_agent = format!("baton/{}", env!("CARGO_PKG_VERSION"));
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 0)), user_agent }
+    }
+}
+
+/// `[media]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// Local address for RTP and `c=`; absent: the address that faces the trunk.
+    #[serde(deserialize_with = "units::ip_address")]
+    pub address: Option<IpAddr>,
+    /// RTP and RTCP ports.
+    pub ports: Ports,
+}
+
+/// `[journal]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Directory of the call records. Absent: one in the system's temporary directory for each run, so that
+    /// single calls need no preparation; nothing outlives the run then.
+    #[serde(deserialize_with = "units::some_path")]
+    pub dir: Option<PathBuf>,
+    /// Bytes after which a new file is begun.
+    #[serde(deserialize_with = "units::segment_bytes")]
+    pub segment: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { dir: None, segment: 64 << 20 }
+    }
+}
+
+/// The file as it is written, before its parts are checked against each other.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    sip: Sip,
+    #[serde(default)]
+    media: Media,
+    #[serde(default)]
+    trunks: BTreeMap<Spanned<String>, Trunk>,
+    default_trunk: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "units::some_path")]
+    dialplan: Option<PathBuf>,
+    #[serde(default)]
+    journal: Journal,
+    #[serde(default)]
+    speech: Speech,
+    #[serde(default)]
+    limits: Limits,
+}
+
+impl Settings {
+    /// Reads a settings file. Relative paths in it are taken from its directory.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the first thing that is wrong in it.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > MAX_FILE_BYTES {
+            return Err(SettingsError::TooLarge { path: path.to_owned(), bytes, limit: MAX_FILE_BYTES });
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mut settings = Self::parse(&path.display().to_string(), &text)?;
+        settings.resolve(path.parent().unwrap_or(Path::new("")));
+        Ok(settings)
+    }
+
+    /// Reads the text of a settings file; `file` is its name in errors. Paths stay as they are written.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and column.
+    pub fn parse(file: &str, text: &str) -> Result<Self, SettingsError> {
+        let written: Written =
+            toml::from_str(text).map_err(|error| SettingsError::from_toml(file, text, &error))?;
+        let wrong = |span: std::ops::Range<usize>, what: String, mend: Option<String>| {
+            SettingsError::at(file, text, span.start, what, mend)
+        };
+        if let Some(name) = written.trunks.keys().find(|name| !is_name(name.get_ref())) {
+            let what = format!("`{}` is no name for a trunk", name.get_ref());
+            let mend = Some("letters, digits, `_` and `-`, at most 64".to_owned());
+            return Err(wrong(name.span(), what, mend));
+        }
+        let trunks: BTreeMap<String, Trunk> =
+            written.trunks.into_iter().map(|(name, trunk)| (name.into_inner(), trunk)).collect();
+        let default_trunk = match written.default_trunk {
+            Some(name) if trunks.contains_key(name.get_ref()) => Some(name.into_inner()),
+            Some(name) => {
+                let what = format!("`default_trunk` names `{}`, and there is no such trunk", name.get_ref());
+                let mend = Some(format!("add [trunks.{}]", name.get_ref()));
+                return Err(wrong(name.span(), what, mend));
+            }
+            None if trunks.len() == 1 => trunks.keys().next().cloned(),
+            None => None,
+        };
+        Ok(Self {
+            sip: written.sip,
+            media: written.media,
+            trunks,
+            default_trunk,
+            dialplan: written.dialplan,
+            journal: written.journal,
+            speech: written.speech,
+            limits: written.limits,
+        })
+    }
+
+    /// Takes relative paths from `dir`.
+    fn resolve(&mut self, dir: &Path) {
+        let paths = [&mut self.dialplan, &mut self.journal.dir, &mut self.speech.cache];
+        for path in paths.into_iter().flatten() {
+            *path = dir.join(&*path);
+        }
+    }
+}
+
+/// Names that stand in dialplans, logs and metrics.
+fn is_name(name: &str) -> bool {
+    let character = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=64).contains(&name.len()) && name.chars().all(character)
+}
+
+#[cfg(test)]
+mod tests;

@@ -125,6 +125,12 @@ impl InviteServer {
         self.to
     }
 
+    /// True while nothing was said at all: a 100 may be due (§17.2.1).
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        matches!(self.state, State::Proceeding { provisional: None })
+    }
+
     /// True while no final response was given.
     #[must_use]
     pub const fn is_pending(&self) -> bool {

@@ -1,0 +1,24 @@
+# Baton: the handful of commands. `make` alone lists them.
+.PHONY: help tools lint test bench demo
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+help: ## list these targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F "|" '{ printf "%-14s %s\n", $$1, $$2 }'
+
+demo: ## a survey of 20 scripted respondents on this machine, in under a minute
+	cargo run --release --locked -- demo
+
+test: tools lint ## everything that CI checks: tools, lint, all tests (the first time some minutes more)
+	cargo test --locked
+
+lint: tools ## formatting, clippy, licences and sources of dependencies
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	.tools/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
+
+bench: ## criterion benchmarks, and ratios against peers
+	cargo bench --locked
+
+tools: ## what the tests need: SIPp, tshark, Asterisk 22, cargo-deny; installed only if missing
+	@tests/tools/install

@@ -1,0 +1,5 @@
+//! Conditions: `age >= 18 and consent = 'yes'`.
+
+/// A checked expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {}

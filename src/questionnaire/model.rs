@@ -1,0 +1,337 @@
+//! The checked definition: what a questionnaire is once nothing is wrong with it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::expression::Expression;
+use super::key::Key;
+use super::prompt::Say;
+use crate::id::Digest;
+
+/// How an interview ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// All that the questionnaire wants to know is answered.
+    Complete,
+    /// Enough is answered to be counted (`partial when=`).
+    Partial,
+    /// Screened out: the callee is not of those who are asked.
+    Ineligible,
+    /// Enough people like this one have answered.
+    QuotaFull,
+    /// The callee said no, or pressed the opt-out key.
+    Refusal,
+    /// The callee left, or stayed silent, in the middle.
+    BreakOff,
+    /// The callee wants to be called at another time.
+    Callback,
+    /// The interview went beyond a limit of ours.
+    Technical,
+}
+
+impl Outcome {
+    /// All outcomes, as a questionnaire names them.
+    pub const ALL: [Self; 8] = [
+        Self::Complete,
+        Self::Partial,
+        Self::Ineligible,
+        Self::QuotaFull,
+        Self::Refusal,
+        Self::BreakOff,
+        Self::Callback,
+        Self::Technical,
+    ];
+
+    /// Its name in a questionnaire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Ineligible => "ineligible",
+            Self::QuotaFull => "quota-full",
+            Self::Refusal => "refusal",
+            Self::BreakOff => "break-off",
+            Self::Callback => "callback",
+            Self::Technical => "technical",
+        }
+    }
+}
+
+/// What a key does that is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Say the question again.
+    Repeat,
+    /// Stop, and do not call again.
+    OptOut,
+}
+
+/// A checked questionnaire. Whoever holds one can run interviews without errors.
+///
+/// ```text
+/// items:  0 statement hello      a section is its items; `go` names the index it leads to;
+///         1 choice consent       the item after the last one that is asked is the next in the list
+///         2 number age
+///         3 end done
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Questionnaire {
+    pub(crate) digest: Digest,
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) languages: Vec<String>,
+    pub(crate) contact_fields: Vec<ContactField>,
+    pub(crate) quotas: Vec<Quota>,
+    pub(crate) complete_when: Option<Expression>,
+    pub(crate) partial_when: Option<Expression>,
+    pub(crate) items: Vec<Item>,
+}
+
+impl Questionnaire {
+    /// SHA-256 of the file: what an interview is pinned to.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Its `id`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its `version`, as written.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its languages; the first is the one to begin in.
+    #[must_use]
+    pub fn languages(&self) -> &[String] {
+        &self.languages
+    }
+
+    /// What must be known of a contact before the call.
+    #[must_use]
+    pub fn contact_fields(&self) -> &[ContactField] {
+        &self.contact_fields
+    }
+
+    /// Quotas, counted by the campaign.
+    #[must_use]
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+
+    /// All items in document order.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The item of this id.
+    #[must_use]
+    pub fn item(&self, id: &str) -> Option<&Item> {
+        self.items.iter().find(|item| item.id == id)
+    }
+
+    /// The questions in document order: id and question.
+    pub fn questions(&self) -> impl Iterator<Item = (&str, &Question)> {
+        self.items.iter().filter_map(|item| item.question().map(|question| (item.id.as_str(), question)))
+    }
+}
+
+/// Something that is known of a contact before the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactField {
+    /// Its name.
+    pub name: String,
+    /// Whether its values are numbers.
+    pub is_number: bool,
+    /// The value of those contacts that bring none; without it the field must be given.
+    pub default: Option<String>,
+}
+
+/// At most `max` interviews of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quota {
+    /// Its name.
+    pub id: String,
+    /// How many.
+    pub max: u32,
+    /// Who counts.
+    pub when: Expression,
+    /// Index of the item to go on with when it is full.
+    pub full: usize,
+}
+
+/// One step of a questionnaire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its id; a `go` without one has an empty id.
+    pub id: String,
+    /// The section it stands in, if any; the innermost one.
+    pub section: Option<String>,
+    /// Its own `ask-if` and those of its sections: passed over unless all are true.
+    pub ask_if: Vec<Expression>,
+    /// What it does.
+    pub kind: Kind,
+}
+
+impl Item {
+    /// Its question, if it is one.
+    #[must_use]
+    pub fn question(&self) -> Option<&Question> {
+        match &self.kind {
+            Kind::Question(question) => Some(question),
+            Kind::Statement(_) | Kind::Go(_) | Kind::End(_) => None,
+        }
+    }
+}
+
+/// What an item does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Says something.
+    Statement(Statement),
+    /// Asks something.
+    Question(Box<Question>),
+    /// Goes on elsewhere.
+    Go(Go),
+    /// Ends the interview.
+    End(End),
+}
+
+/// Something said that asks nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What is said, in all languages.
+    pub say: Vec<Say>,
+    /// Whether a key cuts it short.
+    pub barge_in: bool,
+}
+
+/// Goes on elsewhere, if its condition is true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Go {
+    /// The condition; without one it is always taken.
+    pub when: Option<Expression>,
+    /// Index of the item to go on with.
+    pub to: usize,
+}
+
+/// The end of an interview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What is said before hanging up, in all languages; may be empty.
+    pub say: Vec<Say>,
+    /// How the interview ended.
+    pub outcome: Outcome,
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The question itself, in all languages.
+    pub say: Vec<Say>,
+    /// Whether a key cuts the prompt short (and counts).
+    pub barge_in: bool,
+    /// Which keys are commands here.
+    pub commands: Vec<(Key, Command)>,
+    /// What can be answered.
+    pub answers: Answers,
+    /// What happens when nothing or nonsense comes.
+    pub retry: Retry,
+    /// Where to go after a reply, by condition, in order; the first that is true is taken.
+    pub screen_outs: Vec<Go>,
+}
+
+/// What can be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// One of some options (`choice`, `yes-no`).
+    Choice(Vec<Choice>),
+    /// A number (`number`).
+    Number(NumberRange),
+}
+
+/// One option of a choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The keys that choose it, mostly one.
+    pub keys: String,
+    /// The value that is kept.
+    pub value: String,
+    /// How the value is said when it is piped, in all languages; empty: as it is written.
+    pub say: Vec<Say>,
+    /// The language that the interview goes on in.
+    pub language: Option<String>,
+    /// Index of the item to go on with; without it the next one.
+    pub go: Option<usize>,
+}
+
+/// Which numbers can be answered, and how they are keyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberRange {
+    /// The least number.
+    pub min: u64,
+    /// The greatest number.
+    pub max: u64,
+    /// The fewest digits that may be keyed.
+    pub min_digits: u8,
+    /// The most digits that may be keyed.
+    pub max_digits: u8,
+    /// The key that ends the entry (VoiceXML `termchar`).
+    pub end: Option<Key>,
+}
+
+/// What happens when nothing or nonsense comes.
+///
+/// ```text
+/// ask ── silence ──► no_input prompt 1 + question ── silence ──► prompt 2 + question ── silence ──► then
+///                    └────────────── `no_input_again` times ──────────────────────┘
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Silence after the prompt that counts as no input.
+    pub wait: Duration,
+    /// Silence between two keys of one entry that ends it.
+    pub inter_digit: Duration,
+    /// How often the question is asked again after silence.
+    pub no_input_again: u8,
+    /// How often the question is asked again after keys that are no answer.
+    pub no_match_again: u8,
+    /// What is said at the first, second, … silence; the last one stays.
+    pub no_input: Vec<Rung>,
+    /// What is said at the first, second, … entry that is no answer; the last one stays.
+    pub no_match: Vec<Rung>,
+    /// What comes after the last time.
+    pub then: Then,
+}
+
+/// What is said at one step of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// What is said, in all languages.
+    pub say: Vec<Say>,
+    /// Whether the question itself follows.
+    pub reprompt: bool,
+}
+
+/// What comes after the last time that a question was asked in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Go on with the next item; the question stays without a reply.
+    Skip,
+    /// Go on with the next item; the question counts as refused.
+    Refuse,
+    /// End the interview.
+    BreakOff,
+    /// Go on with this item (by index).
+    Go(usize),
+}

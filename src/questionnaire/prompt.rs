@@ -1,0 +1,53 @@
+//! What is said: texts with pipes, and the utterances that come of them.
+
+use serde::{Deserialize, Serialize};
+
+/// One stretch of speech in one language: a recording, or a text to be spoken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Utterance {
+    /// Language tag as the questionnaire spells it (`en`, `sw`).
+    pub language: String,
+    /// Recording, as a path relative to the questionnaire file. If there is one, it is played.
+    pub audio: Option<String>,
+    /// The text, its pipes filled.
+    pub text: String,
+}
+
+/// What is said at one point of an interview: utterances, one after the other without a pause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt(pub Vec<Utterance>);
+
+impl Prompt {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All texts in a row, for people who read along.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self.0.iter().map(|utterance| utterance.text.as_str()).collect();
+        texts.join(" ")
+    }
+}
+
+/// A `say` as it stands in the questionnaire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Say {
+    /// Language tag, one of the questionnaire's.
+    pub language: String,
+    /// Recording, as a path relative to the questionnaire file.
+    pub audio: Option<String>,
+    /// The text in pieces.
+    pub text: Vec<Piece>,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Said as it stands.
+    Words(String),
+    /// `{name}`: the value of a contact field or the reply to a question.
+    Pipe(String),
+}

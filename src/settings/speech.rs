@@ -1,0 +1,39 @@
+//! The command that reads out what has no recording.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::units;
+
+/// `[speech]`: a program that writes a WAV file to its standard output.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Speech {
+    /// The program and its arguments; it is started directly, without a shell. `{text}`, `{language}` and
+    /// `{voice}` are replaced inside each argument. Empty: nothing is read out.
+    #[serde(deserialize_with = "units::command")]
+    pub command: Vec<String>,
+    /// `{voice}` for a language of a questionnaire; absent: the language itself.
+    pub voices: BTreeMap<String, String>,
+    /// How long the program may take for one text.
+    #[serde(deserialize_with = "units::speech_timeout")]
+    pub timeout: Duration,
+    /// Directory that keeps what was read out; absent: memory only.
+    #[serde(deserialize_with = "units::some_path")]
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for Speech {
+    fn default() -> Self {
+        let command = ["espeak-ng", "-v", "{voice}", "--stdout", "--", "{text}"];
+        Self {
+            command: command.map(str::to_owned).to_vec(),
+            voices: BTreeMap::new(),
+            timeout: Duration::from_secs(20),
+            cache: None,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Values with units, bounds and forms, read from TOML with a sentence for each mistake.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+
+use super::error::MEND;
+use crate::sdp::Codec;
+
+/// A mistake: what is wrong, and what to write.
+fn wrong<E: serde::de::Error>(what: impl fmt::Display, mend: impl fmt::Display) -> E {
+    E::custom(format_args!("{what}{MEND}{mend}"))
+}
+
+/// Text of a value, also where a number was written, which then gets a sentence about its unit.
+struct Text {
+    example: &'static str,
+}
+
+impl Visitor<'_> for Text {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "text such as \"{}\"", self.example)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
+        Err(wrong(format_args!("{number} has no unit"), format_args!("write it as \"{}\"", self.example)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<String, E> {
+        Err(wrong(format_args!("{number} has no unit"), format_args!("write it as \"{}\"", self.example)))
+    }
+}
+
+/// A duration such as `35s` or `1m 30s` within bounds.
+fn duration_within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    example: &'static str,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, D::Error> {
+    let text = deserializer.deserialize_any(Text { example })?;
+    let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
+    let Some(duration) = duration else {
+        return Err(wrong(format_args!("\"{text}\" is no duration"), format_args!("such as \"{example}\"")));
+    };
+    if (least..=most).contains(&duration) {
+        return Ok(duration);
+    }
+    Err(wrong(
+        format_args!("\"{text}\" is out of bounds"),
+        format_args!("from {} to {}", shown(least), shown(most)),
+    ))
+}
+
+fn shown(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |d| format!("{d:#}"))
+}
+
+/// How long a call may ring.
+pub(super) fn ring_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    // Above three minutes proxies give up by themselves: timer C, RFC 3261 §16.6.
+    duration_within(deserializer, "35s", Duration::from_secs(1), Duration::from_secs(180))
+}
+
+/// How long the speech command may take.
+pub(super) fn speech_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    duration_within(deserializer, "20s", Duration::from_millis(100), Duration::from_secs(600))
+}
+
+/// How long a prompt may be.
+pub(super) fn prompt_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    duration_within(deserializer, "5m", Duration::from_secs(1), Duration::from_secs(3_600))
+}
+
+/// A size such as `64MiB`, in bytes.
+pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = deserializer.deserialize_any(Text { example: "64MiB" })?;
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim() {
+        "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => 0,
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    match bytes {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        Some(_) | None => Err(wrong(
+            format_args!("\"{text}\" is no size"),
+            "a whole number and B, kB, MB, GB, KiB, MiB or GiB, such as \"64MiB\"",
+        )),
+    }
+}
+
+/// Size of a journal segment.
+pub(super) fn segment_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let bytes = bytes(deserializer)?;
+    if (1 << 20..=1 << 30).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(wrong("the size of a journal file is out of bounds", "from 1MiB to 1GiB"))
+    }
+}
+
+/// Number of live calls.
+pub(super) fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let calls = i64::deserialize(deserializer)?;
+    usize::try_from(calls)
+        .ok()
+        .filter(|calls| (1..=100_000).contains(calls))
+        .ok_or_else(|| wrong(format_args!("{calls} is no number of calls"), "from 1 to 100000"))
+}
+
+/// A local address and port.
+pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address: SocketAddr = text.parse().map_err(|_| {
+        wrong::<D::Error>(
+            format_args!("\"{text}\" is no address with a port"),
+            "such as \"0.0.0.0:5060\" or \"192.0.2.10:5060\"",
+        )
+    })?;
+    only_ipv4(address.ip(), &text)?;
+    Ok(address)
+}
+
+/// Where a trunk's requests go.
+pub(super) fn trunk_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 5060)));
+    let address: SocketAddr = address.map_err(|_| {
+        wrong::<D::Error>(
+            format_args!("\"{text}\" is no IP address"),
+            "write the trunk's IP address, such as \"198.51.100.7:5060\"; names are not looked up yet",
+        )
+    })?;
+    only_ipv4(address.ip(), &text)?;
+    if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+        return Err(wrong(format_args!("no request can be sent to \"{text}\""), "write the trunk's address"));
+    }
+    Ok(address)
+}
+
+/// The local address of RTP.
+pub(super) fn ip_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address: IpAddr = text.parse().map_err(|_| {
+        wrong::<D::Error>(format_args!("\"{text}\" is no IP address"), "such as \"192.0.2.10\"")
+    })?;
+    only_ipv4(address, &text)?;
+    // The unspecified address says nothing, and SDP cannot carry it (RFC 3264 §6: it means hold).
+    Ok(Some(address).filter(|address| !address.is_unspecified()))
+}
+
+fn only_ipv4<E: serde::de::Error>(address: IpAddr, text: &str) -> Result<(), E> {
+    if address.is_ipv4() {
+        return Ok(());
+    }
+    Err(wrong(format_args!("\"{text}\" is an IPv6 address"), "only IPv4 is spoken yet"))
+}
+
+/// Text that becomes a header's value.
+pub(super) fn header_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(char::is_control) {
+        return Ok(text);
+    }
+    Err(wrong("this cannot stand in a header", "one line of 1 to 200 bytes"))
+}
+
+/// The `From` of a trunk.
+pub(super) fn from_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    header_text(deserializer).map(Some)
+}
+
+/// A number that is shown to who is called.
+pub(super) fn caller_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    if (1..=32).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit()) {
+        return Ok(Some(text));
+    }
+    Err(wrong(format_args!("\"{text}\" is no number"), "digits, such as \"+254200000101\""))
+}
+
+/// Codecs by their names in SDP.
+pub(super) fn codecs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Codec>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let mut codecs = Vec::with_capacity(Codec::ALL.len());
+    for name in &names {
+        let codec = Codec::from_name(name).ok_or_else(|| {
+            let known: Vec<&str> = Codec::ALL.iter().map(|codec| codec.name()).collect();
+            wrong::<D::Error>(format_args!("`{name}` is no codec of ours"), known.join(", "))
+        })?;
+        if codecs.contains(&codec) {
+            return Err(wrong(format_args!("`{name}` stands here twice"), "name each codec once"));
+        }
+        codecs.push(codec);
+    }
+    if codecs.is_empty() {
+        return Err(wrong("a call needs a codec", "codecs = [\"PCMU\", \"PCMA\"]"));
+    }
+    Ok(codecs)
+}
+
+/// A path that is not empty.
+pub(super) fn some_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    if path.as_os_str().is_empty() {
+        return Err(wrong("the path is empty", "leave the key out if there is none"));
+    }
+    Ok(Some(path))
+}
+
+/// A speech command.
+pub(super) fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let command = Vec::<String>::deserialize(deserializer)?;
+    let says = |placeholder: &str| command.iter().skip(1).any(|argument| argument.contains(placeholder));
+    if command.is_empty() || says("{text}") {
+        return Ok(command);
+    }
+    Err(wrong(
+        "the command never gets the text",
+        "put {text} into an argument, such as [\"espeak-ng\", \"-v\", \"{voice}\", \"--stdout\", \"--\", \"{text}\"]",
+    ))
+}
+
+/// A range of UDP ports for RTP (even) and RTCP (the next, odd: RFC 3550 §11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// The first, even.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl Default for Ports {
+    /// `16384-32767`: below the ports that Linux hands out by itself (32768-60999).
+    fn default() -> Self {
+        Self { first: 16_384, last: 32_767 }
+    }
+}
+
+impl Ports {
+    /// How many pairs of RTP and RTCP ports there are.
+    #[must_use]
+    pub fn pairs(self) -> usize {
+        usize::from(self.last - self.first).div_ceil(2)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let range = text.split_once('-').and_then(|(first, last)| {
+            Some(Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? })
+        });
+        match range {
+            Some(Self { first, last }) if first >= 1_024 && first % 2 == 0 && first < last => {
+                Ok(Self { first, last })
+            }
+            Some(_) | None => Err(D::Error::custom(format_args!(
+                "\"{text}\" is no range of RTP ports{MEND}two ports above 1023, the first even, such as \"16384-32767\""
+            ))),
+        }
+    }
+}

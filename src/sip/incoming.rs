@@ -1,0 +1,264 @@
+//! An INVITE session as callee: RFC 3261 §13.3, §9.2, §15. Baton's own calls need none; its scripted
+//! respondents do, and so do the tests that set the caller against one.
+//!
+//! ```text
+//! new() ──► 100 after 200 ms ──► ring() 18x ──► accept() 200, repeated until the ACK ──► usage ──► Over
+//!                │                  │              └── no ACK in 64*T1: BYE (§13.3.1.4)
+//!                │ CANCEL, BYE,     └── refuse() 300-699, repeated until the ACK
+//!                └ Expires ──► 487: Cancelled
+//! ```
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::dialog::Dialog;
+use super::local::Local;
+use super::reply::{Objection, inspect};
+use super::session::{Event, Invited, Phase, Taken, Turn, Usage};
+use super::timers::{Reliability, TRYING};
+use super::{HeaderName, Message, Method, Reason, Request, StatusCode, Uri, stray};
+use crate::id::{CallId, Mint};
+use crate::time::Timestamp;
+
+/// What the callee calls itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// First part of its branches; put it as user part into `contact`, and [`stray::owner`] leads the
+    /// caller's requests here. (The first INVITE's repeats carry only the caller's Call-ID.)
+    pub id: CallId,
+    /// Address and port of its Via.
+    pub sent_by: SocketAddr,
+    /// Its Contact.
+    pub contact: Uri,
+    /// Value of Server and User-Agent; empty: none.
+    pub user_agent: String,
+}
+
+/// An INVITE session as callee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incoming {
+    local: Local,
+    usage: Usage,
+    /// When the 100 is due, while nothing else was said (§17.2.1).
+    trying: Option<Timestamp>,
+    /// When the INVITE expires (§13.3.1).
+    expires: Option<Timestamp>,
+    /// The BYE that has to wait for the ACK (§15).
+    leaving: Option<Leaving>,
+    told_over: bool,
+    #[serde(skip)]
+    events: VecDeque<Event>,
+}
+
+/// A BYE in waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Leaving {
+    reason: Option<Reason>,
+}
+
+macro_rules! turn {
+    ($self:ident, $now:expr, $mint:expr) => {
+        Turn { now: $now, local: &$self.local, mint: $mint, events: &mut $self.events }
+    };
+}
+
+impl Incoming {
+    /// Takes a first INVITE in (without To tag) that came from `from`. What §8.2 objects to is refused at
+    /// once. `None` if the message is no INVITE that can be answered: give it to [`stray::reply`].
+    #[must_use]
+    pub fn new(
+        now: Timestamp,
+        invite: &Request,
+        from: SocketAddr,
+        parameters: Parameters,
+        mint: &mut Mint,
+    ) -> Option<Self> {
+        let has_tag = invite.headers().to().ok()?.tag().is_some();
+        if *invite.method() != Method::Invite || has_tag {
+            return None;
+        }
+        let local = Local {
+            id: parameters.id,
+            sent_by: parameters.sent_by,
+            contact: parameters.contact,
+            user_agent: parameters.user_agent,
+            fallback: from,
+            reliability: Reliability::Unreliable,
+        };
+        let tag = mint.token();
+        let dialog = Dialog::callee(invite, &tag)?;
+        let invited = Invited::new(invite, from, &tag, &local)?;
+        let expires = invite.headers().expires().ok().flatten();
+        let mut incoming = Self {
+            local,
+            usage: Usage::early(dialog, invited),
+            trying: Some(now + TRYING),
+            expires: expires.map(|seconds| now + Duration::from_secs(seconds.into())),
+            leaving: None,
+            told_over: false,
+            events: VecDeque::new(),
+        };
+        if let Err(objection) = inspect(invite) {
+            incoming.usage.refuse(&mut turn!(incoming, now, mint), &objection);
+        }
+        incoming.settle();
+        Some(incoming)
+    }
+
+    /// Gives a provisional response (101-199), with early SDP if wanted. Nothing happens after a final
+    /// response.
+    pub fn ring(&mut self, now: Timestamp, status: StatusCode, body: Option<&Bytes>, mint: &mut Mint) {
+        if status.is_provisional() {
+            self.usage.provisional(&mut turn!(self, now, mint), status, body);
+        }
+        self.settle();
+    }
+
+    /// Accepts the INVITE, or the caller's re-INVITE ([`Event::Offered`]), with 200, repeated until the
+    /// ACK comes. Nothing happens if none waits.
+    pub fn accept(&mut self, now: Timestamp, body: Option<&Bytes>, mint: &mut Mint) {
+        self.usage.accept(&mut turn!(self, now, mint), body);
+        self.settle();
+    }
+
+    /// Refuses the INVITE, or the caller's re-INVITE, with 300-699 and these headers besides. Nothing
+    /// happens if none waits, or with another status.
+    pub fn refuse(
+        &mut self,
+        now: Timestamp,
+        status: StatusCode,
+        headers: Vec<(HeaderName, String)>,
+        mint: &mut Mint,
+    ) {
+        if status.is_failure() {
+            self.usage.refuse(&mut turn!(self, now, mint), &Objection { status, headers });
+        }
+        self.settle();
+    }
+
+    /// Hangs up: at once, or when the ACK of the 2xx has come or is given up (§15). Before the 2xx the
+    /// INVITE is refused with 480.
+    pub fn bye(&mut self, now: Timestamp, reason: Option<Reason>, mint: &mut Mint) {
+        match self.usage.phase() {
+            Phase::Early => {
+                return self.refuse(now, StatusCode::TEMPORARILY_UNAVAILABLE, Vec::new(), mint);
+            }
+            Phase::Confirmed if self.usage.is_unacked() => self.leaving = Some(Leaving { reason }),
+            Phase::Confirmed | Phase::Left { .. } => {
+                self.usage.bye(&mut turn!(self, now, mint), reason.as_ref());
+            }
+        }
+        self.settle();
+    }
+
+    /// Sends a re-INVITE; [`Event::ReinviteAnswered`] or [`Event::ReinviteRefused`] follows. False, and
+    /// nothing is sent, without a session or while another INVITE is under way (§14.1).
+    pub fn reinvite(&mut self, now: Timestamp, offer: Option<&Bytes>, mint: &mut Mint) -> bool {
+        self.usage.reinvite(&mut turn!(self, now, mint), offer)
+    }
+
+    /// A message came from `from`.
+    pub fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        match message {
+            Message::Request(request) => {
+                if self.usage.request(&mut turn, request, from) == Taken::No {
+                    turn.transmit(Self::misfit(request, from, self.usage.dialog(), &self.local));
+                }
+            }
+            Message::Response(response) => {
+                if let Ok(via) = response.headers().via()
+                    && let Some(branch) = via.branch()
+                {
+                    self.usage.response(&mut turn, response, branch);
+                }
+            }
+        }
+        self.leave_if_acked(now, mint);
+        self.settle();
+    }
+
+    /// A request of another dialog. An INVITE without To tag that has our Call-ID came on a second way:
+    /// merged (§8.2.2.2).
+    fn misfit(
+        request: &Request,
+        from: SocketAddr,
+        dialog: &Dialog,
+        local: &Local,
+    ) -> Option<super::transaction::Transmit> {
+        if *request.method() == Method::Invite && dialog.is_merged(request) {
+            stray::refuse(request, from, &local.user_agent, StatusCode::LOOP_DETECTED)
+        } else {
+            stray::reply(request, from, &local.user_agent)
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn timeout(&mut self, now: Timestamp, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if self.trying.take_if(|due| *due <= now).is_some() {
+            self.usage.provisional(&mut turn, StatusCode::TRYING, None);
+        }
+        if self.expires.take_if(|due| *due <= now).is_some() && self.usage.phase() == Phase::Early {
+            self.usage.refuse(&mut turn, &Objection::bare(StatusCode::REQUEST_TERMINATED));
+            turn.tell(Event::Cancelled { reasons: Vec::new() });
+        }
+        self.usage.timeout(&mut turn);
+        self.leave_if_acked(now, mint);
+        self.settle();
+    }
+
+    /// When [`timeout`](Self::timeout) is wanted next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        [self.trying, self.expires, self.usage.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// What the session has to say; drain it after each call of the others.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The record was restored: responses and requests that may not have left are sent again.
+    pub fn resume(&mut self, now: Timestamp, mint: &mut Mint) {
+        self.usage.resume(&mut turn!(self, now, mint));
+    }
+
+    /// The transport failed: a BYE that waits for its answer is done.
+    pub fn transport_failed(&mut self, now: Timestamp, mint: &mut Mint) {
+        self.usage.transport_failed(&mut turn!(self, now, mint));
+        self.settle();
+    }
+
+    /// True once every transaction has ended and nothing is owed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.usage.is_over()
+    }
+
+    fn leave_if_acked(&mut self, now: Timestamp, mint: &mut Mint) {
+        if !self.usage.is_unacked()
+            && let Some(leaving) = self.leaving.take()
+        {
+            self.usage.bye(&mut turn!(self, now, mint), leaving.reason.as_ref());
+        }
+    }
+
+    /// Puts down the timers that no longer matter, and says once that all is over.
+    fn settle(&mut self) {
+        if self.usage.has_answered() {
+            self.trying = None;
+        }
+        if self.usage.phase() != Phase::Early {
+            self.expires = None;
+        }
+        if self.is_over() && !self.told_over {
+            self.told_over = true;
+            self.events.push_back(Event::Over);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Framing: one datagram becomes one [`Message`] (RFC 3261 §7, §18.3, §25.1).
+//!
+//! ```text
+//! (CRLF)*                         skipped (§7.5)
+//! INVITE sip:b@example.com SIP/2.0 CRLF
+//! Via: SIP/2.0/UDP …  CRLF        ─► Field { name, value } as offsets into the datagram
+//!  ;branch=…          CRLF        ─► a folded line belongs to the field above (§7.3.1)
+//! CRLF
+//! v=0 …                           cut to Content-Length
+//! ```
+//! Strict where two readers could disagree about what was said (line ends, start line, body length),
+//! lenient where they cannot. Nothing is copied: one allocation holds the index.
+
+use bytes::{Buf as _, Bytes};
+
+use super::headers::{Field, Headers, Name, Span};
+use super::message::{Message, Request, Response};
+use super::method::Method;
+use super::name::{self, Known};
+use super::status::StatusCode;
+use super::text;
+
+/// Bytes of the largest message: what a UDP datagram can hold, and what an offset of 16 bits reaches.
+pub const MAX_MESSAGE_BYTES: usize = 65_535;
+/// Header fields of a message. Real ones have 10 to 40; a proxy adds a few.
+pub const MAX_HEADERS: usize = 256;
+/// Bytes of one header field's value, folds included. An Identity token (RFC 8224) takes about 1 KB.
+pub const MAX_VALUE_BYTES: usize = 8_192;
+/// Fields for which the index has room at first: more cost a second allocation.
+const USUAL_HEADERS: usize = 32;
+
+/// Why a datagram is no SIP message. It is dropped and counted by [`ParseError::reason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Only CR, LF or NUL: a peer keeps its NAT binding open (RFC 5626 §3.5.1). Not a fault.
+    #[error("a keepalive, no message")]
+    Keepalive,
+    /// Larger than [`MAX_MESSAGE_BYTES`].
+    #[error("{bytes} bytes; a message has at most {MAX_MESSAGE_BYTES}")]
+    TooLarge {
+        /// The datagram's size.
+        bytes: usize,
+    },
+    /// The first line is neither a request line nor a status line.
+    #[error("the start line is neither METHOD URI SIP/2.0 nor SIP/2.0 CODE REASON")]
+    StartLine,
+    /// A start line of another version than SIP/2.0.
+    #[error("the start line is not of SIP/2.0")]
+    Version,
+    /// A status code outside 100 to 699.
+    #[error("the status code is not from 100 to 699")]
+    Status,
+    /// A CR or LF alone, or a NUL, among the header lines.
+    #[error("line {line} holds a CR or LF alone, or a NUL")]
+    LineEnd {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A header line without a name and a colon.
+    #[error("line {line} is no header field")]
+    HeaderLine {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// More than [`MAX_HEADERS`] header fields.
+    #[error("more than {MAX_HEADERS} header fields")]
+    TooManyHeaders,
+    /// A value of more than [`MAX_VALUE_BYTES`].
+    #[error("the header field that ends in line {line} has more than {MAX_VALUE_BYTES} bytes")]
+    ValueTooLong {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The empty line after the header fields is missing.
+    #[error("the header fields do not end with an empty line")]
+    NoEnd,
+    /// Content-Length is no number, or two of them differ.
+    #[error("Content-Length is not one number")]
+    ContentLength,
+    /// The body is shorter than Content-Length says (RFC 3261 §18.3).
+    #[error("the body has {present} bytes, Content-Length says {declared}")]
+    Truncated {
+        /// Bytes by Content-Length.
+        declared: usize,
+        /// Bytes that came.
+        present: usize,
+    },
+}
+
+impl ParseError {
+    /// A stable word for counters.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Keepalive => "keepalive",
+            Self::TooLarge { .. } => "too_large",
+            Self::StartLine => "start_line",
+            Self::Version => "version",
+            Self::Status => "status",
+            Self::LineEnd { .. } => "line_end",
+            Self::HeaderLine { .. } => "header_line",
+            Self::TooManyHeaders => "too_many_headers",
+            Self::ValueTooLong { .. } => "value_too_long",
+            Self::NoEnd => "no_end",
+            Self::ContentLength => "content_length",
+            Self::Truncated { .. } => "truncated",
+        }
+    }
+}
+
+/// Reads one datagram. Bytes beyond Content-Length are cut off; without a Content-Length the body
+/// reaches to the end of the datagram (RFC 3261 §18.3).
+///
+/// # Errors
+/// The datagram is no SIP message; see [`ParseError`]. Header values are not read here: a wrong one
+/// shows when it is asked for.
+pub fn parse(mut datagram: Bytes) -> Result<Message, ParseError> {
+    if datagram.iter().all(|b| matches!(b, b'\r' | b'\n' | b'\0')) {
+        return Err(ParseError::Keepalive);
+    }
+    while datagram.starts_with(b"\r\n") {
+        datagram.advance(2);
+    }
+    if datagram.len() > MAX_MESSAGE_BYTES {
+        return Err(ParseError::TooLarge { bytes: datagram.len() });
+    }
+    let mut lines = Lines { bytes: &datagram, at: 0, line: 0 };
+    let start = start_line(&datagram, lines.next()?)?;
+    let fields = index(&mut lines)?;
+    let body = lines.at;
+    if let Some(declared) = content_length(&datagram, &fields)? {
+        let present = datagram.len() - body;
+        if declared > present {
+            return Err(ParseError::Truncated { declared, present });
+        }
+        if declared < present {
+            datagram.truncate(body + declared);
+        }
+    }
+    let headers = Headers::new(datagram, fields, body);
+    Ok(match start {
+        Start::Request { method, uri } => Message::Request(Request::new(method, uri, headers)),
+        Start::Status { status, reason } => Message::Response(Response::new(status, reason, headers)),
+    })
+}
+
+/// The lines of the head: each ends with CRLF and holds no other CR, LF or NUL.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The next line without its CRLF.
+    fn next(&mut self) -> Result<Span, ParseError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.line += 1;
+        let len = memchr::memchr3(b'\r', b'\n', b'\0', rest).ok_or(ParseError::NoEnd)?;
+        if !rest.get(len..).is_some_and(|end| end.starts_with(b"\r\n")) {
+            // A CR as the last byte is a datagram cut short rather than a wrong line.
+            let cut = rest.get(len..) == Some(b"\r");
+            return Err(if cut { ParseError::NoEnd } else { ParseError::LineEnd { line: self.line } });
+        }
+        let start = self.at;
+        self.at += len + 2;
+        Ok(Span::new(start, start + len))
+    }
+
+    /// Does the next line go on with this one (RFC 3261 §7.3.1)?
+    fn is_folded(&self) -> bool {
+        matches!(self.bytes.get(self.at), Some(b' ' | b'\t'))
+    }
+}
+
+enum Start {
+    Request { method: Method, uri: Span },
+    Status { status: StatusCode, reason: Span },
+}
+
+/// `Request-Line` and `Status-Line` of RFC 3261 §25.1: single spaces, no white space around.
+///
+/// One leniency: a status line may lack the space before an empty reason phrase.
+fn start_line(bytes: &[u8], line: Span) -> Result<Start, ParseError> {
+    let text = std::str::from_utf8(line.of(bytes)).map_err(|_| ParseError::StartLine)?;
+    let (first, rest) = text::split_first(text, b' ');
+    let rest = rest.ok_or(ParseError::StartLine)?;
+    if first.as_bytes().get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/")) {
+        if !first.eq_ignore_ascii_case("SIP/2.0") {
+            return Err(ParseError::Version);
+        }
+        let (code, reason) = text::split_first(rest, b' ');
+        let code = if code.len() == 3 { text::number(code).ok() } else { None };
+        let status = code.and_then(|code| StatusCode::new(code).ok()).ok_or(ParseError::Status)?;
+        let reason = reason.unwrap_or_default();
+        return Ok(Start::Status { status, reason: Span::new(line.end() - reason.len(), line.end()) });
+    }
+    let method = first.parse().map_err(|_| ParseError::StartLine)?;
+    let (uri, version) = text::split_first(rest, b' ');
+    let version = version.ok_or(ParseError::StartLine)?;
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        let other = version.as_bytes().get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/"));
+        let other = other && !version.contains(' ');
+        return Err(if other { ParseError::Version } else { ParseError::StartLine });
+    }
+    if uri.is_empty() || uri.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        return Err(ParseError::StartLine);
+    }
+    let start = line.start() + first.len() + 1;
+    Ok(Start::Request { method, uri: Span::new(start, start + uri.len()) })
+}
+
+/// The header fields up to and with the empty line.
+fn index(lines: &mut Lines<'_>) -> Result<Vec<Field>, ParseError> {
+    let mut fields = Vec::with_capacity(USUAL_HEADERS);
+    loop {
+        let first = lines.next()?;
+        if first.is_empty() {
+            return Ok(fields);
+        }
+        let number = lines.line;
+        let mut end = first.end();
+        let mut folded = false;
+        while lines.is_folded() {
+            end = lines.next()?.end();
+            folded = true;
+        }
+        if fields.len() == MAX_HEADERS {
+            return Err(ParseError::TooManyHeaders);
+        }
+        let field = field(lines.bytes, first, end, folded).ok_or(ParseError::HeaderLine { line: number })?;
+        if field.value.len() > MAX_VALUE_BYTES {
+            return Err(ParseError::ValueTooLong { line: lines.line });
+        }
+        fields.push(field);
+    }
+}
+
+/// `name HCOLON value`: white space may stand before the colon (RFC 3261 §25.1), not before the name.
+fn field(bytes: &[u8], first: Span, end: usize, folded: bool) -> Option<Field> {
+    let line = first.of(bytes);
+    let len = line.iter().position(|b| !text::is_token_byte(*b))?;
+    let after = line.get(len..)?;
+    let colon =
+        after.iter().position(|b| !matches!(b, b' ' | b'\t')).filter(|at| after.get(*at) == Some(&b':'))?;
+    if len == 0 {
+        return None;
+    }
+    let name = Span::new(first.start(), first.start() + len);
+    let value = Span::new(name.end() + colon + 1, end).trimmed(bytes);
+    let known = name::lookup(name.of(bytes));
+    let folded = folded && memchr::memchr(b'\n', value.of(bytes)).is_some();
+    Some(Field { name: Name { known, span: name }, value, folded })
+}
+
+/// The one number that every Content-Length field says (RFC 3261 §20.14).
+fn content_length(bytes: &[u8], fields: &[Field]) -> Result<Option<usize>, ParseError> {
+    let mut declared = None;
+    for field in fields.iter().filter(|field| field.name.known == Some(Known::ContentLength)) {
+        let text = std::str::from_utf8(field.value.of(bytes)).map_err(|_| ParseError::ContentLength)?;
+        let length: usize = text::number(text).map_err(|_| ParseError::ContentLength)?;
+        if *declared.get_or_insert(length) != length {
+            return Err(ParseError::ContentLength);
+        }
+    }
+    Ok(declared)
+}

@@ -1,0 +1,231 @@
+//! What every response copies from its request, and where it goes: RFC 3261 §8.2.6, §18.2; RFC 3581 §4.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::local::{self, ALLOW, SDP};
+use super::transaction::{Key, MAGIC_COOKIE};
+use super::{HeaderName, Method, Request, StatusCode, Via, Writer};
+
+/// The head of the responses to one request. It stands in the record while a response is still to come,
+/// and lets a later response be written without the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Where responses go (RFC 3261 §18.2.2).
+    pub destination: SocketAddr,
+    vias: Vec<String>,
+    from: String,
+    to: String,
+    call_id: String,
+    cseq: String,
+    record_routes: Vec<String>,
+    server: String,
+}
+
+impl Reply {
+    /// Reads a request that came from `from`; `tag` becomes the To tag if there is none (§8.2.6.2), and
+    /// `server` is the value of Server (empty: none). `None` if the request lacks what a response needs:
+    /// such a request cannot be answered.
+    #[must_use]
+    pub fn to(request: &Request, from: SocketAddr, tag: &str, server: &str) -> Option<Self> {
+        let headers = request.headers();
+        let mut vias: Vec<String> = texts(headers.list(HeaderName::Via));
+        let mut top = headers.via().ok()?;
+        top.mark_source(from);
+        *vias.first_mut()? = top.to_string();
+        let to = headers.to().ok()?;
+        let to = if to.tag().is_none() { to.with_tag(tag) } else { to };
+        headers.cseq().ok()?;
+        Some(Self {
+            destination: top.response_address().unwrap_or(from),
+            vias,
+            from: headers.get(HeaderName::From)?.into_owned(),
+            to: to.to_string(),
+            call_id: headers.call_id().ok()?.to_owned(),
+            cseq: headers.get(HeaderName::CSeq)?.into_owned(),
+            record_routes: texts(headers.all(HeaderName::RecordRoute)),
+            server: server.to_owned(),
+        })
+    }
+
+    /// The beginning of a response.
+    #[must_use]
+    pub fn response(&self, status: StatusCode) -> Writer {
+        let mut writer = Writer::response(status, status.reason());
+        for via in &self.vias {
+            writer.header(HeaderName::Via, via);
+        }
+        writer.header(HeaderName::From, &self.from);
+        writer.header(HeaderName::To, &self.to);
+        writer.header(HeaderName::CallId, &self.call_id);
+        writer.header(HeaderName::CSeq, &self.cseq);
+        if !self.server.is_empty() {
+            writer.header(HeaderName::Server, &self.server);
+        }
+        writer
+    }
+
+    /// The beginning of a response that makes or refreshes a dialog: with the Record-Route values of the
+    /// request and our Contact (§12.1.1).
+    #[must_use]
+    pub fn dialog_response(&self, status: StatusCode, contact: &super::Uri) -> Writer {
+        let mut writer = self.response(status);
+        for route in &self.record_routes {
+            writer.header(HeaderName::RecordRoute, route);
+        }
+        writer.header(HeaderName::Contact, super::NameAddr::new(contact.clone()));
+        writer
+    }
+
+    /// A whole response without a body.
+    #[must_use]
+    pub fn bare(&self, status: StatusCode, headers: &[(HeaderName, String)]) -> Option<Bytes> {
+        let mut writer = self.response(status);
+        for (name, value) in headers {
+            writer.header(name, value);
+        }
+        writer.finish().ok()
+    }
+
+    /// The answer to OPTIONS (§11.2): what this user agent can do.
+    #[must_use]
+    pub fn options(&self) -> Option<Bytes> {
+        self.bare(StatusCode::OK, &capabilities())
+    }
+}
+
+/// What §11.2 wants in the answer to OPTIONS. Supported is empty: no extension is (§20.37).
+fn capabilities() -> [(HeaderName, String); 5] {
+    [
+        (HeaderName::Allow, ALLOW.to_owned()),
+        (HeaderName::Accept, SDP.to_owned()),
+        (HeaderName::AcceptEncoding, "identity".to_owned()),
+        (HeaderName::AcceptLanguage, "en".to_owned()),
+        (HeaderName::Supported, String::new()),
+    ]
+}
+
+fn texts(values: Vec<std::borrow::Cow<'_, str>>) -> Vec<String> {
+    values.into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+/// Why a request is refused before it is looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The status to answer with.
+    pub status: StatusCode,
+    /// The headers that say what would have been right.
+    pub headers: Vec<(HeaderName, String)>,
+}
+
+impl Objection {
+    /// An objection without further headers.
+    #[must_use]
+    pub const fn bare(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new() }
+    }
+
+    fn with(status: StatusCode, name: HeaderName, value: &str) -> Self {
+        Self { status, headers: vec![(name, value.to_owned())] }
+    }
+}
+
+/// Inspects a request as RFC 3261 §8.2.1 to §8.2.3 order it: method, required extensions, body.
+///
+/// # Errors
+/// The status and headers to refuse it with.
+pub fn inspect(request: &Request) -> Result<(), Objection> {
+    let headers = request.headers();
+    if headers.cseq().map_or(true, |cseq| cseq.method != *request.method()) {
+        return Err(Objection::bare(StatusCode::BAD_REQUEST)); // §8.1.1.5: CSeq repeats the method
+    }
+    match request.method() {
+        // A BYE ends the call whatever it requires or carries: refusing it would leave one side talking.
+        Method::Ack | Method::Cancel | Method::Bye => return Ok(()),
+        Method::Invite | Method::Options => {}
+        Method::Register
+        | Method::Update
+        | Method::Prack
+        | Method::Info
+        | Method::Message
+        | Method::Notify
+        | Method::Refer
+        | Method::Subscribe
+        | Method::Publish => {
+            return Err(Objection::with(StatusCode::METHOD_NOT_ALLOWED, HeaderName::Allow, ALLOW)); // §8.2.1
+        }
+        Method::Other(_) => {
+            return Err(Objection::with(StatusCode::NOT_IMPLEMENTED, HeaderName::Allow, ALLOW)); // §21.5.2
+        }
+    }
+    let required: Vec<String> = texts(headers.list(HeaderName::Require));
+    if !required.is_empty() {
+        let unsupported = required.join(", ");
+        return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &unsupported)); // §8.2.2.3
+    }
+    if *request.method() == Method::Invite { inspect_body(request) } else { Ok(()) }
+}
+
+/// §8.2.3: only SDP, and not encoded. A body that its sender calls optional is passed over.
+fn inspect_body(request: &Request) -> Result<(), Objection> {
+    let headers = request.headers();
+    if request.body().is_empty() || is_optional(request) {
+        return Ok(());
+    }
+    if headers.list(HeaderName::ContentEncoding).iter().any(|coding| !coding.eq_ignore_ascii_case("identity"))
+    {
+        return Err(Objection::with(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            HeaderName::AcceptEncoding,
+            "identity",
+        ));
+    }
+    match headers.content_type() {
+        Ok(Some(kind)) if kind.is(SDP) => Ok(()),
+        Ok(_) | Err(_) => Err(Objection::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderName::Accept, SDP)),
+    }
+}
+
+fn is_optional(request: &Request) -> bool {
+    request.headers().get(HeaderName::ContentDisposition).is_some_and(|disposition| {
+        let mut params = disposition.split(';').skip(1).filter_map(|param| param.split_once('='));
+        params.any(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("handling") && value.trim().eq_ignore_ascii_case("optional")
+        })
+    })
+}
+
+/// The SDP body of a request, if there is one that [`inspect`] accepted.
+#[must_use]
+pub fn sdp_of(request: &Request) -> Option<Bytes> {
+    (!request.body().is_empty() && !is_optional(request)).then(|| request.body())
+}
+
+/// The key of a request's server transaction (§17.2.3). A branch without the magic cookie may repeat
+/// itself, so the other marks of the request join it.
+#[must_use]
+pub fn key_of(request: &Request) -> Option<Key> {
+    let headers = request.headers();
+    let via: Via = headers.via().ok()?;
+    let sent_by = match via.port {
+        Some(port) => format!("{}:{port}", via.host),
+        None => via.host.to_string(),
+    };
+    let branch = match via.branch() {
+        Some(branch) if branch.starts_with(MAGIC_COOKIE) => branch.to_owned(),
+        old => {
+            let from = headers.from().ok()?;
+            let cseq = headers.cseq().ok()?.number;
+            let call_id = headers.call_id().ok()?;
+            format!("{}|{}|{cseq}|{call_id}", old.unwrap_or(""), from.tag().unwrap_or(""))
+        }
+    };
+    Some(Key { branch, sent_by })
+}
+
+/// Ends a dialog-making response with its body.
+pub(super) fn finish(writer: Writer, body: Option<&Bytes>) -> Option<Bytes> {
+    local::finish(writer, body).ok()
+}

@@ -1,0 +1,263 @@
+//! An INVITE session of ours, from the INVITE to the last echo of the BYE: RFC 3261 §13 to §15, §9.
+//!
+//! ```text
+//!              1xx Progress          2xx Answered                   Offered, PeerBye
+//! invite() ──► calling ────────────► usage of the dialog ─────────► ... ──► Over
+//!                │ cancel(),            ▲ ACK again for each 2xx       bye() ──► ByeDone
+//!                │ ring timeout         │ 2xx of another fork: ACK + BYE
+//!                ├──► CANCEL ──487──► Cancelled
+//!                │       └────200──► CancelCrossed: ACK + BYE
+//!                └── 3xx-6xx, silence ──► Failed
+//! ```
+//! A session is a plain value that lives in its call's record. It is driven by what comes in
+//! ([`receive`](Session::receive), [`timeout`](Session::timeout), the owner's wishes) and talks through
+//! [`poll_event`](Session::poll_event). The owner drains the events of one input, saves the record, and
+//! only then carries the `Transmit`s out: a restored record is made whole by
+//! [`resume`](Session::resume), which sends whatever may not have left, byte for byte.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+mod answered;
+mod calling;
+mod derived;
+mod event;
+mod invited;
+mod inviting;
+mod requests;
+mod turn;
+mod usage;
+
+pub use event::{Event, Parameters};
+
+pub(in crate::sip) use invited::Invited;
+pub(in crate::sip) use requests::Taken;
+pub(in crate::sip) use turn::Turn;
+pub(in crate::sip) use usage::{Phase, Usage};
+
+use self::calling::Calling;
+use super::local::{Local, SDP};
+use super::reply::Objection;
+use super::timers::Reliability;
+use super::{Headers, Message, Method, Reason, Request, Response, StatusCode, WriteError, stray};
+use crate::id::Mint;
+use crate::time::Timestamp;
+
+/// An INVITE session of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    local: Local,
+    /// The first INVITE, until nothing more can come of it.
+    calling: Option<Calling>,
+    /// What follows the first 2xx.
+    usage: Option<Usage>,
+    told_over: bool,
+    /// Drained by the owner before it saves.
+    #[serde(skip)]
+    events: VecDeque<Event>,
+}
+
+/// Opens a turn over the session's own fields, so that its other fields stay free to be changed.
+macro_rules! turn {
+    ($self:ident, $now:expr, $mint:expr) => {
+        Turn { now: $now, local: &$self.local, mint: $mint, events: &mut $self.events }
+    };
+}
+
+impl Session {
+    /// Sends an INVITE with this offer (SDP).
+    ///
+    /// # Errors
+    /// A parameter cannot stand in a message, as a header value with a line break.
+    pub fn invite(
+        now: Timestamp,
+        parameters: Parameters,
+        offer: &Bytes,
+        mint: &mut Mint,
+    ) -> Result<Self, WriteError> {
+        let mut events = VecDeque::new();
+        let local = Local {
+            id: parameters.call_id,
+            sent_by: parameters.sent_by,
+            contact: parameters.contact.clone(),
+            user_agent: parameters.user_agent.clone(),
+            fallback: parameters.destination,
+            reliability: Reliability::Unreliable,
+        };
+        let mut turn = Turn { now, local: &local, mint, events: &mut events };
+        let calling = Calling::invite(&mut turn, parameters, offer)?;
+        Ok(Self { local, calling: Some(calling), usage: None, told_over: false, events })
+    }
+
+    /// A message came from `from` that [`stray::owner`] leads here.
+    pub fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr, mint: &mut Mint) {
+        match message {
+            Message::Request(request) => self.request(now, request, from, mint),
+            Message::Response(response) => self.response(now, response, mint),
+        }
+        self.settle();
+    }
+
+    /// Runs the timers that are due.
+    pub fn timeout(&mut self, now: Timestamp, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if let Some(calling) = &mut self.calling {
+            calling.timeout(&mut turn);
+        }
+        if let Some(usage) = &mut self.usage {
+            usage.timeout(&mut turn);
+        }
+        self.settle();
+    }
+
+    /// When [`timeout`](Self::timeout) is wanted next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let calling = self.calling.as_ref().and_then(Calling::poll_timeout);
+        Timestamp::earliest(calling, self.usage.as_ref().and_then(Usage::poll_timeout))
+    }
+
+    /// What the session has to say; drain it after each call of the above and below.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Gives the call up before it is answered. The CANCEL leaves once a 1xx has come (§9.1); if a 2xx
+    /// crosses it, the session is ended with ACK and BYE. After the 2xx this is [`bye`](Self::bye).
+    pub fn cancel(&mut self, now: Timestamp, reason: Option<Reason>, mint: &mut Mint) {
+        if self.usage.is_some() {
+            return self.bye(now, reason, mint);
+        }
+        let mut turn = turn!(self, now, mint);
+        if let Some(calling) = &mut self.calling {
+            calling.cancel(&mut turn, reason);
+        }
+        self.settle();
+    }
+
+    /// Hangs up. Before the 2xx this is [`cancel`](Self::cancel).
+    pub fn bye(&mut self, now: Timestamp, reason: Option<Reason>, mint: &mut Mint) {
+        if self.usage.is_none() {
+            return self.cancel(now, reason, mint);
+        }
+        let mut turn = turn!(self, now, mint);
+        if let Some(usage) = &mut self.usage {
+            usage.bye(&mut turn, reason.as_ref());
+        }
+        self.settle();
+    }
+
+    /// Accepts the peer's re-INVITE ([`Event::Offered`]) with 200, repeated until its ACK comes. Nothing
+    /// happens if none waits.
+    pub fn answer(&mut self, now: Timestamp, body: Option<&Bytes>, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if let Some(usage) = &mut self.usage {
+            usage.accept(&mut turn, body);
+        }
+        self.settle();
+    }
+
+    /// Refuses the peer's re-INVITE; the session stands as it was (§14.2). Nothing happens if none waits.
+    pub fn reject(&mut self, now: Timestamp, status: StatusCode, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if let Some(usage) = &mut self.usage {
+            usage.refuse(&mut turn, &Objection::bare(status));
+        }
+        self.settle();
+    }
+
+    /// The transport failed (§17.1.4): an INVITE that nobody heard has failed, a BYE is done.
+    pub fn transport_failed(&mut self, now: Timestamp, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if let Some(calling) = &mut self.calling {
+            calling.transport_failed(&mut turn);
+        }
+        if let Some(usage) = &mut self.usage {
+            usage.transport_failed(&mut turn);
+        }
+        self.settle();
+    }
+
+    /// The record was restored: whatever was to be on the wire is sent again, with the same bytes: an
+    /// INVITE that nobody answered, CANCEL, ACKs whose 2xx may still be repeated, BYE, final responses.
+    /// Timers that passed meanwhile fire at the next [`timeout`](Self::timeout).
+    pub fn resume(&mut self, now: Timestamp, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if let Some(calling) = &self.calling {
+            calling.resume(&mut turn);
+        }
+        if let Some(usage) = &self.usage {
+            usage.resume(&mut turn);
+        }
+    }
+
+    /// True once every transaction has ended and nothing is owed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.calling.is_none() && self.usage.as_ref().is_none_or(Usage::is_over)
+    }
+
+    fn request(&mut self, now: Timestamp, request: &Request, from: SocketAddr, mint: &mut Mint) {
+        let mut turn = turn!(self, now, mint);
+        if let Some(usage) = &mut self.usage
+            && usage.request(&mut turn, request, from) == Taken::Yes
+        {
+            return;
+        }
+        if let Some(calling) = &mut self.calling
+            && *request.method() == Method::Bye
+            && calling.peer_bye(&mut turn, request, from)
+        {
+            return;
+        }
+        turn.transmit(stray::reply(request, from, &self.local.user_agent));
+    }
+
+    fn response(&mut self, now: Timestamp, response: &Response, mint: &mut Mint) {
+        let Ok(via) = response.headers().via() else { return };
+        let Some(branch) = via.branch() else { return };
+        let mut turn = turn!(self, now, mint);
+        if let Some(usage) = &mut self.usage
+            && usage.response(&mut turn, response, branch)
+        {
+            return;
+        }
+        if let Some(calling) = &mut self.calling
+            && let Some(usage) = calling.response(&mut turn, response, branch)
+        {
+            self.usage = Some(usage);
+        }
+    }
+
+    /// Forgets what has ended, and says once that all has.
+    fn settle(&mut self) {
+        self.calling.take_if(|calling| calling.is_over());
+        if self.is_over() && !self.told_over {
+            self.told_over = true;
+            self.events.push_back(Event::Over);
+        }
+    }
+}
+
+/// The SDP of a response. A body without Content-Type is taken for SDP: nothing else is to be expected.
+pub(in crate::sip) fn sdp_of_response(response: &Response) -> Option<Bytes> {
+    let body = response.body();
+    let is_sdp = match response.headers().content_type() {
+        Ok(Some(kind)) => kind.is(SDP),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    (is_sdp && !body.is_empty()).then_some(body)
+}
+
+/// Retry-After, if it can be read.
+pub(in crate::sip) fn retry_after(headers: &Headers) -> Option<Duration> {
+    headers.retry_after().ok().flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What a session says to its owner, and what it is told at its beginning.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::id::CallId;
+use crate::sip::transaction::Transmit;
+use crate::sip::{HeaderName, NameAddr, Reason, StatusCode, Uri};
+
+/// What a [`Session`](super::Session) or an [`Incoming`](crate::sip::incoming::Incoming) tells its owner.
+/// Drain it after each call of the session; save the session's record before carrying a `Transmit` out
+/// that is not `again`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Send this.
+    Transmit(Transmit),
+    /// Caller: 101-199 came. 100 is not told: it says only that a hop has the INVITE.
+    Progress {
+        /// The status.
+        status: StatusCode,
+        /// Early SDP, if any.
+        body: Option<Bytes>,
+    },
+    /// Caller: the first 2xx came; the ACK follows as `Transmit`.
+    Answered {
+        /// The SDP answer, if there is one.
+        body: Option<Bytes>,
+    },
+    /// Caller: our CANCEL and the callee's 2xx crossed. The session sends ACK and BYE itself; `ByeDone`
+    /// follows.
+    CancelCrossed,
+    /// Caller: a final failure, no dialog.
+    Failed {
+        /// The status; `None`: nobody answered (timer B), or the transport failed.
+        status: Option<StatusCode>,
+        /// The Reason headers (RFC 3326), as a carrier gives its Q.850 cause.
+        reasons: Vec<Reason>,
+        /// Retry-After (RFC 3261 §20.33).
+        retry_after: Option<Duration>,
+        /// The Contacts of a 3xx.
+        contacts: Vec<NameAddr>,
+        /// Whether any 1xx came before, 100 included: the next hop was alive.
+        any_provisional: bool,
+    },
+    /// Caller: the INVITE ended by CANCEL, ours or that of the ring timeout: 487 came, or nothing in
+    /// 64*T1 after it (RFC 3261 §9.1). Callee: the caller gave up; 487 was sent.
+    Cancelled {
+        /// The Reason headers of the 487 (caller) or of the CANCEL or BYE (callee).
+        reasons: Vec<Reason>,
+    },
+    /// The peer's re-INVITE waits for `answer` or `reject`, which should follow at once (within 200 ms:
+    /// no 100 is sent).
+    Offered {
+        /// The peer's offer; `None`: the peer wants ours.
+        body: Option<Bytes>,
+    },
+    /// The ACK of our 200 came.
+    Acked {
+        /// The peer's answer, if the offer was ours.
+        body: Option<Bytes>,
+    },
+    /// The ACK of our 200 did not come within 64*T1. The session sends BYE itself (RFC 3261 §13.3.1.4);
+    /// `ByeDone` follows.
+    Unacked,
+    /// Our re-INVITE was accepted; the ACK follows as `Transmit`.
+    ReinviteAnswered {
+        /// The SDP answer.
+        body: Option<Bytes>,
+    },
+    /// Our re-INVITE was refused; the session stands as it was (RFC 3261 §14.1), but for 481 and 408 and
+    /// silence, after which it should be ended with `bye`.
+    ReinviteRefused {
+        /// The status; `None`: nobody answered.
+        status: Option<StatusCode>,
+        /// Retry-After.
+        retry_after: Option<Duration>,
+    },
+    /// The peer hung up; the session has answered 200.
+    PeerBye {
+        /// The Reason headers of the BYE.
+        reasons: Vec<Reason>,
+    },
+    /// Our BYE was answered, or nobody answered it: `None`.
+    ByeDone {
+        /// The status.
+        status: Option<StatusCode>,
+    },
+    /// Every transaction has ended and nothing is owed: the session may be forgotten. Told once.
+    Over,
+}
+
+/// What an INVITE of ours is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Our call; the SIP Call-ID is `{call_id}@{IP address of sent_by}`.
+    pub call_id: CallId,
+    /// The Request-URI.
+    pub target: Uri,
+    /// The To, without tag.
+    pub to: NameAddr,
+    /// The From; the session adds its tag.
+    pub from: NameAddr,
+    /// Our Contact, with the call id as user part.
+    pub contact: Uri,
+    /// Where the INVITE is sent: the trunk's address.
+    pub destination: SocketAddr,
+    /// The address and port of our Via.
+    pub sent_by: SocketAddr,
+    /// Route headers to begin with (RFC 3261 §8.1.1.1), as for an outbound proxy.
+    pub route: Vec<NameAddr>,
+    /// Value of User-Agent; empty: none.
+    pub user_agent: String,
+    /// More headers of the INVITE, as P-Asserted-Identity.
+    pub extra: Vec<(HeaderName, String)>,
+    /// How long the callee's phone may ring: counted from the first 18x, and until one comes from the
+    /// INVITE. So a peer that says nothing but 100 has this long, one that rings late gets its full
+    /// ringing, and [`longest_setup`](Self::longest_setup) bounds both.
+    pub ring_timeout: Duration,
+}
+
+impl Parameters {
+    /// The longest time from INVITE to the CANCEL of the ring timeout: an 18x at the last moment, then
+    /// the full ringing. Whoever must be sure that the callee rings no more adds 64*T1 to it.
+    #[must_use]
+    pub const fn longest_setup(&self) -> Duration {
+        self.ring_timeout.saturating_mul(2)
+    }
+}

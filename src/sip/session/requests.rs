@@ -1,0 +1,262 @@
+//! The peer's requests within a dialog: RFC 3261 §12.2.2, §14.2, §15.1.2, §9.2.
+//!
+//! ```text
+//! ACK, CANCEL, repeats          by their transaction's key
+//! tags of another dialog        not ours: the caller of this answers 481
+//! after the end                 BYE 200, all else 481
+//! CSeq not higher               500
+//! what §8.2 objects to          405, 501, 420, 415
+//! OPTIONS 200   BYE 200   INVITE offered, or 491, or 500 with Retry-After
+//! ```
+
+use std::net::SocketAddr;
+
+use super::Event;
+use super::invited::{Invited, Offer};
+use super::inviting::Inviting;
+use super::turn::Turn;
+use super::usage::{Phase, Usage};
+use crate::sip::dialog::Order;
+use crate::sip::reply::{Objection, Reply, inspect, key_of, sdp_of};
+use crate::sip::transaction::Key;
+use crate::sip::{HeaderName, Method, Request, StatusCode};
+
+/// Whether a request was this dialog's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sip) enum Taken {
+    /// Yes; whatever had to be said was said.
+    Yes,
+    /// No: other tags, or what cannot be read.
+    No,
+}
+
+/// A request with what has been read of it.
+struct Read<'a> {
+    request: &'a Request,
+    from: SocketAddr,
+    key: Key,
+    cseq: u32,
+}
+
+impl Usage {
+    /// A request came.
+    pub(in crate::sip) fn request(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &Request,
+        from: SocketAddr,
+    ) -> Taken {
+        let Some(key) = key_of(request) else { return Taken::No };
+        let Ok(cseq) = request.headers().cseq() else { return Taken::No };
+        let read = Read { request, from, key, cseq: cseq.number };
+        if self.by_transaction(turn, &read) {
+            return Taken::Yes;
+        }
+        if !self.dialog.matches(request) {
+            return Taken::No;
+        }
+        match request.method() {
+            Method::Ack => self.ack(turn, &read),
+            Method::Cancel => self.answer(turn, &read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST)),
+            Method::Invite
+            | Method::Bye
+            | Method::Options
+            | Method::Register
+            | Method::Update
+            | Method::Prack
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Other(_) => self.in_order(turn, &read),
+        }
+        Taken::Yes
+    }
+
+    /// Repeats, and what belongs to an INVITE by its key; true if the request is one of these.
+    fn by_transaction(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) -> bool {
+        let of_invited = self.invited.as_ref().is_some_and(|invited| invited.matches(&read.key));
+        match read.request.method() {
+            Method::Ack if of_invited && !self.is_unacked() => {
+                if let Some(invited) = &mut self.invited {
+                    invited.refusal_acked(turn.now);
+                }
+                true
+            }
+            Method::Ack => {
+                self.answers.acknowledged(turn.now, &read.key);
+                false // the ACK of a 2xx has a branch of its own
+            }
+            Method::Invite if of_invited => {
+                if let Some(invited) = &self.invited {
+                    invited.repeated(turn);
+                }
+                true
+            }
+            Method::Cancel if self.answers.repeated(turn, &read.key, &Method::Cancel) => true,
+            Method::Cancel if of_invited || self.answers.was_refused(&read.key) => {
+                self.cancel(turn, read, of_invited);
+                true
+            }
+            Method::Invite
+            | Method::Cancel
+            | Method::Bye
+            | Method::Options
+            | Method::Register
+            | Method::Update
+            | Method::Prack
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Other(_) => self.answers.repeated(turn, &read.key, read.request.method()),
+        }
+    }
+
+    /// §9.2: 200 to the CANCEL; 487 to the INVITE, if it still waits.
+    fn cancel(&mut self, turn: &mut Turn<'_>, read: &Read<'_>, of_invited: bool) {
+        self.answer(turn, read, &Objection::bare(StatusCode::OK));
+        let pending = self.invited.as_ref().is_some_and(Invited::is_pending);
+        if !of_invited || !pending {
+            return;
+        }
+        let was_early = self.phase == Phase::Early;
+        self.refuse(turn, &Objection::bare(StatusCode::REQUEST_TERMINATED));
+        if was_early {
+            turn.tell(Event::Cancelled { reasons: read.request.headers().reason() });
+        }
+    }
+
+    /// The ACK of our 2xx: same CSeq number as its INVITE, its own branch (§13.2.2.4).
+    fn ack(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        let Some(invited) = self.invited.as_mut().filter(|invited| invited.cseq() == read.cseq) else {
+            return;
+        };
+        let answer = match invited.offer() {
+            Offer::Ours => sdp_of(read.request),
+            Offer::Theirs => None,
+        };
+        if invited.acked() {
+            turn.tell(Event::Acked { body: answer });
+        }
+    }
+
+    /// A new request: its number, then what §8.2 has against it, then the method itself.
+    fn in_order(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        let method = read.request.method();
+        if *method == Method::Invite && !self.answers.has_room_to_refuse() {
+            return;
+        }
+        if self.dialog.order(read.cseq) == Order::Old {
+            let objection = Objection::bare(StatusCode::SERVER_INTERNAL_ERROR); // §12.2.2
+            return self.answer(turn, read, &objection);
+        }
+        self.dialog.advance(read.cseq);
+        if matches!(self.phase, Phase::Left { .. }) && *method != Method::Bye {
+            return self.answer(turn, read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST));
+        }
+        if let Err(objection) = inspect(read.request) {
+            return self.answer(turn, read, &objection);
+        }
+        match method {
+            Method::Bye => self.peer_bye(turn, read),
+            Method::Invite => self.reinvited(turn, read),
+            Method::Options
+            | Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Update
+            | Method::Prack
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Other(_) => self.options(turn, read), // `inspect` let only OPTIONS pass
+        }
+    }
+
+    fn options(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        let Some(reply) = self.reply_to(turn, read) else { return };
+        let Some(bytes) = reply.options() else { return };
+        self.answers.answer(turn, read.key.clone(), read.request.method(), reply.destination, bytes);
+    }
+
+    /// §15.1.2.
+    fn peer_bye(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        self.answer(turn, read, &Objection::bare(StatusCode::OK));
+        let reasons = read.request.headers().reason();
+        match self.phase {
+            Phase::Left { .. } => return,
+            Phase::Early => turn.tell(Event::Cancelled { reasons }),
+            Phase::Confirmed => turn.tell(Event::PeerBye { reasons }),
+        }
+        self.leave(turn.now);
+        self.drop_pending(turn);
+    }
+
+    /// §14.2.
+    fn reinvited(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        if let Some(invited) = &mut self.invited {
+            if invited.is_pending() {
+                let wait_s = turn.mint.number32() % 11; // 0 to 10 s, at random
+                let headers = vec![(HeaderName::RetryAfter, wait_s.to_string())];
+                let objection = Objection { status: StatusCode::SERVER_INTERNAL_ERROR, headers };
+                return self.answer(turn, read, &objection);
+            }
+            match invited.offer() {
+                // The answer to our offer is still on its way in the lost ACK (RFC 5407 §3.1.5).
+                Offer::Ours if invited.is_unacked() => {
+                    return self.answer(turn, read, &Objection::bare(StatusCode::REQUEST_PENDING));
+                }
+                // Only who has our 2xx sends a re-INVITE: the lost ACK is as good as here (§3.1.4 there).
+                Offer::Theirs | Offer::Ours => {
+                    if invited.acked() {
+                        turn.tell(Event::Acked { body: None });
+                    }
+                }
+            }
+        }
+        if self.inviting.as_ref().is_some_and(Inviting::is_pending) {
+            return self.answer(turn, read, &Objection::bare(StatusCode::REQUEST_PENDING)); // §14.2
+        }
+        let tag = self.dialog.local_tag().unwrap_or_default();
+        let Some(invited) = Invited::new(read.request, read.from, tag, turn.local) else { return };
+        self.invited = Some(invited);
+        turn.tell(Event::Offered { body: sdp_of(read.request) });
+    }
+
+    /// Gives a final response at once.
+    fn answer(&mut self, turn: &mut Turn<'_>, read: &Read<'_>, objection: &Objection) {
+        let Some(reply) = self.reply_to(turn, read) else { return };
+        let Some(bytes) = reply.bare(objection.status, &objection.headers) else { return };
+        let (key, to) = (read.key.clone(), reply.destination);
+        match read.request.method() {
+            Method::Invite => self.answers.refuse(turn, key, to, bytes),
+            method @ (Method::Ack
+            | Method::Cancel
+            | Method::Bye
+            | Method::Options
+            | Method::Register
+            | Method::Update
+            | Method::Prack
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Other(_)) => self.answers.answer(turn, key, method, to, bytes),
+        }
+    }
+
+    fn reply_to(&self, turn: &Turn<'_>, read: &Read<'_>) -> Option<Reply> {
+        let tag = self.dialog.local_tag().unwrap_or_default();
+        Reply::to(read.request, read.from, tag, &turn.local.user_agent)
+    }
+}

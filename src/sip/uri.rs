@@ -1,0 +1,465 @@
+//! URIs: `sip:` and `sips:` (RFC 3261 §19.1), `tel:` (RFC 3966), any other scheme as it is.
+//!
+//! ```text
+//! sip:+254711000001;phone-context=x:secret@[2001:db8::1]:5060;transport=udp;lr?Subject=hi
+//! └┬┘ └────────────┬──────────────┘└──┬──┘ └─────┬─────┘ └┬─┘└──────┬────────┘└────┬────┘
+//! scheme         user             password      host     port     params        headers
+//! ```
+//! Parts are kept as written, escapes included, because a route or target must go back as it came.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use super::params::Params;
+use super::text::{self, ValueError};
+
+/// A URI as SIP uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uri {
+    /// `sip:` or `sips:`.
+    Sip(SipUri),
+    /// `tel:`.
+    Tel(TelUri),
+    /// Another scheme: what follows its colon is not looked into.
+    Other {
+        /// The scheme, as written.
+        scheme: String,
+        /// All that follows the colon.
+        rest: String,
+    },
+}
+
+/// A `sip:` or `sips:` URI (RFC 3261 §19.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SipUri {
+    /// `sips:`?
+    pub secure: bool,
+    /// The user part, escaped as on the wire.
+    pub user: Option<String>,
+    /// The password, escaped as on the wire. Its use is not recommended (RFC 3261 §19.1.1).
+    pub password: Option<String>,
+    /// The host.
+    pub host: Host,
+    /// The port, if one is written.
+    pub port: Option<u16>,
+    /// The URI's own parameters.
+    pub params: Params,
+    /// What follows the `?`, without it.
+    pub headers: Option<String>,
+}
+
+/// A `tel:` URI (RFC 3966).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TelUri {
+    /// The number as written, visual separators included.
+    pub number: String,
+    /// `phone-context`, `ext`, …
+    pub params: Params,
+}
+
+/// The host of a URI or Via.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A dotted quad.
+    Ipv4(Ipv4Addr),
+    /// Written in brackets.
+    Ipv6(Ipv6Addr),
+    /// A host name, as written.
+    Name(String),
+}
+
+impl Uri {
+    /// `sip:user@host`; what the user part may not carry is escaped.
+    #[must_use]
+    pub fn sip(user: Option<&str>, host: impl Into<Host>) -> Self {
+        Self::Sip(SipUri {
+            secure: false,
+            user: user.map(escape_user),
+            password: None,
+            host: host.into(),
+            port: None,
+            params: Params::new(),
+            headers: None,
+        })
+    }
+
+    /// `sip:user@address:port`.
+    #[must_use]
+    pub fn sip_at(user: Option<&str>, address: SocketAddr) -> Self {
+        Self::sip(user, address.ip()).with_port(address.port())
+    }
+
+    /// The same URI with a port, if it is a `sip:` or `sips:` URI.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        if let Self::Sip(uri) = &mut self {
+            uri.port = Some(port);
+        }
+        self
+    }
+
+    /// The same URI with a parameter, if its scheme has any.
+    #[must_use]
+    pub fn with_param(mut self, name: &str, value: impl fmt::Display) -> Self {
+        match &mut self {
+            Self::Sip(SipUri { params, .. }) | Self::Tel(TelUri { params, .. }) => params.set(name, value),
+            Self::Other { .. } => {}
+        }
+        self
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        match self {
+            Self::Sip(SipUri { secure: false, .. }) => "sip",
+            Self::Sip(SipUri { secure: true, .. }) => "sips",
+            Self::Tel(_) => "tel",
+            Self::Other { scheme, .. } => scheme,
+        }
+    }
+
+    /// The `sip:` or `sips:` URI.
+    #[must_use]
+    pub const fn as_sip(&self) -> Option<&SipUri> {
+        match self {
+            Self::Sip(uri) => Some(uri),
+            Self::Tel(_) | Self::Other { .. } => None,
+        }
+    }
+
+    /// The user part as written; of a `tel:` URI the number.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Sip(uri) => uri.user.as_deref(),
+            Self::Tel(uri) => Some(&uri.number),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// The user part with its escapes resolved.
+    #[must_use]
+    pub fn user_unescaped(&self) -> Option<String> {
+        self.user().map(unescape)
+    }
+
+    /// The host of a `sip:` or `sips:` URI.
+    #[must_use]
+    pub fn host(&self) -> Option<&Host> {
+        self.as_sip().map(|uri| &uri.host)
+    }
+
+    /// The port as written.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.as_sip().and_then(|uri| uri.port)
+    }
+
+    /// The address and port to send to, if the host is an IP address; the port of the scheme if none
+    /// is written: 5060, `sips` 5061 (RFC 3261 §19.1.2).
+    #[must_use]
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        let uri = self.as_sip()?;
+        let port = uri.port.unwrap_or(if uri.secure { 5061 } else { 5060 });
+        uri.host.ip().map(|ip| SocketAddr::new(ip, port))
+    }
+
+    /// The value of a URI parameter, as written.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params().and_then(|params| params.get(name))
+    }
+
+    /// The URI's own parameters, if its scheme has any.
+    #[must_use]
+    pub const fn params(&self) -> Option<&Params> {
+        match self {
+            Self::Sip(uri) => Some(&uri.params),
+            Self::Tel(uri) => Some(&uri.params),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// Is it a loose router's URI (RFC 3261 §19.1.1, `lr`)?
+    #[must_use]
+    pub fn lr(&self) -> bool {
+        self.as_sip().is_some_and(|uri| uri.params.has("lr"))
+    }
+
+    /// The `transport` parameter, as written.
+    #[must_use]
+    pub fn transport(&self) -> Option<&str> {
+        self.as_sip().and_then(|uri| uri.params.get("transport"))
+    }
+
+    /// Do these name the same resource (RFC 3261 §19.1.4, without header comparison by meaning)?
+    ///
+    /// Host and parameter names and values ignore case, the user part does not; `user`, `ttl`,
+    /// `method`, `maddr` and `transport` must stand on both sides or on none, other parameters only
+    /// have to agree where both sides have them.
+    #[must_use]
+    pub fn equivalent(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sip(a), Self::Sip(b)) => a.equivalent(b),
+            (Self::Tel(a), Self::Tel(b)) => {
+                digits(&a.number).eq(digits(&b.number)) && agree(&a.params, &b.params)
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
+impl SipUri {
+    fn equivalent(&self, other: &Self) -> bool {
+        let same_user = match (&self.user, &other.user) {
+            (Some(a), Some(b)) => unescape(a) == unescape(b),
+            (a, b) => a == b,
+        };
+        let everywhere = ["user", "ttl", "method", "maddr", "transport"];
+        self.secure == other.secure
+            && same_user
+            && self.password == other.password
+            && self.host.equivalent(&other.host)
+            && self.port == other.port
+            && everywhere.iter().all(|name| self.params.has(name) == other.params.has(name))
+            && agree(&self.params, &other.params)
+            && self.headers == other.headers
+    }
+}
+
+/// Do all parameters agree that stand on both sides?
+fn agree(a: &Params, b: &Params) -> bool {
+    a.iter().all(|(name, value)| {
+        !b.has(name) || value.unwrap_or_default().eq_ignore_ascii_case(b.get(name).unwrap_or_default())
+    })
+}
+
+/// A `tel:` number without its visual separators (RFC 3966 §4).
+fn digits(number: &str) -> impl Iterator<Item = char> {
+    number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).map(|c| c.to_ascii_lowercase())
+}
+
+impl Host {
+    /// The address, unless it is a name.
+    #[must_use]
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ipv4(ip) => Some(IpAddr::V4(*ip)),
+            Self::Ipv6(ip) => Some(IpAddr::V6(*ip)),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// Host names ignore case (RFC 3261 §19.1.4).
+    #[must_use]
+    pub fn equivalent(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
+            (a, b) => a == b,
+        }
+    }
+
+    /// Reads `host`, or `host:port` with white space around the colon.
+    pub(super) fn with_port(text: &str) -> Result<(Self, Option<u16>), ValueError> {
+        let (host, port) = if text.starts_with('[') {
+            let end = memchr::memchr(b']', text.as_bytes()).ok_or(ValueError::Host)? + 1;
+            let (host, rest) = text.split_at(end);
+            match text::trim(rest) {
+                "" => (host, None),
+                rest => (host, Some(rest.strip_prefix(':').ok_or(ValueError::Port)?)),
+            }
+        } else {
+            text::split_first(text, b':')
+        };
+        let port = port.map(|port| text::number(text::trim(port)).map_err(|_| ValueError::Port));
+        Ok((text::trim(host).parse()?, port.transpose()?))
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::Ipv4(ip),
+            IpAddr::V6(ip) => Self::Ipv6(ip),
+        }
+    }
+}
+
+impl FromStr for Host {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let ip = inner.strip_suffix(']').ok_or(ValueError::Host)?;
+            return ip.parse().map(Self::Ipv6).map_err(|_| ValueError::Host);
+        }
+        if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return text.parse().map(Self::Ipv4).map_err(|_| ValueError::Host);
+        }
+        // RFC 3261 §25.1 hostname; `_` is beyond it, but stands in real domains.
+        let is_name = text.len() <= 255
+            && text.split('.').enumerate().all(|(i, label)| {
+                let outer = label.as_bytes();
+                (!label.is_empty() || (i > 0 && text.ends_with('.')))
+                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+                    && outer.first() != Some(&b'-')
+                    && outer.last() != Some(&b'-')
+            });
+        if is_name { Ok(Self::Name(text.to_owned())) } else { Err(ValueError::Host) }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ipv4(ip) => ip.fmt(f),
+            Self::Ipv6(ip) => write!(f, "[{ip}]"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for Uri {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        check_characters(text)?;
+        let (scheme, rest) = text::split_first(text, b':');
+        let rest = rest.ok_or(ValueError::Scheme)?;
+        if scheme.eq_ignore_ascii_case("sip") {
+            return read_sip(false, rest).map(Self::Sip);
+        }
+        if scheme.eq_ignore_ascii_case("sips") {
+            return read_sip(true, rest).map(Self::Sip);
+        }
+        if scheme.eq_ignore_ascii_case("tel") {
+            return read_tel(rest).map(Self::Tel);
+        }
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        if !is_scheme {
+            return Err(ValueError::Scheme);
+        }
+        Ok(Self::Other { scheme: scheme.to_owned(), rest: rest.to_owned() })
+    }
+}
+
+/// Printable ASCII without `<`, `>`, `"` and with whole escapes.
+fn check_characters(text: &str) -> Result<(), ValueError> {
+    let bytes = text.as_bytes();
+    if !bytes.iter().all(|b| (b'!'..=b'~').contains(b) && !matches!(b, b'<' | b'>' | b'"')) {
+        return Err(ValueError::UriCharacter);
+    }
+    for at in memchr::memchr_iter(b'%', bytes) {
+        match bytes.get(at + 1..at + 3) {
+            Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => {}
+            Some(_) | None => return Err(ValueError::UriCharacter),
+        }
+    }
+    Ok(())
+}
+
+fn read_sip(secure: bool, text: &str) -> Result<SipUri, ValueError> {
+    let (user, password, rest) = match text::split_first(text, b'@') {
+        (userinfo, Some(rest)) => {
+            let (user, password) = text::split_first(userinfo, b':');
+            if user.is_empty() {
+                return Err(ValueError::User);
+            }
+            (Some(user.to_owned()), password.map(str::to_owned), rest)
+        }
+        (rest, None) => (None, None, rest),
+    };
+    let (rest, headers) = text::split_first(rest, b'?');
+    let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+    let (host, params) = rest.split_at(end);
+    let (host, port) = Host::with_port(host)?;
+    let params = Params::read(params)?;
+    Ok(SipUri { secure, user, password, host, port, params, headers: headers.map(str::to_owned) })
+}
+
+/// RFC 3966 §3: a global number is `+` and digits, a local one may hold `*`, `#` and hexadecimals.
+fn read_tel(text: &str) -> Result<TelUri, ValueError> {
+    let end = memchr::memchr(b';', text.as_bytes()).unwrap_or(text.len());
+    let (number, params) = text.split_at(end);
+    let local = number.strip_prefix('+').unwrap_or(number);
+    let is_digit = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#');
+    if !local.bytes().any(is_digit)
+        || !local.bytes().all(|b| is_digit(b) || matches!(b, b'-' | b'.' | b'(' | b')'))
+    {
+        return Err(ValueError::Number);
+    }
+    Ok(TelUri { number: number.to_owned(), params: Params::read(params)? })
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sip(uri) => uri.fmt(f),
+            Self::Tel(uri) => write!(f, "tel:{}{}", uri.number, uri.params),
+            Self::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
+        }
+    }
+}
+
+impl fmt::Display for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
+        if let Some(user) = &self.user {
+            f.write_str(user)?;
+            if let Some(password) = &self.password {
+                write!(f, ":{password}")?;
+            }
+            f.write_str("@")?;
+        }
+        self.host.fmt(f)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        self.params.fmt(f)?;
+        match &self.headers {
+            Some(headers) => write!(f, "?{headers}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Escapes what a user part may not carry (RFC 3261 §25.1 `user`).
+fn escape_user(user: &str) -> String {
+    let mut out = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte);
+        if plain {
+            out.push(char::from(byte));
+        } else {
+            use fmt::Write as _;
+            write!(out, "%{byte:02X}").expect("writing to a String cannot fail");
+        }
+    }
+    out
+}
+
+/// Resolves `%` escapes (RFC 3261 §19.1.2); bytes that are not UTF-8 then become U+FFFD.
+fn unescape(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut pieces = text.split('%');
+    out.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
+    for piece in pieces {
+        let escaped = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (escaped, piece.get(2..)) {
+            (Some(byte), Some(rest)) => {
+                out.push(byte);
+                out.extend_from_slice(rest.as_bytes());
+            }
+            _ => {
+                out.push(b'%');
+                out.extend_from_slice(piece.as_bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+text::serde_as_text!(Uri, Host);

@@ -1,0 +1,174 @@
+//! Via (RFC 3261 §18.1.1, §18.2, §20.42; `rport` RFC 3581).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use super::params::Params;
+use super::text::{self, ValueError};
+use super::uri::Host;
+
+/// One hop: `SIP/2.0/UDP host:port;branch=…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// What the message travelled over.
+    pub transport: Transport,
+    /// The host of sent-by.
+    pub host: Host,
+    /// The port of sent-by, if one is written.
+    pub port: Option<u16>,
+    /// `branch`, `received`, `rport`, …
+    pub params: Params,
+}
+
+/// A transport, spelt as it came; compared without regard to case.
+#[derive(Clone, Debug)]
+pub struct Transport(Cow<'static, str>);
+
+impl Transport {
+    /// `UDP`
+    pub const UDP: Self = Self(Cow::Borrowed("UDP"));
+    /// `TCP`
+    pub const TCP: Self = Self(Cow::Borrowed("TCP"));
+    /// `TLS`
+    pub const TLS: Self = Self(Cow::Borrowed("TLS"));
+    /// `SCTP`
+    pub const SCTP: Self = Self(Cow::Borrowed("SCTP"));
+    /// `WS` (RFC 7118)
+    pub const WS: Self = Self(Cow::Borrowed("WS"));
+    /// `WSS` (RFC 7118)
+    pub const WSS: Self = Self(Cow::Borrowed("WSS"));
+
+    /// The transport as it was spelt.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Transport {}
+
+impl FromStr for Transport {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Ok(match text {
+            "UDP" => Self::UDP,
+            "TCP" => Self::TCP,
+            "TLS" => Self::TLS,
+            "SCTP" => Self::SCTP,
+            "WS" => Self::WS,
+            "WSS" => Self::WSS,
+            other if text::is_token(other) => Self(Cow::Owned(other.to_owned())),
+            _ => return Err(ValueError::Token),
+        })
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Via {
+    /// Our own Via over UDP, asking for `rport` (RFC 3581 §3).
+    #[must_use]
+    pub fn udp(sent_by: SocketAddr, branch: &str) -> Self {
+        let mut params = Params::new();
+        params.set_flag("rport");
+        params.set("branch", branch);
+        Self { transport: Transport::UDP, host: sent_by.ip().into(), port: Some(sent_by.port()), params }
+    }
+
+    /// The branch; it names the transaction if it begins with `z9hG4bK` (RFC 3261 §8.1.1.7).
+    #[must_use]
+    pub fn branch(&self) -> Option<&str> {
+        self.params.get("branch").filter(|branch| !branch.is_empty())
+    }
+
+    /// The address that the next hop saw; an IPv6 address with or without brackets (RFC 5118 §4.5).
+    #[must_use]
+    pub fn received(&self) -> Option<IpAddr> {
+        let text = self.params.get("received")?;
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+        bare.parse().ok()
+    }
+
+    /// The port that the next hop saw (RFC 3581 §4).
+    #[must_use]
+    pub fn rport(&self) -> Option<u16> {
+        self.params.get("rport").and_then(|port| text::number(port).ok())
+    }
+
+    /// Does the sender ask for `rport` (RFC 3581 §3)?
+    #[must_use]
+    pub fn wants_rport(&self) -> bool {
+        self.params.has("rport") && self.rport().is_none()
+    }
+
+    /// Writes down where the request came from: `received` if sent-by says something else or `rport`
+    /// is asked for (RFC 3261 §18.2.1, RFC 3581 §4).
+    pub fn mark_source(&mut self, from: SocketAddr) {
+        let wants_rport = self.wants_rport();
+        if wants_rport || self.host.ip() != Some(from.ip()) {
+            self.params.set("received", from.ip());
+        }
+        if wants_rport {
+            self.params.set("rport", from.port());
+        }
+    }
+
+    /// Where a response over UDP goes (RFC 3261 §18.2.2, RFC 3581 §4): `maddr`, else `received` and
+    /// `rport`, else sent-by. `None` if that is a name, which would have to be looked up.
+    #[must_use]
+    pub fn response_address(&self) -> Option<SocketAddr> {
+        let port = self.port.unwrap_or(5060);
+        if let Some(maddr) = self.params.get("maddr").and_then(|maddr| maddr.parse::<Host>().ok()) {
+            return maddr.ip().map(|ip| SocketAddr::new(ip, port));
+        }
+        match self.received() {
+            Some(ip) => Some(SocketAddr::new(ip, self.rport().unwrap_or(port))),
+            None => self.host.ip().map(|ip| SocketAddr::new(ip, port)),
+        }
+    }
+}
+
+impl FromStr for Via {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let text = text::trim(text);
+        let (name, rest) = text::split_first(text, b'/');
+        let (version, rest) = text::split_first(rest.ok_or(ValueError::Protocol)?, b'/');
+        let rest = text::trim(rest.ok_or(ValueError::Protocol)?);
+        if !text::trim(name).eq_ignore_ascii_case("SIP") || text::trim(version) != "2.0" {
+            return Err(ValueError::Protocol);
+        }
+        let end = rest.find([' ', '\t']).ok_or(ValueError::Protocol)?;
+        let (transport, rest) = rest.split_at(end);
+        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+        let (sent_by, params) = rest.split_at(end);
+        let (host, port) = Host::with_port(text::trim(sent_by))?;
+        Ok(Self { transport: transport.parse()?, host, port, params: Params::read(params)? })
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        self.params.fmt(f)
+    }
+}
+
+text::serde_as_text!(Via);

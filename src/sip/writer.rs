@@ -1,0 +1,203 @@
+//! Writing a message straight into its bytes (RFC 3261 §7).
+//!
+//! ```
+//! use baton::sip::{HeaderName, StatusCode, Writer};
+//!
+//! let bytes = Writer::response(StatusCode::BUSY_HERE, "")
+//!     .header(HeaderName::CallId, "a84b4c76e66710@192.0.2.1")
+//!     .header(HeaderName::RetryAfter, 30)
+//!     .finish()?;
+//! assert_eq!(bytes, "SIP/2.0 486 Busy Here\r\nCall-ID: a84b4c76e66710@192.0.2.1\r\n\
+//!                    Retry-After: 30\r\nContent-Length: 0\r\n\r\n");
+//! # Ok::<(), baton::sip::WriteError>(())
+//! ```
+
+use std::borrow::Borrow;
+use std::fmt::{self, Write as _};
+
+use bytes::Bytes;
+
+use super::headers::Headers;
+use super::method::Method;
+use super::name::HeaderName;
+use super::parse::{MAX_HEADERS, MAX_MESSAGE_BYTES, MAX_VALUE_BYTES};
+use super::status::StatusCode;
+use super::text;
+use super::uri::Uri;
+
+/// Bytes for which a message has room at first.
+const USUAL_BYTES: usize = 1_024;
+
+/// Why a message cannot be written. Nothing of it may leave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The start line would hold a control character, or a space inside its URI or method.
+    #[error("the start line would hold a character that ends or splits it")]
+    StartLine,
+    /// A value would hold CR, LF or NUL: it could end its line and forge another.
+    #[error("{name} would hold a CR, LF or NUL")]
+    LineBreak {
+        /// The header.
+        name: HeaderName,
+    },
+    /// A header name is no token.
+    #[error("{0:?} is no header name")]
+    Name(String),
+    /// Content-Length is written by the writer, the body's type by [`Writer::body`].
+    #[error("{name} is written by the writer itself")]
+    Reserved {
+        /// The header.
+        name: HeaderName,
+    },
+    /// A value of more than [`MAX_VALUE_BYTES`].
+    #[error("{name} would have more than {MAX_VALUE_BYTES} bytes")]
+    ValueTooLong {
+        /// The header.
+        name: HeaderName,
+    },
+    /// More than [`MAX_HEADERS`] header fields.
+    #[error("more than {MAX_HEADERS} header fields")]
+    TooManyHeaders,
+    /// More than [`MAX_MESSAGE_BYTES`].
+    #[error("the message would have {bytes} bytes, more than {MAX_MESSAGE_BYTES}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+}
+
+/// Writes one message, top to bottom. The first error is kept and given by [`Writer::finish`].
+#[derive(Debug)]
+pub struct Writer {
+    out: Vec<u8>,
+    headers: usize,
+    content: Vec<u8>,
+    error: Option<WriteError>,
+}
+
+impl Writer {
+    /// Begins a request.
+    #[must_use]
+    pub fn request(method: &Method, uri: &Uri) -> Self {
+        Self::start(format_args!("{method} {uri} SIP/2.0"), 2)
+    }
+
+    /// Begins a response; an empty reason phrase stands for the code's own.
+    #[must_use]
+    pub fn response(status: StatusCode, reason: &str) -> Self {
+        let reason = if reason.is_empty() { status.reason() } else { reason };
+        Self::start(format_args!("SIP/2.0 {status} {reason}"), usize::MAX)
+    }
+
+    /// `spaces`: how many the start line may hold.
+    fn start(line: fmt::Arguments<'_>, spaces: usize) -> Self {
+        let mut writer =
+            Self { out: Vec::with_capacity(USUAL_BYTES), headers: 0, content: Vec::new(), error: None };
+        let clean = writer.text(line);
+        let spaces_within = memchr::memchr_iter(b' ', &writer.out).count() <= spaces;
+        if !clean || !spaces_within {
+            writer.error = Some(WriteError::StartLine);
+        }
+        writer.out.extend_from_slice(b"\r\n");
+        writer
+    }
+
+    /// Writes a header field.
+    pub fn header(&mut self, name: impl Borrow<HeaderName>, value: impl fmt::Display) -> &mut Self {
+        let name = name.borrow();
+        if *name == HeaderName::ContentLength {
+            return self.fail(WriteError::Reserved { name: name.clone() });
+        }
+        self.line(name, |writer| writer.text(format_args!("{value}")))
+    }
+
+    /// Writes each field of this name as it stands in a message that came, unfolded: what a response
+    /// takes from its request (RFC 3261 §8.2.6.2).
+    pub fn copy(&mut self, headers: &Headers, name: impl Borrow<HeaderName>) -> &mut Self {
+        let name = name.borrow();
+        for value in headers.raw(name) {
+            self.line(name, |writer| {
+                writer.out.extend_from_slice(&value);
+                !has_line_break(&value)
+            });
+        }
+        self
+    }
+
+    /// Gives the message a body. It is written by [`Writer::finish`], Content-Type included.
+    pub fn body(&mut self, content_type: &str, body: &[u8]) -> &mut Self {
+        self.content.clear();
+        self.content.extend_from_slice(body);
+        self.header(HeaderName::ContentType, content_type)
+    }
+
+    /// Ends the header fields with Content-Length and adds the body.
+    ///
+    /// # Errors
+    /// What was given could not be written safely; see [`WriteError`].
+    pub fn finish(&mut self) -> Result<Bytes, WriteError> {
+        let length = self.content.len();
+        self.line(&HeaderName::ContentLength, |writer| writer.text(format_args!("{length}")));
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let mut out = std::mem::take(&mut self.out);
+        out.extend_from_slice(b"\r\n");
+        out.append(&mut self.content);
+        if out.len() > MAX_MESSAGE_BYTES {
+            return Err(WriteError::TooLarge { bytes: out.len() });
+        }
+        Ok(out.into())
+    }
+
+    /// `name: value`; `write` says whether its value may stand.
+    fn line(&mut self, name: &HeaderName, write: impl FnOnce(&mut Self) -> bool) -> &mut Self {
+        if self.error.is_some() {
+            return self;
+        }
+        self.headers += 1;
+        if self.headers > MAX_HEADERS {
+            return self.fail(WriteError::TooManyHeaders);
+        }
+        if !text::is_token(name.as_str()) {
+            return self.fail(WriteError::Name(name.as_str().to_owned()));
+        }
+        self.out.extend_from_slice(name.as_str().as_bytes());
+        self.out.extend_from_slice(b": ");
+        let start = self.out.len();
+        if !write(self) {
+            return self.fail(WriteError::LineBreak { name: name.clone() });
+        }
+        if self.out.len() - start > MAX_VALUE_BYTES {
+            return self.fail(WriteError::ValueTooLong { name: name.clone() });
+        }
+        self.out.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Appends text; false if it breaks the line.
+    fn text(&mut self, text: fmt::Arguments<'_>) -> bool {
+        let start = self.out.len();
+        let written = Appender(&mut self.out).write_fmt(text);
+        written.is_ok() && !has_line_break(self.out.get(start..).unwrap_or_default())
+    }
+
+    fn fail(&mut self, error: WriteError) -> &mut Self {
+        self.error.get_or_insert(error);
+        self
+    }
+}
+
+/// Formats into bytes.
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Appender<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn has_line_break(value: &[u8]) -> bool {
+    memchr::memchr3(b'\r', b'\n', b'\0', value).is_some()
+}

@@ -1,0 +1,68 @@
+//! What the journal has done, for people and dashboards.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::lane::Pending;
+
+/// Shared between the journal's thread and who asks.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    commits: AtomicU64,
+    appends: AtomicU64,
+    changes: AtomicU64,
+    bytes: AtomicU64,
+    failed: AtomicU64,
+    live: AtomicUsize,
+    segments: AtomicUsize,
+}
+
+/// What the journal has done since it was opened, and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Groups of appends made durable by one `fdatasync`.
+    pub commits: u64,
+    /// Appends in them.
+    pub appends: u64,
+    /// Saves and deletions in those.
+    pub changes: u64,
+    /// Bytes written, with what was carried over.
+    pub bytes: u64,
+    /// Appends that were answered with an error.
+    pub failed: u64,
+    /// Live calls.
+    pub live: usize,
+    /// Segments on disk.
+    pub segments: usize,
+}
+
+impl Counters {
+    pub(super) fn committed(&self, appends: &[Pending], bytes: usize, durable: bool) {
+        let count = u64::try_from(appends.len()).expect("a length fits u64");
+        if !durable {
+            self.failed.fetch_add(count, Ordering::Relaxed);
+            return;
+        }
+        let changes: usize = appends.iter().map(|append| append.batch().len()).sum();
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.appends.fetch_add(count, Ordering::Relaxed);
+        self.changes.fetch_add(u64::try_from(changes).expect("a length fits u64"), Ordering::Relaxed);
+        self.bytes.fetch_add(u64::try_from(bytes).expect("a length fits u64"), Ordering::Relaxed);
+    }
+
+    pub(super) fn holds(&self, live: usize, segments: usize) {
+        self.live.store(live, Ordering::Relaxed);
+        self.segments.store(segments, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counts {
+        Counts {
+            commits: self.commits.load(Ordering::Relaxed),
+            appends: self.appends.load(Ordering::Relaxed),
+            changes: self.changes.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            live: self.live.load(Ordering::Relaxed),
+            segments: self.segments.load(Ordering::Relaxed),
+        }
+    }
+}

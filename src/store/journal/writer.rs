@@ -1,0 +1,237 @@
+//! The journal's thread: group commit, rotation, and what becomes of old segments.
+//!
+//! ```text
+//!          ┌───────────── one commit ──────────────┐
+//! lanes ──►│ carried frames │ batch │ batch │ batch │──► write, fdatasync ──► index ──► acknowledgements
+//!          └───────────────────────────────────────┘
+//! segments:  oldest (being emptied) · sealed · active
+//! ```
+//! While one commit is on its way to the disk the next batches gather, so a slower disk makes larger
+//! commits, not a longer queue. Once more than [`KEPT_SEALED`] full segments stand there, each commit also
+//! carries a bounded number of live records out of the oldest; a segment without a live record is removed.
+//! Segments are removed oldest first, so a record can never outlive the deletion that stands behind it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+use super::Limits;
+use super::counts::Counters;
+use super::frame::{self, Head};
+use super::index::{Index, Position};
+use super::lane::{AppendError, Pending};
+use super::segment::{self, Segment};
+
+/// Full segments that are left alone: most of their records die by themselves, because calls are short.
+const KEPT_SEALED: usize = 1;
+/// Bytes that one commit carries over besides what it was given, at least.
+const CARRY_BYTES: usize = 256 * 1024;
+
+/// What lanes send to the thread.
+pub(super) enum Message {
+    Append(Pending),
+    /// What was sent before is still written; the thread ends.
+    Close,
+}
+
+/// The disk refused a write.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal cannot {operation} {}: {source}", .path.display())]
+pub struct WriteError {
+    /// What was tried: `create` or `write`.
+    pub operation: &'static str,
+    /// The segment or directory.
+    pub path: PathBuf,
+    /// What the system said; `StorageFull` if the disk is full.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The state of the thread.
+pub(super) struct Writer {
+    pub(super) dir: PathBuf,
+    pub(super) limits: Limits,
+    pub(super) index: Index,
+    pub(super) counters: Arc<Counters>,
+    /// Held while the thread lives: one process owns the directory.
+    pub(super) lock: File,
+    active: Option<Segment>,
+    last_number: u64,
+    buffer: Vec<u8>,
+    placed: Vec<(Head, usize)>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        dir: PathBuf,
+        limits: Limits,
+        index: Index,
+        counters: Arc<Counters>,
+        lock: File,
+    ) -> Self {
+        let last_number = index.newest();
+        let (active, buffer, placed) = (None, Vec::new(), Vec::new());
+        Self { dir, limits, index, counters, lock, active, last_number, buffer, placed }
+    }
+
+    /// Writes until the journal is closed or nobody can send any more.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        let mut waiting: Vec<Pending> = Vec::new();
+        self.remove_dead();
+        loop {
+            let open = self.gather(messages, &mut waiting);
+            if !waiting.is_empty() {
+                let result = self.commit(&waiting).map_err(|error| AppendError::Write(Arc::new(error)));
+                if let Err(error) = &result {
+                    tracing::error!(%error, appends = waiting.len(), "appends were not made durable");
+                }
+                self.counters.committed(&waiting, self.buffer.len(), result.is_ok());
+                for pending in waiting.drain(..) {
+                    pending.acknowledge(result.clone());
+                }
+                self.remove_dead();
+                self.counters.holds(self.index.len(), self.index.segments());
+            }
+            if !open {
+                break;
+            }
+        }
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the journal's lock ends with the process");
+        }
+    }
+
+    /// Waits for an append, then takes what else has come, up to a commit's bound. False: closed.
+    fn gather(&self, messages: &Receiver<Message>, waiting: &mut Vec<Pending>) -> bool {
+        let mut bytes = 0;
+        let mut next = messages.recv().ok();
+        loop {
+            match next {
+                Some(Message::Append(pending)) => {
+                    bytes += pending.batch().bytes.len();
+                    waiting.push(pending);
+                }
+                Some(Message::Close) => return false,
+                None => return !waiting.is_empty(),
+            }
+            if bytes >= self.limits.commit_bytes {
+                return true;
+            }
+            next = messages.try_recv().ok();
+        }
+    }
+
+    /// Makes the batches durable, all or none.
+    fn commit(&mut self, waiting: &[Pending]) -> Result<(), WriteError> {
+        self.buffer.clear();
+        self.placed.clear();
+        let given = waiting.iter().map(|pending| pending.batch().bytes.len()).sum();
+        if given == 0 {
+            return Ok(()); // empty batches wait for nothing
+        }
+        self.carry(given);
+        for pending in waiting {
+            let batch = pending.batch();
+            self.buffer.extend_from_slice(&batch.bytes);
+            self.placed.extend(batch.changes.iter().map(|change| (change.head, change.bytes)));
+        }
+        let mut segment = self.take_segment()?;
+        let start = segment.durable();
+        if let Err(source) = segment.append(&self.buffer) {
+            let path = segment.path.clone();
+            if segment.is_empty() {
+                self.index.remove_segment(segment.number);
+            }
+            segment.close();
+            return Err(WriteError { operation: "write", path, source });
+        }
+        let mut at = start;
+        for (head, bytes) in self.placed.drain(..) {
+            self.index.apply(&head, Position { segment: segment.number, at, bytes });
+            at += u64::try_from(bytes).expect("a length fits u64");
+        }
+        self.active = Some(segment);
+        Ok(())
+    }
+
+    /// The segment to write to: the active one, or a new one if it is full or there is none.
+    fn take_segment(&mut self) -> Result<Segment, WriteError> {
+        let full = |segment: &Segment| !segment.is_empty() && segment.durable() >= self.limits.segment_bytes;
+        if let Some(segment) = self.active.take()
+            && !full(&segment)
+        {
+            return Ok(segment);
+        }
+        self.last_number += 1;
+        let segment = Segment::create(&self.dir, self.last_number).map_err(|source| WriteError {
+            operation: "create",
+            path: segment::path(&self.dir, self.last_number),
+            source,
+        })?;
+        self.index.add_segment(segment.number);
+        Ok(segment)
+    }
+
+    /// Puts live frames of the oldest segment at the head of the next write.
+    fn carry(&mut self, given: usize) {
+        let sealed = self.index.segments().saturating_sub(usize::from(self.active.is_some()));
+        if sealed <= KEPT_SEALED {
+            return;
+        }
+        let bound = given.max(CARRY_BYTES);
+        let positions: Vec<Position> = self
+            .index
+            .in_oldest()
+            .scan(0, |bytes, position| {
+                let before = *bytes;
+                *bytes += position.bytes;
+                (before < bound).then_some(position)
+            })
+            .collect();
+        let Some(first) = positions.first() else { return };
+        let file = match File::open(segment::path(&self.dir, first.segment)) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::error!(%error, segment = first.segment, "an old journal segment cannot be read");
+                return;
+            }
+        };
+        for position in positions {
+            let start = self.buffer.len();
+            self.buffer.resize(start + position.bytes, 0);
+            let target = self.buffer.get_mut(start..).expect("just resized");
+            let read = file.read_exact_at(target, position.at).ok().and_then(|()| frame::read(target));
+            if let Some(frame) = read {
+                self.placed.push((frame.head, position.bytes));
+            } else {
+                self.buffer.truncate(start);
+                self.index.forget(position);
+                tracing::error!(?position, "a journal record is damaged; its call's next save replaces it");
+            }
+        }
+    }
+
+    /// Removes segments without a live record, oldest first.
+    fn remove_dead(&mut self) {
+        while let Some(number) = self.index.oldest_if_dead() {
+            if self.active.as_ref().is_some_and(|active| active.number == number) {
+                return;
+            }
+            let path = segment::path(&self.dir, number);
+            // In order and durable one by one: a later one holds the deletions of an earlier one's records.
+            let removed = match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            };
+            if let Err(error) = removed.and_then(|()| segment::sync_dir(&self.dir)) {
+                tracing::warn!(file = %path.display(), %error, "an old journal segment stays");
+                return;
+            }
+            self.index.remove_segment(number);
+        }
+    }
+}
