@@ -20,8 +20,10 @@ pub const SILENCE: Duration = Duration::from_millis(250);
 const REMEMBERED: usize = 8;
 /// Key events that wait for the owner; it drains them after each input, so more than two never wait.
 const QUEUE: usize = 16;
-/// The most that one segment of a long event lasts (RFC 4733 §2.5.1.3).
+/// The most that one segment of a long event lasts, in ticks (RFC 4733 §2.5.1.3).
 const SEGMENT: u32 = 0xFFFF;
+/// A segment heard up to here was nearly full: the last half second of it may have been lost.
+const NEARLY_FULL: u32 = 0xF000;
 
 /// Why a packet told of no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -188,7 +190,7 @@ impl Press {
         if self.released {
             event.end && !header.marker && start < self.duration
         } else {
-            !header.marker && (start <= self.duration || start == SEGMENT)
+            !header.marker && (start <= self.duration || (start <= SEGMENT && self.duration >= NEARLY_FULL))
         }
     }
 
