@@ -22,7 +22,7 @@ const RTCP_TYPES: std::ops::RangeInclusive<u8> = 64..=95;
 pub struct Header {
     /// Payload type, 0-127.
     pub payload_type: u8,
-    /// First packet after silence (RFC 3551 §4.1), or of an event (RFC 4733 §2.5.1.2).
+    /// First packet after silence (RFC 3551 §4.1), or of an event (RFC 4733 §2.2.2).
     pub marker: bool,
     /// Sequence number.
     pub sequence: u16,

@@ -203,9 +203,11 @@ fn duplicates_and_reordering_count_for_nothing() {
 #[test]
 fn a_long_hold_is_one_press_also_over_segments() {
     assert_eq!(hear(&press(1_000, '0', 20_000)), "+0 -0:20000");
-    // The last packet of the first segment is lost.
+    // The last packets of the first segment are lost.
     let mut lines = press(1_000, '0', 20_000);
-    lines.remove(408);
+    assert_eq!((lines[409].duration, lines[409].end, lines[410].marker), (0xFFFF, false, false));
+    assert_eq!(lines[410].timestamp, lines[409].timestamp.wrapping_add(0xFFFF));
+    lines.drain(405..410);
     assert_eq!(hear(&lines), "+0 -0:20000");
     // A sender whose duration stops at the top instead.
     let mut stuck = press(1_000, '0', 8_000);
@@ -243,6 +245,17 @@ fn another_stream_of_the_peer_goes_on_counting() {
         ssrc: 8,
         timestamp: 5,
         sequence: 3,
+        ..line
+    }));
+    assert_eq!(hear(&lines), "+5 -5:100 +6 -6:100");
+}
+
+#[test]
+fn a_peer_that_began_its_numbers_anew_is_heard() {
+    let mut lines = press(100_000, '5', 100);
+    lines.extend(press(101_000, '6', 100).into_iter().map(|line| Line {
+        sequence: line.sequence.wrapping_sub(4_000),
+        timestamp: line.timestamp.wrapping_sub(700_000),
         ..line
     }));
     assert_eq!(hear(&lines), "+5 -5:100 +6 -6:100");
