@@ -3,6 +3,8 @@
 //! Pure rooms never read a clock. The edge reads one clock per process that does not step backwards,
 //! and hands each input its `Timestamp`; deadlines are `Timestamp`s too, so they survive in a record.
 
+pub(crate) mod rfc3339;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;

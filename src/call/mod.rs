@@ -1,1 +1,261 @@
-//! One call: signalling, negotiated media and interview as one machine. Pure.
+//! One call: signalling, negotiated media and interview as one machine.
+//!
+//! ```text
+//!  Input ──► handle ──┬─► sip::Session ── Event ──┐
+//!                     │                           ├─► Output (Save first, then what depends on it)
+//!                     └─► Talk ─ Heard ► Interview ┘
+//! ```
+//! `Call` is a plain value: write it down after any `handle`, read it back anywhere, tell it
+//! [`Input::Restored`], and it goes on at the same question. `handle` cannot fail: what a peer does wrong
+//! becomes a disposition.
+
+mod assets;
+mod ending;
+mod message;
+mod record;
+mod result;
+mod signalling;
+mod start;
+mod step;
+mod talk;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
+use crate::interview::{Heard, Interview};
+use crate::sdp::LocalMedia;
+use crate::sip::session::Session;
+use crate::time::Timestamp;
+
+pub use assets::Assets;
+pub use message::{Input, MediaPlan, Output, Play, PlayId, Record};
+pub use record::{FORMAT_VERSION, RecordError};
+pub use result::{AskedQuestionnaire, CallResult, EndedBy};
+pub use start::{Start, StartError};
+pub use step::Step;
+
+use ending::Verdict;
+use talk::{Act, Talk};
+
+/// A record longer than this is not one of ours: interview, two SIP messages and the talk fit several times.
+pub const MAX_RECORD_BYTES: usize = 256 * 1024;
+
+/// One outbound call. See the room's page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    subject: Subject,
+    epoch: Epoch,
+    revision: Revision,
+    mint: Mint,
+    /// Our side of the session description; its version only grows.
+    local: LocalMedia,
+    /// The longest conversation, in seconds.
+    longest_s: u32,
+    session: Session,
+    interview: Interview,
+    stage: Stage,
+    times: Times,
+    sip_status: Option<u16>,
+    cause: Option<u8>,
+    /// What the last `handle` asks for; soft, because it is carried out or lost as a whole.
+    #[serde(skip)]
+    outputs: VecDeque<Output>,
+}
+
+/// Who is called, and about what. Never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Subject {
+    call_id: CallId,
+    attempt_id: AttemptId,
+    case_id: Option<CaseId>,
+    to: String,
+    trunk: String,
+    questionnaire: Digest,
+}
+
+/// How far the call is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Stage {
+    /// Dialling or ringing.
+    Calling,
+    /// Answered, and the interview goes on.
+    Talking(Box<Talk>),
+    /// The outcome is known; a CANCEL or BYE of ours is on its way.
+    Closing(Verdict),
+    /// The result was given out; transactions may still owe the peer a repetition.
+    Ended(Verdict),
+}
+
+/// When what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Times {
+    started: Timestamp,
+    ringing: Option<Timestamp>,
+    answered: Option<Timestamp>,
+}
+
+/// What one `handle` has asked for so far.
+#[derive(Debug, Default)]
+struct Turn {
+    outputs: Vec<Output>,
+    /// The record changed in a way that must be kept although nothing depends on it yet.
+    changed: bool,
+}
+
+impl Call {
+    /// The call's own id, which its Contact, Call-ID and branches carry.
+    #[must_use]
+    pub const fn id(&self) -> CallId {
+        self.subject.call_id
+    }
+
+    /// The trunk that carries it.
+    #[must_use]
+    pub fn trunk(&self) -> &str {
+        &self.subject.trunk
+    }
+
+    /// Whom it calls, as given.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        &self.subject.to
+    }
+
+    /// Tells the call a fact, and lets it decide. `now` never goes back.
+    pub fn handle(&mut self, now: Timestamp, input: Input, assets: &Assets) {
+        let mut turn = Turn::default();
+        match input {
+            Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
+            Input::Received { message, from } => self.session.receive(now, &message, from, &mut self.mint),
+            Input::Key(event) => self.talk(now, assets, &mut turn, |talk, acts| talk.key(now, &event, acts)),
+            Input::PromptEnded { play } => {
+                self.talk(now, assets, &mut turn, |talk, acts| talk.prompt_ended(now, play, acts));
+            }
+            Input::TimedOut => self.timed_out(now, assets, &mut turn),
+            Input::Restored => self.restored(now, assets, &mut turn),
+            Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),
+            Input::TransportFailed => self.session.transport_failed(now, &mut self.mint),
+        }
+        self.follow_session(now, assets, &mut turn);
+        self.seal(turn);
+    }
+
+    /// The next thing to do; drain it after every `handle`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When `handle(TimedOut)` is due at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let talk = match &self.stage {
+            Stage::Talking(talk) => talk.poll_timeout(),
+            Stage::Calling | Stage::Closing(_) | Stage::Ended(_) => None,
+        };
+        Timestamp::earliest(self.session.poll_timeout(), talk)
+    }
+
+    /// Orders what this turn asks for: the save, then SIP, then everything else as it came.
+    fn seal(&mut self, turn: Turn) {
+        let only_repeats =
+            turn.outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
+        if turn.changed || !only_repeats {
+            self.revision.0 += 1;
+            self.outputs.push_back(Output::Save(self.record()));
+        }
+        let (sends, others): (Vec<_>, Vec<_>) =
+            turn.outputs.into_iter().partition(|output| matches!(output, Output::Send(_)));
+        self.outputs.extend(sends);
+        self.outputs.extend(others);
+    }
+
+    fn timed_out(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if self.session.poll_timeout().is_some_and(|at| at <= now) {
+            self.session.timeout(now, &mut self.mint);
+        }
+        let too_long = matches!(&self.stage, Stage::Talking(talk) if talk.until <= now);
+        if too_long {
+            self.break_off(now, assets, turn);
+        } else {
+            self.talk(now, assets, turn, |talk, acts| talk.timed_out(now, acts));
+        }
+    }
+
+    /// The record was read back: whatever should be on the wire goes there again, and the open question is
+    /// asked again from its beginning.
+    fn restored(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        self.session.resume(now, &mut self.mint);
+        match &self.stage {
+            Stage::Calling | Stage::Closing(_) => {}
+            Stage::Talking(talk) => {
+                turn.outputs.push(talk.media());
+                let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
+                    return self.break_off(now, assets, turn);
+                };
+                let instruction = self.interview.again(questionnaire);
+                self.talk(now, assets, turn, |talk, acts| talk.restart(now, instruction, acts));
+            }
+            Stage::Ended(verdict) => {
+                let verdict = *verdict;
+                self.give_out(verdict, assets, turn);
+            }
+        }
+    }
+
+    /// Lets the talk act, and the interview answer, until both wait for the callee.
+    fn talk(
+        &mut self,
+        now: Timestamp,
+        assets: &Assets,
+        turn: &mut Turn,
+        first: impl FnOnce(&mut Talk, &mut Vec<Act>),
+    ) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
+            return self.break_off(now, assets, turn);
+        };
+        let mut acts = Vec::new();
+        first(talk, &mut acts);
+        let mut parted = None;
+        let mut acts = VecDeque::from(acts);
+        while let Some(act) = acts.pop_front() {
+            turn.changed = true;
+            match act {
+                Act::Play(play, prompt) => turn.outputs.push(Output::Play(Play {
+                    play,
+                    prompt,
+                    questionnaire: self.subject.questionnaire,
+                })),
+                Act::StopPlay(play) => turn.outputs.push(Output::StopPlay(play)),
+                Act::Tell(step) => turn.tell(step),
+                Act::Released { key, pressed_at, duration_ms } => {
+                    self.interview.released(key, pressed_at, duration_ms);
+                }
+                Act::Heard(heard) => {
+                    let instruction = self.interview.next(questionnaire, now, heard);
+                    let mut more = Vec::new();
+                    talk.follow(now, instruction, &mut more);
+                    acts.extend(more);
+                }
+                Act::HangUp(outcome) => parted = Some(outcome),
+            }
+        }
+        if let Some(outcome) = parted {
+            self.part(now, outcome, turn);
+        }
+    }
+
+    /// Begins the interview: the call was answered and both sides agree on the media.
+    fn begin(&mut self, now: Timestamp, talk: Talk, assets: &Assets, turn: &mut Turn) {
+        self.stage = Stage::Talking(Box::new(talk));
+        self.talk(now, assets, turn, |_, acts| acts.push(Act::Heard(Heard::Begin)));
+    }
+}
+
+impl Turn {
+    fn tell(&mut self, step: Step) {
+        self.outputs.push(Output::Tell(step));
+    }
+}

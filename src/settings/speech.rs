@@ -24,9 +24,6 @@ pub struct Speech {
     /// Directory that keeps what was read out; absent: memory only.
     #[serde(deserialize_with = "units::some_path")]
     pub cache: Option<PathBuf>,
-    /// Bytes that the directory may hold; the oldest files make room.
-    #[serde(deserialize_with = "units::bytes")]
-    pub cache_size: u64,
 }
 
 impl Default for Speech {
@@ -37,7 +34,6 @@ impl Default for Speech {
             voices: BTreeMap::new(),
             timeout: Duration::from_secs(20),
             cache: None,
-            cache_size: 256 << 20,
         }
     }
 }

@@ -1,0 +1,160 @@
+//! How a call comes to its one outcome.
+//!
+//! ```text
+//! Calling ──► Talking ──► Closing(verdict) ──► Ended(verdict) ──► forgotten
+//!    └───────────────────────────┴── a verdict is never changed once it is given
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::interview::Outcome;
+use crate::outcome::Disposition;
+use crate::sip::Reason;
+use crate::time::Timestamp;
+
+use super::message::Output;
+use super::result::{AskedQuestionnaire, CallResult, EndedBy};
+use super::step::Step;
+use super::{Assets, Call, Stage, Turn};
+
+/// Q.850 cause of an ordinary end (ITU-T Q.850 §2.2.7.1.7).
+const NORMAL_CLEARING: u16 = 16;
+
+/// The one outcome of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Verdict {
+    pub(super) disposition: Disposition,
+    pub(super) ended_by: EndedBy,
+    pub(super) at: Timestamp,
+}
+
+/// The disposition of an interview that reached this end.
+pub(super) const fn disposition(outcome: Outcome) -> Disposition {
+    match outcome {
+        Outcome::Complete => Disposition::Complete,
+        Outcome::Partial => Disposition::Partial,
+        Outcome::Ineligible => Disposition::Ineligible,
+        Outcome::QuotaFull => Disposition::QuotaFull,
+        Outcome::Refusal => Disposition::Refusal,
+        Outcome::BreakOff => Disposition::BreakOff,
+        Outcome::Callback => Disposition::Callback,
+        Outcome::Technical => Disposition::TechnicalFault,
+    }
+}
+
+impl Call {
+    /// The interview said its last word: we hang up.
+    pub(super) fn part(&mut self, now: Timestamp, outcome: Outcome, turn: &mut Turn) {
+        self.hang_up(now, disposition(outcome), EndedBy::Caller, turn);
+    }
+
+    /// An answered call that we end before the interview does.
+    pub(super) fn break_off(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        self.leave_interview(now, assets);
+        self.hang_up(now, Disposition::BreakOff, EndedBy::Fault, turn);
+    }
+
+    /// The callee hung up. Who hears the closing words and hangs up has done the interview.
+    pub(super) fn left_by_callee(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        let disposition = self.leave_interview(now, assets);
+        if let Stage::Talking(_) = self.stage {
+            turn.outputs.push(Output::CloseMedia);
+        }
+        self.end(now, disposition, EndedBy::Callee, assets, turn);
+    }
+
+    /// A person, or the end of the process, wants the call to stop.
+    pub(super) fn hang_up_asked(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        match self.stage {
+            Stage::Calling => {
+                self.session.cancel(
+                    now,
+                    Some(Reason::q850(NORMAL_CLEARING, "Normal call clearing")),
+                    &mut self.mint,
+                );
+                self.decide(now, Disposition::NotAttempted, EndedBy::Caller);
+            }
+            Stage::Talking(_) => {
+                let disposition = self.leave_interview(now, assets);
+                self.hang_up(now, disposition, EndedBy::Caller, turn);
+            }
+            Stage::Closing(_) | Stage::Ended(_) => {}
+        }
+    }
+
+    /// Nobody listens any more: what the interview has come to.
+    pub(super) fn leave_interview(&mut self, now: Timestamp, assets: &Assets) -> Disposition {
+        if let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) {
+            self.interview.hung_up(questionnaire, now);
+        }
+        self.interview.ending().map_or(Disposition::BreakOff, disposition)
+    }
+
+    /// Gives the verdict and sends BYE.
+    pub(super) fn hang_up(
+        &mut self,
+        now: Timestamp,
+        disposition: Disposition,
+        ended_by: EndedBy,
+        turn: &mut Turn,
+    ) {
+        if let Stage::Talking(_) = self.stage {
+            turn.outputs.push(Output::CloseMedia);
+        }
+        self.decide(now, disposition, ended_by);
+        self.session.bye(now, Some(Reason::q850(NORMAL_CLEARING, "Normal call clearing")), &mut self.mint);
+    }
+
+    /// Gives the verdict while a CANCEL or BYE is still to be answered.
+    pub(super) fn decide(&mut self, now: Timestamp, disposition: Disposition, ended_by: EndedBy) {
+        if let Stage::Calling | Stage::Talking(_) = self.stage {
+            self.stage = Stage::Closing(Verdict { disposition, ended_by, at: now });
+        }
+    }
+
+    /// Signalling has come to its end: gives the result out, with this verdict unless one was given before.
+    pub(super) fn end(
+        &mut self,
+        now: Timestamp,
+        disposition: Disposition,
+        ended_by: EndedBy,
+        assets: &Assets,
+        turn: &mut Turn,
+    ) {
+        self.decide(now, disposition, ended_by);
+        if let Stage::Closing(verdict) = self.stage {
+            self.stage = Stage::Ended(verdict);
+            self.give_out(verdict, assets, turn);
+        }
+    }
+
+    /// Gives the result out.
+    pub(super) fn give_out(&self, verdict: Verdict, assets: &Assets, turn: &mut Turn) {
+        turn.tell(Step::Ended { disposition: verdict.disposition });
+        turn.outputs.push(Output::Ended(Box::new(self.result(verdict, assets))));
+    }
+
+    fn result(&self, verdict: Verdict, assets: &Assets) -> CallResult {
+        let questionnaire = assets.questionnaire(self.subject.questionnaire);
+        let (id, version) = questionnaire.map(|q| (q.id().into(), q.version().into())).unwrap_or_default();
+        CallResult {
+            call_id: self.subject.call_id,
+            attempt_id: self.subject.attempt_id,
+            case_id: self.subject.case_id,
+            to: self.subject.to.clone(),
+            trunk: self.subject.trunk.clone(),
+            disposition: verdict.disposition,
+            aapor: verdict.disposition.aapor().into(),
+            sip_status: self.sip_status,
+            cause: self.cause,
+            ended_by: verdict.ended_by,
+            started_at: self.times.started,
+            ringing_at: self.times.ringing,
+            answered_at: self.times.answered,
+            ended_at: verdict.at,
+            questionnaire: AskedQuestionnaire { id, version, digest: self.subject.questionnaire },
+            language: self.interview.language().into(),
+            responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What goes into a call and what comes out of it: past facts in, imperatives out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::id::{CallId, Digest, Epoch, Revision};
+use crate::interview::Prompt;
+use crate::rtp::{Anchor, KeyEvent};
+use crate::sdp::Negotiated;
+use crate::sip::Message;
+use crate::sip::transaction::Transmit;
+
+use super::result::CallResult;
+use super::step::Step;
+
+/// A fact that the edge tells a call.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The call was placed and its ports are bound: dial.
+    Started,
+    /// A message of this call's dialog or transactions came in.
+    Received {
+        /// The parsed message.
+        message: Arc<Message>,
+        /// Where it came from.
+        from: SocketAddr,
+    },
+    /// The callee pressed or released a key.
+    Key(KeyEvent),
+    /// The last frame of a prompt has left, or the prompt could not be played to its end.
+    PromptEnded {
+        /// The `Play` that ended.
+        play: PlayId,
+    },
+    /// `poll_timeout` has passed.
+    TimedOut,
+    /// The record was read back by a process that now owns the call at the same addresses.
+    Restored,
+    /// A person or the end of the process wants this call ended.
+    HangUpAsked,
+    /// A message could not be sent: the socket refused it (RFC 3261 §18.4).
+    TransportFailed,
+}
+
+/// What the edge must do, in this order. Nothing behind a `Save` may happen before it is durable.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Make this record durable.
+    Save(Record),
+    /// Send a SIP message.
+    Send(Transmit),
+    /// Start the RTP stream, or go on with the same stream under new terms.
+    OpenMedia(Box<MediaPlan>),
+    /// Play a prompt into the stream.
+    Play(Play),
+    /// Stop a prompt at the next packet; silence follows.
+    StopPlay(PlayId),
+    /// End the RTP stream with an RTCP BYE and give the ports back.
+    CloseMedia,
+    /// Something a person who watches the call wants to know.
+    Tell(Step),
+    /// The attempt has its one outcome. May come again after a restart: keep it by `attempt_id`.
+    Ended(Box<CallResult>),
+    /// Nothing is owed to the peer any more: the record can go.
+    Forget,
+}
+
+/// Number of a prompt within its call; only grows.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct PlayId(pub u32);
+
+/// A prompt to play.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Names this playing in `PromptEnded` and `StopPlay`.
+    pub play: PlayId,
+    /// What to say.
+    pub prompt: Prompt,
+    /// The questionnaire whose recordings are meant.
+    pub questionnaire: Digest,
+}
+
+/// The terms of an RTP stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaPlan {
+    /// What offer and answer agreed on.
+    pub negotiated: Negotiated,
+    /// Where sequence number and timestamp of each packet come from.
+    pub anchor: Anchor,
+}
+
+/// A call's record as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Whose record.
+    pub call_id: CallId,
+    /// Under which ownership it was written.
+    pub epoch: Epoch,
+    /// Which save of this epoch.
+    pub revision: Revision,
+    /// The call, see [`Call::restore`](super::Call::restore).
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,81 @@
+//! What is known of an attempt when it is over: one JSON object a call.
+//!
+//! ```json
+//! { "call_id": "…", "attempt_id": "…", "to": "+254712345678", "disposition": "complete", "aapor": "1.1",
+//!   "sip_status": 200, "cause": null, "ended_by": "caller", "started_at": "2026-11-23T06:43:37.120Z", …,
+//!   "questionnaire": {"id": "clinic", "version": "3", "digest": "…"}, "language": "en",
+//!   "responses": [{"question": "consent", "status": "answered", "value": "yes", "digits": [ … ], …}] }
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, CallId, CaseId, Digest};
+use crate::interview::Response;
+use crate::outcome::Disposition;
+use crate::time::{Timestamp, rfc3339};
+
+/// Who ended the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// Baton: the interview was over, nobody answered in time, or an operator stopped the call.
+    Caller,
+    /// The person, or the person's network: refused, or hung up.
+    Callee,
+    /// Nobody: the trunk was silent or the call broke.
+    Fault,
+}
+
+/// The outcome of one attempt and every reply given in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallResult {
+    /// The call.
+    pub call_id: CallId,
+    /// The attempt; a result is kept once per attempt.
+    pub attempt_id: AttemptId,
+    /// The case, where a campaign asked for the call.
+    pub case_id: Option<CaseId>,
+    /// Who was called, as given.
+    pub to: String,
+    /// Trunk that carried the call.
+    pub trunk: String,
+    /// The one outcome.
+    pub disposition: Disposition,
+    /// AAPOR code of the disposition.
+    pub aapor: String,
+    /// Final SIP status of the INVITE; `null` if none came.
+    pub sip_status: Option<u16>,
+    /// Q.850 cause (RFC 3326), where the peer gave one.
+    pub cause: Option<u8>,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// When the call was placed.
+    #[serde(with = "rfc3339")]
+    pub started_at: Timestamp,
+    /// When the first 18x came.
+    #[serde(with = "rfc3339::option")]
+    pub ringing_at: Option<Timestamp>,
+    /// When the 2xx came.
+    #[serde(with = "rfc3339::option")]
+    pub answered_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(with = "rfc3339")]
+    pub ended_at: Timestamp,
+    /// What was asked.
+    pub questionnaire: AskedQuestionnaire,
+    /// Language in which the interview ended (or would have begun).
+    pub language: String,
+    /// Every question of the questionnaire, in its order.
+    pub responses: Vec<Response>,
+}
+
+/// Which questionnaire, to the byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedQuestionnaire {
+    /// Its `id`.
+    pub id: String,
+    /// Its `version`.
+    pub version: String,
+    /// SHA-256 of its file.
+    pub digest: Digest,
+}

@@ -1,0 +1,148 @@
+//! What the INVITE session says, and what the call makes of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::outcome::{self, Disposition, Refused};
+use crate::rtp::{Anchor, Ssrc};
+use crate::sdp;
+use crate::sip::session::Event;
+use crate::sip::{Reason, StatusCode};
+use crate::time::Timestamp;
+
+use super::message::{MediaPlan, Output};
+use super::result::EndedBy;
+use super::step::Step;
+use super::talk::Talk;
+use super::{Assets, Call, Stage, Turn};
+
+/// The first Q.850 cause among Reason headers (RFC 3326 §2).
+fn q850(reasons: &[Reason]) -> Option<u8> {
+    reasons
+        .iter()
+        .filter(|reason| reason.is_q850())
+        .find_map(|reason| reason.cause.and_then(|cause| u8::try_from(cause).ok()))
+}
+
+impl Call {
+    /// Takes the session's events until it has no more.
+    pub(super) fn follow_session(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Transmit(transmit) => turn.outputs.push(Output::Send(transmit)),
+                Event::Progress { status, .. } => self.progressed(now, status, turn),
+                Event::Answered { body } => self.answered(now, body, assets, turn),
+                Event::Offered { body } => self.offered(now, body, turn),
+                Event::Acked { body } => self.acked(body, turn),
+                Event::Failed { status, reasons, .. } => self.refused(now, status, &reasons, assets, turn),
+                Event::Cancelled { reasons } => {
+                    self.sip_status = Some(487);
+                    self.cause = q850(&reasons);
+                    self.end(now, Disposition::NoAnswer, EndedBy::Caller, assets, turn);
+                }
+                Event::CancelCrossed => {
+                    self.sip_status = Some(200);
+                    self.decide(now, Disposition::NoAnswer, EndedBy::Caller);
+                }
+                Event::PeerBye { reasons } => {
+                    self.cause = q850(&reasons);
+                    self.left_by_callee(now, assets, turn);
+                }
+                Event::ByeDone { .. } => {
+                    self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
+                }
+                Event::Unacked => self.lost_ack(now, assets, turn),
+                // We send no re-INVITE: there is nothing to be answered.
+                Event::ReinviteAnswered { .. } | Event::ReinviteRefused { .. } => {}
+                Event::Over => {
+                    self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
+                    turn.outputs.push(Output::Forget);
+                }
+            }
+        }
+    }
+
+    fn progressed(&mut self, now: Timestamp, status: StatusCode, turn: &mut Turn) {
+        if (180..=189).contains(&status.as_u16()) && self.times.ringing.is_none() {
+            self.times.ringing = Some(now);
+        }
+        turn.tell(Step::Progress { status: status.as_u16() });
+    }
+
+    fn answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
+        self.sip_status = Some(200);
+        self.times.answered = Some(now);
+        let Ok(negotiated) = sdp::negotiate(&self.local, &body.unwrap_or_default()) else {
+            // No media can flow: the dialog exists, so it is ended in order (RFC 3261 §13.2.2.4).
+            return self.hang_up(now, Disposition::TechnicalFault, EndedBy::Fault, turn);
+        };
+        let anchor = Anchor {
+            ssrc: Ssrc(self.mint.number32()),
+            seq0: self.mint.number16(),
+            ts0: self.mint.number32(),
+            t0: now,
+        };
+        turn.tell(Step::Answered { codec: negotiated.codec.name() });
+        turn.outputs.push(Output::OpenMedia(Box::new(MediaPlan { negotiated: negotiated.clone(), anchor })));
+        let until = now + Duration::from_secs(u64::from(self.longest_s));
+        self.begin(now, Talk::new(negotiated, anchor, until), assets, turn);
+    }
+
+    /// The peer's re-INVITE (RFC 3261 §14.2): the stream goes on, under the new terms.
+    fn offered(&mut self, now: Timestamp, body: Option<Bytes>, turn: &mut Turn) {
+        let Stage::Talking(talk) = &mut self.stage else {
+            return self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint);
+        };
+        let mut local = self.local.clone();
+        local.origin.version += 1; // RFC 3264 §8
+        match body {
+            None => {
+                let offer = sdp::offer(&local);
+                self.local = local;
+                self.session.answer(now, Some(&offer), &mut self.mint); // the answer comes with the ACK
+            }
+            Some(body) => match sdp::answer(&local, &body) {
+                Ok((answer, negotiated)) => {
+                    self.local = local;
+                    turn.outputs.push(talk.renegotiated(negotiated));
+                    self.session.answer(now, Some(&answer), &mut self.mint);
+                }
+                Err(_) => self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint),
+            },
+        }
+    }
+
+    /// The peer's ACK; it carries an answer if the offer was ours.
+    fn acked(&mut self, body: Option<Bytes>, turn: &mut Turn) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        if let Some(Ok(negotiated)) = body.map(|body| sdp::negotiate(&self.local, &body)) {
+            turn.outputs.push(talk.renegotiated(negotiated));
+        }
+    }
+
+    /// The session is ending the dialog because the peer never acknowledged our 200 (RFC 3261 §13.3.1.4).
+    fn lost_ack(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if let Stage::Talking(_) = self.stage {
+            let disposition = self.leave_interview(now, assets);
+            turn.outputs.push(Output::CloseMedia);
+            self.decide(now, disposition, EndedBy::Fault);
+        }
+    }
+
+    fn refused(
+        &mut self,
+        now: Timestamp,
+        status: Option<StatusCode>,
+        reasons: &[Reason],
+        assets: &Assets,
+        turn: &mut Turn,
+    ) {
+        self.sip_status = status.map(StatusCode::as_u16);
+        self.cause = q850(reasons);
+        let rang = self.times.ringing.is_some();
+        let refused = Refused { status: self.sip_status, q850: self.cause, rang };
+        let ended_by = if status.is_some() { EndedBy::Callee } else { EndedBy::Fault };
+        self.end(now, outcome::from_refusal(refused), ended_by, assets, turn);
+    }
+}

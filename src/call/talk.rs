@@ -1,0 +1,326 @@
+//! The talking part of a call: carries out one instruction of the interview and says what came of it.
+//!
+//! ```text
+//!              Instruction                    Heard
+//! interview ───────────────► Talk: prompt, ──────────► interview ──► …
+//!                            keys, silence
+//! ```
+//! This is the node's half of the flow link: nothing here knows what a question means.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::interview::{Collect, Collector, Heard, Instruction, KeyPress, Method, Outcome, Prompt, Verdict};
+use crate::questionnaire::Key;
+use crate::rtp::{Anchor, Digit, EventKey, KeyEvent, Phase};
+use crate::sdp::Negotiated;
+use crate::time::Timestamp;
+
+use super::message::{MediaPlan, Output, PlayId};
+use super::step::Step;
+
+/// A prompt that has not ended after this long will not: the media engine lost it. Longer than the
+/// longest prompt that is accepted (5 minutes).
+const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
+
+/// A call that was answered, while it talks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Talk {
+    pub(super) negotiated: Negotiated,
+    pub(super) anchor: Anchor,
+    /// The longest call: then it is ended.
+    pub(super) until: Timestamp,
+    /// The last telephone-event that was counted: a key that is still held, or repeated, counts once.
+    last_event: Option<EventKey>,
+    /// When it began: its evidence is found by this.
+    last_pressed_at: Timestamp,
+    plays: u32,
+    doing: Doing,
+    /// A key that cut a statement short: it belongs to the next question.
+    #[serde(skip)]
+    carried: Option<KeyPress>,
+}
+
+/// What is going on right now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Doing {
+    /// Nothing yet, or nothing any more.
+    Nothing,
+    Saying {
+        playing: Playing,
+        barge_in: bool,
+    },
+    Asking {
+        item: String,
+        /// `None` once the prompt has ended.
+        playing: Option<Playing>,
+        collector: Collector,
+    },
+    Parting {
+        playing: Playing,
+        outcome: Outcome,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Playing {
+    play: PlayId,
+    lost_at: Timestamp,
+}
+
+/// What the call must carry out for its talk.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Act {
+    Play(PlayId, Prompt),
+    StopPlay(PlayId),
+    Tell(Step),
+    /// A key that was counted before has been let go.
+    Released {
+        key: Key,
+        pressed_at: Timestamp,
+        duration_ms: u32,
+    },
+    /// The flow controller is to be told this, and asked for the next instruction.
+    Heard(Heard),
+    /// The last word is said.
+    HangUp(Outcome),
+}
+
+impl Talk {
+    pub(super) const fn new(negotiated: Negotiated, anchor: Anchor, until: Timestamp) -> Self {
+        Self {
+            negotiated,
+            anchor,
+            until,
+            last_event: None,
+            last_pressed_at: anchor.t0,
+            plays: 0,
+            doing: Doing::Nothing,
+            carried: None,
+        }
+    }
+
+    /// Goes on under new terms: the same stream.
+    pub(super) fn renegotiated(&mut self, negotiated: Negotiated) -> Output {
+        self.negotiated = negotiated;
+        self.media()
+    }
+
+    /// The stream as it should be.
+    pub(super) fn media(&self) -> Output {
+        let plan = MediaPlan { negotiated: self.negotiated.clone(), anchor: self.anchor };
+        Output::OpenMedia(Box::new(plan))
+    }
+
+    /// Begins to carry out an instruction; a prompt that still plays is cut.
+    pub(super) fn follow(&mut self, now: Timestamp, instruction: Instruction, acts: &mut Vec<Act>) {
+        if let Some(playing) = self.playing() {
+            acts.push(Act::StopPlay(playing.play));
+        }
+        self.doing = Doing::Nothing;
+        match instruction {
+            Instruction::Say { item, prompt, barge_in } => self.say(now, item, prompt, barge_in, acts),
+            Instruction::Ask { item, prompt, collect } => self.ask(now, item, prompt, &collect, acts),
+            Instruction::End { item, prompt, outcome } => self.say_goodbye(now, item, prompt, outcome, acts),
+        }
+    }
+
+    fn say(&mut self, now: Timestamp, item: String, prompt: Prompt, barge_in: bool, acts: &mut Vec<Act>) {
+        if barge_in && self.carried.is_some() {
+            return acts.push(Act::Heard(Heard::Said));
+        }
+        self.carried = None;
+        acts.push(Act::Tell(Step::Said { item, text: prompt.text() }));
+        match self.play(now, prompt, acts) {
+            Some(playing) => self.doing = Doing::Saying { playing, barge_in },
+            None => acts.push(Act::Heard(Heard::Said)),
+        }
+    }
+
+    fn ask(&mut self, now: Timestamp, item: String, prompt: Prompt, collect: &Collect, acts: &mut Vec<Act>) {
+        acts.push(Act::Tell(Step::Asked { item: item.clone(), text: prompt.text() }));
+        let playing = self.play(now, prompt, acts);
+        let mut collector = Collector::new(collect);
+        if playing.is_none() {
+            collector.prompt_ended(now);
+        }
+        self.doing = Doing::Asking { item, playing, collector };
+        if let Some(press) = self.carried.take() {
+            self.gather(now, press, acts);
+        }
+    }
+
+    fn say_goodbye(
+        &mut self,
+        now: Timestamp,
+        item: String,
+        prompt: Prompt,
+        outcome: Outcome,
+        acts: &mut Vec<Act>,
+    ) {
+        self.carried = None;
+        if prompt.is_empty() {
+            return acts.push(Act::HangUp(outcome));
+        }
+        acts.push(Act::Tell(Step::Said { item, text: prompt.text() }));
+        if let Some(playing) = self.play(now, prompt, acts) {
+            self.doing = Doing::Parting { playing, outcome };
+        }
+    }
+
+    /// A key was pressed or released.
+    pub(super) fn key(&mut self, now: Timestamp, event: &KeyEvent, acts: &mut Vec<Act>) {
+        match event.phase {
+            Phase::Pressed => self.pressed(now, event, acts),
+            Phase::Released { duration_ms } => self.released(event, duration_ms, acts),
+        }
+    }
+
+    /// The last frame of a prompt has left.
+    pub(super) fn prompt_ended(&mut self, now: Timestamp, play: PlayId, acts: &mut Vec<Act>) {
+        if self.playing().is_some_and(|playing| playing.play == play) {
+            self.prompt_over(now, acts);
+        }
+    }
+
+    /// The next time at which something has to happen without any input.
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        let lost_at = self.playing().map(|playing| playing.lost_at);
+        let collector = match &self.doing {
+            Doing::Asking { collector, .. } => collector.poll_timeout(),
+            Doing::Nothing | Doing::Saying { .. } | Doing::Parting { .. } => None,
+        };
+        Timestamp::earliest(Some(self.until), Timestamp::earliest(lost_at, collector))
+    }
+
+    /// `poll_timeout` has passed.
+    pub(super) fn timed_out(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
+        if self.playing().is_some_and(|playing| playing.lost_at <= now) {
+            self.prompt_over(now, acts);
+        }
+        if let Doing::Asking { item, collector, .. } = &mut self.doing
+            && collector.poll_timeout().is_some_and(|at| at <= now)
+        {
+            let verdict = collector.timeout(now);
+            conclude(item, verdict, acts);
+        }
+    }
+
+    /// The record was read back: the open instruction is carried out from its beginning, and an entry that
+    /// was unfinished is discarded (a key pressed in the gap is lost, and a shortened number would be wrong).
+    pub(super) fn restart(&mut self, now: Timestamp, instruction: Instruction, acts: &mut Vec<Act>) {
+        self.doing = Doing::Nothing;
+        self.follow(now, instruction, acts);
+    }
+
+    fn pressed(&mut self, now: Timestamp, event: &KeyEvent, acts: &mut Vec<Act>) {
+        if self.last_event == Some(event.key) {
+            return;
+        }
+        self.last_event = Some(event.key);
+        self.last_pressed_at = event.at;
+        acts.push(Act::Tell(Step::Key { digit: event.digit.as_char() }));
+        let press = press(event);
+        match &self.doing {
+            Doing::Nothing | Doing::Parting { .. } => {}
+            Doing::Saying { playing, barge_in } => {
+                if *barge_in {
+                    acts.push(Act::StopPlay(playing.play));
+                    self.doing = Doing::Nothing;
+                    self.carried = Some(press);
+                    acts.push(Act::Heard(Heard::Said));
+                }
+            }
+            Doing::Asking { .. } => self.gather(now, press, acts),
+        }
+    }
+
+    /// Adds a key to the open entry; the first one that counts cuts the prompt short.
+    fn gather(&mut self, now: Timestamp, press: KeyPress, acts: &mut Vec<Act>) {
+        let Doing::Asking { item, playing, collector } = &mut self.doing else { return };
+        let verdict = collector.press(now, press);
+        if verdict == Verdict::Ignored {
+            return;
+        }
+        if let Some(playing) = playing.take() {
+            acts.push(Act::StopPlay(playing.play));
+            collector.prompt_ended(now);
+        }
+        conclude(item, verdict, acts);
+    }
+
+    fn released(&mut self, event: &KeyEvent, duration_ms: u32, acts: &mut Vec<Act>) {
+        if self.last_event == Some(event.key) {
+            let (key, pressed_at) = (key(event.digit), self.last_pressed_at);
+            if let Doing::Asking { collector, .. } = &mut self.doing {
+                collector.released(key, pressed_at, duration_ms);
+            }
+            acts.push(Act::Released { key, pressed_at, duration_ms });
+        }
+    }
+
+    fn prompt_over(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
+        match &mut self.doing {
+            Doing::Nothing => {}
+            Doing::Saying { .. } => {
+                self.doing = Doing::Nothing;
+                acts.push(Act::Heard(Heard::Said));
+            }
+            Doing::Asking { playing, collector, .. } => {
+                *playing = None;
+                collector.prompt_ended(now);
+            }
+            Doing::Parting { outcome, .. } => {
+                let outcome = *outcome;
+                self.doing = Doing::Nothing;
+                acts.push(Act::HangUp(outcome));
+            }
+        }
+    }
+
+    /// Plays a prompt; `None` if there is nothing to say.
+    fn play(&mut self, now: Timestamp, prompt: Prompt, acts: &mut Vec<Act>) -> Option<Playing> {
+        if prompt.0.is_empty() {
+            return None;
+        }
+        let play = PlayId(self.plays);
+        self.plays += 1;
+        acts.push(Act::Play(play, prompt));
+        Some(Playing { play, lost_at: now + PROMPT_LOST })
+    }
+
+    const fn playing(&self) -> Option<Playing> {
+        match &self.doing {
+            Doing::Nothing => None,
+            Doing::Saying { playing, .. } | Doing::Parting { playing, .. } => Some(*playing),
+            Doing::Asking { playing, .. } => *playing,
+        }
+    }
+}
+
+/// The telephone's key as the questionnaire knows it.
+fn press(event: &KeyEvent) -> KeyPress {
+    KeyPress { key: key(event.digit), method: Method::Rfc4733, at: event.at, duration_ms: None }
+}
+
+fn key(digit: Digit) -> Key {
+    Key::new(digit.as_char()).expect("both rooms know the sixteen keys of a telephone")
+}
+
+/// Tells the flow controller how the gathering of one entry ended.
+fn conclude(item: &str, verdict: Verdict, acts: &mut Vec<Act>) {
+    match verdict {
+        Verdict::Waiting | Verdict::Ignored => {}
+        Verdict::Keys(keys) => {
+            let digits = keys.iter().map(|press| press.key.as_char()).collect();
+            acts.push(Act::Tell(Step::Entered { item: item.into(), digits }));
+            acts.push(Act::Heard(Heard::Keys(keys)));
+        }
+        Verdict::Silence => {
+            acts.push(Act::Tell(Step::Silent { item: item.into() }));
+            acts.push(Act::Heard(Heard::Silence));
+        }
+        Verdict::Command(command, press) => acts.push(Act::Heard(Heard::Command(command, press))),
+    }
+}

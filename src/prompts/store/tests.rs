@@ -1,1 +1,0 @@
-//! Prompts as callers hear them.
