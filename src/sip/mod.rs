@@ -10,6 +10,7 @@
 
 pub mod dialog;
 pub mod headers;
+pub mod host;
 pub mod incoming;
 pub mod local;
 pub mod message;
@@ -24,6 +25,8 @@ pub mod status;
 pub mod stray;
 mod text;
 pub mod timers;
+#[cfg(test)]
+mod torture;
 pub mod transaction;
 mod typed;
 pub mod uri;
@@ -32,6 +35,7 @@ pub mod via;
 pub mod writer;
 
 pub use headers::{HeaderError, Headers};
+pub use host::Host;
 pub use message::{Message, Request, Response};
 pub use method::Method;
 pub use name::HeaderName;
@@ -40,7 +44,7 @@ pub use params::Params;
 pub use parse::{ParseError, parse};
 pub use status::StatusCode;
 pub use text::ValueError;
-pub use uri::{Host, SipUri, TelUri, Uri};
+pub use uri::{SipUri, TelUri, Uri};
 pub use values::{CSeq, MediaType, RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use via::{Transport, Via};
 pub use writer::{WriteError, Writer};

@@ -77,7 +77,7 @@ impl FromStr for NameAddr {
             Some(at) if text.as_bytes().get(at) == Some(&b'<') => {
                 let (display, rest) = text.split_at(at);
                 let display = text::trim(display);
-                if display.contains(['"', ',', ':', '@', '\\', '>']) {
+                if display.contains(['"', ',', '\\', '>']) {
                     return Err(ValueError::DisplayName);
                 }
                 in_brackets((!display.is_empty()).then(|| display.to_owned()), rest)
@@ -98,7 +98,8 @@ fn in_brackets(display: Option<String>, text: &str) -> Result<NameAddr, ValueErr
     let inner = text.strip_prefix('<').ok_or(ValueError::Brackets)?;
     let (uri, params) = text::split_first(inner, b'>');
     let params = params.ok_or(ValueError::Brackets)?;
-    Ok(NameAddr { display, uri: uri.parse()?, params: Params::read(params)? })
+    // White space inside the brackets is against the grammar and means nothing else (RFC 4475 §3.1.2.14).
+    Ok(NameAddr { display, uri: text::trim(uri).parse()?, params: Params::read(params)? })
 }
 
 impl fmt::Display for NameAddr {

@@ -124,6 +124,7 @@ impl Params {
     }
 
     fn put(&mut self, name: &str, value: Option<&str>) {
+        debug_assert!(is_name(name), "{name:?} is no parameter name");
         if self.has(name) {
             let changed = self
                 .iter()

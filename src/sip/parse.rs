@@ -50,7 +50,7 @@ pub enum ParseError {
     /// A status code outside 100 to 699.
     #[error("the status code is not from 100 to 699")]
     Status,
-    /// A CR or LF alone, or a NUL, among the header lines.
+    /// A CR or LF alone, or a NUL that no quoted string escapes, among the header lines.
     #[error("line {line} holds a CR or LF alone, or a NUL")]
     LineEnd {
         /// The line, from 1.
@@ -144,7 +144,8 @@ pub fn parse(mut datagram: Bytes) -> Result<Message, ParseError> {
     })
 }
 
-/// The lines of the head: each ends with CRLF and holds no other CR, LF or NUL.
+/// The lines of the head: each ends with CRLF and holds no other CR or LF, and a NUL only behind a
+/// backslash (a `quoted-pair` of RFC 3261 §25.1).
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -156,7 +157,11 @@ impl Lines<'_> {
     fn next(&mut self) -> Result<Span, ParseError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         self.line += 1;
-        let len = memchr::memchr3(b'\r', b'\n', b'\0', rest).ok_or(ParseError::NoEnd)?;
+        let mut len = memchr::memchr3(b'\r', b'\n', b'\0', rest).ok_or(ParseError::NoEnd)?;
+        while rest.get(len) == Some(&b'\0') && rest.get(..len).is_some_and(|line| line.ends_with(b"\\")) {
+            let after = rest.get(len + 1..).unwrap_or_default();
+            len += 1 + memchr::memchr3(b'\r', b'\n', b'\0', after).ok_or(ParseError::NoEnd)?;
+        }
         if !rest.get(len..).is_some_and(|end| end.starts_with(b"\r\n")) {
             // A CR as the last byte is a datagram cut short rather than a wrong line.
             let cut = rest.get(len..) == Some(b"\r");

@@ -8,9 +8,10 @@
 //! Parts are kept as written, escapes included, because a route or target must go back as it came.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 
+use super::host::Host;
 use super::params::Params;
 use super::text::{self, ValueError};
 
@@ -58,24 +59,13 @@ pub struct TelUri {
     pub params: Params,
 }
 
-/// The host of a URI or Via.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// A dotted quad.
-    Ipv4(Ipv4Addr),
-    /// Written in brackets.
-    Ipv6(Ipv6Addr),
-    /// A host name, as written.
-    Name(String),
-}
-
 impl Uri {
     /// `sip:user@host`; what the user part may not carry is escaped.
     #[must_use]
     pub fn sip(user: Option<&str>, host: impl Into<Host>) -> Self {
         Self::Sip(SipUri {
             secure: false,
-            user: user.map(escape_user),
+            user: user.map(|user| escape(user, b"-_.!~*'()&=+$,;?/")), // `user-unreserved` too
             password: None,
             host: host.into(),
             port: None,
@@ -99,11 +89,23 @@ impl Uri {
         self
     }
 
-    /// The same URI with a parameter, if its scheme has any.
+    /// The same URI with a parameter without a value (`lr`), if its scheme has any.
+    #[must_use]
+    pub fn with_flag(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Sip(SipUri { params, .. }) | Self::Tel(TelUri { params, .. }) => params.set_flag(name),
+            Self::Other { .. } => {}
+        }
+        self
+    }
+
+    /// The same URI with a parameter, if its scheme has any; what a value may not carry is escaped.
     #[must_use]
     pub fn with_param(mut self, name: &str, value: impl fmt::Display) -> Self {
         match &mut self {
-            Self::Sip(SipUri { params, .. }) | Self::Tel(TelUri { params, .. }) => params.set(name, value),
+            Self::Sip(SipUri { params, .. }) | Self::Tel(TelUri { params, .. }) => {
+                params.set(name, escape(&value.to_string(), b"-_.!~*'+[]/:"));
+            }
             Self::Other { .. } => {}
         }
         self
@@ -241,86 +243,6 @@ fn digits(number: &str) -> impl Iterator<Item = char> {
     number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).map(|c| c.to_ascii_lowercase())
 }
 
-impl Host {
-    /// The address, unless it is a name.
-    #[must_use]
-    pub const fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Ipv4(ip) => Some(IpAddr::V4(*ip)),
-            Self::Ipv6(ip) => Some(IpAddr::V6(*ip)),
-            Self::Name(_) => None,
-        }
-    }
-
-    /// Host names ignore case (RFC 3261 §19.1.4).
-    #[must_use]
-    pub fn equivalent(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
-            (a, b) => a == b,
-        }
-    }
-
-    /// Reads `host`, or `host:port` with white space around the colon.
-    pub(super) fn with_port(text: &str) -> Result<(Self, Option<u16>), ValueError> {
-        let (host, port) = if text.starts_with('[') {
-            let end = memchr::memchr(b']', text.as_bytes()).ok_or(ValueError::Host)? + 1;
-            let (host, rest) = text.split_at(end);
-            match text::trim(rest) {
-                "" => (host, None),
-                rest => (host, Some(rest.strip_prefix(':').ok_or(ValueError::Port)?)),
-            }
-        } else {
-            text::split_first(text, b':')
-        };
-        let port = port.map(|port| text::number(text::trim(port)).map_err(|_| ValueError::Port));
-        Ok((text::trim(host).parse()?, port.transpose()?))
-    }
-}
-
-impl From<IpAddr> for Host {
-    fn from(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(ip) => Self::Ipv4(ip),
-            IpAddr::V6(ip) => Self::Ipv6(ip),
-        }
-    }
-}
-
-impl FromStr for Host {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if let Some(inner) = text.strip_prefix('[') {
-            let ip = inner.strip_suffix(']').ok_or(ValueError::Host)?;
-            return ip.parse().map(Self::Ipv6).map_err(|_| ValueError::Host);
-        }
-        if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            return text.parse().map(Self::Ipv4).map_err(|_| ValueError::Host);
-        }
-        // RFC 3261 §25.1 hostname; `_` is beyond it, but stands in real domains.
-        let is_name = text.len() <= 255
-            && text.split('.').enumerate().all(|(i, label)| {
-                let outer = label.as_bytes();
-                (!label.is_empty() || (i > 0 && text.ends_with('.')))
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-                    && outer.first() != Some(&b'-')
-                    && outer.last() != Some(&b'-')
-            });
-        if is_name { Ok(Self::Name(text.to_owned())) } else { Err(ValueError::Host) }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ipv4(ip) => ip.fmt(f),
-            Self::Ipv6(ip) => write!(f, "[{ip}]"),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
 impl FromStr for Uri {
     type Err = ValueError;
 
@@ -426,12 +348,11 @@ impl fmt::Display for SipUri {
     }
 }
 
-/// Escapes what a user part may not carry (RFC 3261 §25.1 `user`).
-fn escape_user(user: &str) -> String {
-    let mut out = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte);
-        if plain {
+/// Escapes all but letters, digits and these (RFC 3261 §25.1 `escaped`).
+fn escape(text: &str, unescaped: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || unescaped.contains(&byte) {
             out.push(char::from(byte));
         } else {
             use fmt::Write as _;
@@ -462,4 +383,4 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-text::serde_as_text!(Uri, Host);
+text::serde_as_text!(Uri);

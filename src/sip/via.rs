@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use super::host::Host;
 use super::params::Params;
 use super::text::{self, ValueError};
-use super::uri::Host;
 
 /// One hop: `SIP/2.0/UDP host:port;branch=…`.
 #[derive(Clone, Debug, PartialEq, Eq)]

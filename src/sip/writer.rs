@@ -43,12 +43,9 @@ pub enum WriteError {
     /// A header name is no token.
     #[error("{0:?} is no header name")]
     Name(String),
-    /// Content-Length is written by the writer, the body's type by [`Writer::body`].
-    #[error("{name} is written by the writer itself")]
-    Reserved {
-        /// The header.
-        name: HeaderName,
-    },
+    /// Content-Length is written by [`Writer::finish`].
+    #[error("Content-Length is written by the writer itself")]
+    LengthGiven,
     /// A value of more than [`MAX_VALUE_BYTES`].
     #[error("{name} would have more than {MAX_VALUE_BYTES} bytes")]
     ValueTooLong {
@@ -79,23 +76,27 @@ impl Writer {
     /// Begins a request.
     #[must_use]
     pub fn request(method: &Method, uri: &Uri) -> Self {
-        Self::start(format_args!("{method} {uri} SIP/2.0"), 2)
+        let mut writer = Self::start(format_args!("{method} {uri} SIP/2.0"));
+        // Both came from us or from a peer: a space or control character in them would forge the line.
+        let line = writer.out.get(..writer.out.len().saturating_sub(2)).unwrap_or_default();
+        let splits = line.iter().filter(|b| **b <= b' ').count();
+        if splits != 2 || !text::is_token(method.as_str()) {
+            writer.fail(WriteError::StartLine);
+        }
+        writer
     }
 
     /// Begins a response; an empty reason phrase stands for the code's own.
     #[must_use]
     pub fn response(status: StatusCode, reason: &str) -> Self {
         let reason = if reason.is_empty() { status.reason() } else { reason };
-        Self::start(format_args!("SIP/2.0 {status} {reason}"), usize::MAX)
+        Self::start(format_args!("SIP/2.0 {status} {reason}"))
     }
 
-    /// `spaces`: how many the start line may hold.
-    fn start(line: fmt::Arguments<'_>, spaces: usize) -> Self {
+    fn start(line: fmt::Arguments<'_>) -> Self {
         let mut writer =
             Self { out: Vec::with_capacity(USUAL_BYTES), headers: 0, content: Vec::new(), error: None };
-        let clean = writer.text(line);
-        let spaces_within = memchr::memchr_iter(b' ', &writer.out).count() <= spaces;
-        if !clean || !spaces_within {
+        if !writer.text(line) {
             writer.error = Some(WriteError::StartLine);
         }
         writer.out.extend_from_slice(b"\r\n");
@@ -106,19 +107,20 @@ impl Writer {
     pub fn header(&mut self, name: impl Borrow<HeaderName>, value: impl fmt::Display) -> &mut Self {
         let name = name.borrow();
         if *name == HeaderName::ContentLength {
-            return self.fail(WriteError::Reserved { name: name.clone() });
+            return self.fail(WriteError::LengthGiven);
         }
         self.line(name, |writer| writer.text(format_args!("{value}")))
     }
 
     /// Writes each field of this name as it stands in a message that came, unfolded: what a response
-    /// takes from its request (RFC 3261 §8.2.6.2).
+    /// takes from its request (RFC 3261 §8.2.6.2). A NUL that the peer itself wrote as a quoted pair
+    /// goes back to it.
     pub fn copy(&mut self, headers: &Headers, name: impl Borrow<HeaderName>) -> &mut Self {
         let name = name.borrow();
         for value in headers.raw(name) {
             self.line(name, |writer| {
                 writer.out.extend_from_slice(&value);
-                !has_line_break(&value)
+                memchr::memchr2(b'\r', b'\n', &value).is_none()
             });
         }
         self
