@@ -11,6 +11,8 @@
 pub mod dialog;
 pub mod headers;
 pub mod host;
+#[cfg(test)]
+mod hostile;
 pub mod incoming;
 pub mod local;
 pub mod message;

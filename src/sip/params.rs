@@ -5,6 +5,9 @@ use std::fmt;
 
 use super::text::{self, ValueError};
 
+/// Parameters of one value. Real ones have fewer than 20; comparing takes the square of it.
+pub const MAX_PARAMS: usize = 256;
+
 /// Parameters in their order, spelt as they came: one text, read when asked.
 ///
 /// ```text
@@ -32,6 +35,9 @@ impl Params {
             return Ok(Self::new());
         }
         let list = text.strip_prefix(';').ok_or(ValueError::Parameter)?;
+        if memchr::memchr_iter(b';', list.as_bytes()).count() >= MAX_PARAMS {
+            return Err(ValueError::Parameter);
+        }
         let mut plain = true; // is `text` already as we write it?
         for param in split(list) {
             let (name, value) = text::split_first(param, b'=');

@@ -67,7 +67,10 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// Without space and tab around.
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let is_text = |b: &u8| !matches!(b, b' ' | b'\t');
+    let start = text.as_bytes().iter().position(is_text).unwrap_or(text.len());
+    let end = text.as_bytes().iter().rposition(is_text).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or_default()
 }
 
 /// Splits at the first `separator`; the separator belongs to neither side.

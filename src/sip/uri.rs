@@ -231,11 +231,10 @@ impl SipUri {
     }
 }
 
-/// Do all parameters agree that stand on both sides?
+/// Do all parameters agree that stand on both sides? Of a repeated one the first counts.
 fn agree(a: &Params, b: &Params) -> bool {
-    a.iter().all(|(name, value)| {
-        !b.has(name) || value.unwrap_or_default().eq_ignore_ascii_case(b.get(name).unwrap_or_default())
-    })
+    let value = |params: &Params, name| params.get(name).unwrap_or_default().to_ascii_lowercase();
+    a.iter().all(|(name, _)| !b.has(name) || value(a, name) == value(b, name))
 }
 
 /// A `tel:` number without its visual separators (RFC 3966 §4).
