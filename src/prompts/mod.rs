@@ -1,5 +1,23 @@
 //! Audio files and speech, encoded once to ready-to-send frames. Edge.
+//!
+//! ```text
+//! WAV file ─────────────────┐
+//! text ─► speech command ───┴─► samples ─► 8 kHz ─► μ-law and A-law ─► Arc<Clip> in the PromptStore
+//! ```
+//! Everything that a questionnaire says in each call is made ready before its first call; a broken or
+//! missing recording is a finding then, not a silence in a live call.
 
+mod cache;
 mod clip;
+mod error;
+mod place;
+mod resample;
+mod speech;
+mod store;
+mod wav;
 
 pub use clip::{Clip, FRAME_BYTES, FRAME_MS};
+pub use error::PromptError;
+pub use speech::SpeechError;
+pub use store::{PromptSet, PromptStore};
+pub use wav::WavError;

@@ -90,3 +90,69 @@ impl Anchor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anchor() -> Anchor {
+        Anchor { ssrc: Ssrc(1), seq0: 65_530, ts0: u32::MAX - 200, t0: Timestamp::from_millis(10_000) }
+    }
+
+    #[test]
+    fn every_packet_follows_from_the_anchor() {
+        let anchor = anchor();
+        let packets = (0..4).map(|k| (anchor.due(k).as_millis(), anchor.sequence(k), anchor.timestamp(k)));
+        assert_eq!(
+            packets.collect::<Vec<_>>(),
+            [
+                (10_000, 65_530, u32::MAX - 200),
+                (10_020, 65_531, u32::MAX - 40),
+                (10_040, 65_532, 119),
+                (10_060, 65_533, 279),
+            ]
+        );
+        assert_eq!((anchor.sequence(6), anchor.sequence(65_536)), (0, 65_530), "wraps");
+        // A day of packets later still exact.
+        let k = 50 * 86_400;
+        assert_eq!(anchor.due(k).as_millis(), 10_000 + 86_400_000);
+        assert_eq!(u64::from(anchor.timestamp(k).wrapping_sub(anchor.ts0)), k * 160 % (1 << 32));
+    }
+
+    #[test]
+    fn ticks_are_due_from_their_instant_on() {
+        let anchor = anchor();
+        assert_eq!(anchor.tick_at(Timestamp::EPOCH), 0);
+        for k in [0, 1, 49, 1_000_000] {
+            assert_eq!(anchor.tick_at(anchor.due(k)), k);
+            assert_eq!(anchor.tick_at(anchor.due(k + 1) - Duration::from_micros(1)), k);
+        }
+    }
+
+    #[test]
+    fn a_resume_never_goes_back() {
+        let anchor = anchor();
+        for (stopped, resumed) in [(0, 0), (5, 5), (1_000, 1_001), (1_000, 61_000), (7, 600_000)] {
+            for stop_is_known in [true, false] {
+                let now = anchor.t0 + Duration::from_millis(resumed);
+                let stopped = anchor.t0 + Duration::from_millis(stopped);
+                let resumed = anchor.resume(stop_is_known.then_some(stopped), now);
+                let last = anchor.tick_at(stopped);
+                assert_eq!(resumed.ssrc, anchor.ssrc);
+                assert!(resumed.due(0) >= now && resumed.due(0).since(now) <= TICK);
+                let step = resumed.timestamp(0).wrapping_sub(anchor.timestamp(last));
+                assert_eq!(u128::from(step) * 125, resumed.due(0).since(anchor.due(last)).as_micros());
+                let gap = resumed.sequence(0).wrapping_sub(anchor.sequence(last));
+                assert!(gap >= RESUME_MARGIN, "{gap}");
+                if stop_is_known {
+                    assert_eq!(gap, RESUME_MARGIN, "a hold is no loss, however long it was");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_anchor_is_small_in_the_record() {
+        assert!(postcard::to_stdvec(&anchor()).unwrap().len() <= 18);
+    }
+}

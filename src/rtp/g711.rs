@@ -100,3 +100,119 @@ const fn signed(magnitude: usize, negative: bool) -> i16 {
     let magnitude = magnitude as i16;
     if negative { -magnitude } else { magnitude }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Code = (fn(i16) -> u8, fn(u8) -> i16);
+    const CODES: [Code; 2] = [(ulaw_encode, ulaw_decode), (alaw_encode, alaw_decode)];
+
+    /// ITU-T G.711 tables 2a/2b (μ-law) and 1a/1b (A-law): decision values at the ends of the segments,
+    /// given here with the octets as they are sent (μ-law inverted, A-law with even bits inverted) and
+    /// values left-justified in 16 bits.
+    #[test]
+    fn reference_values_of_the_recommendation() {
+        // Value numbers of table 2a: y128 = 8031, y113 = 4191, y97 = 2079, y81 = 1023, y65 = 495, y49 = 231,
+        // y33 = 99, y17 = 33, y1 = 2 and y0 = 0, in 14 bits.
+        let ulaw = [
+            (0x80, 8_031),
+            (0x8F, 4_191),
+            (0x9F, 2_079),
+            (0xAF, 1_023),
+            (0xBF, 495),
+            (0xCF, 231),
+            (0xDF, 99),
+            (0xEF, 33),
+            (0xFE, 2),
+            (0xFF, 0),
+        ];
+        for (octet, value) in ulaw {
+            assert_eq!(ulaw_decode(octet), value * 4, "μ-law {octet:#x}");
+            assert_eq!(ulaw_decode(octet & 0x7F), -value * 4, "μ-law {octet:#x}, negative");
+        }
+        // Value numbers of table 1a: y128 = 4032, y113 = 2112, y97 = 1056, y81 = 528, y65 = 264, y49 = 132,
+        // y33 = 66, y32 = 63, y1 = 1, in 13 bits.
+        let alaw = [
+            (128, 4_032),
+            (113, 2_112),
+            (97, 1_056),
+            (81, 528),
+            (65, 264),
+            (49, 132),
+            (33, 66),
+            (32, 63),
+            (1, 1),
+        ];
+        for (number, value) in alaw {
+            let octet = (0x80_u8 + (number - 1)) ^ 0x55;
+            assert_eq!(alaw_decode(octet), value * 8, "A-law {octet:#x}");
+            assert_eq!(alaw_decode(octet & 0x7F | (0x80 & !octet)), -value * 8, "A-law {octet:#x}, negative");
+        }
+    }
+
+    /// The 1 kHz, 0 dBm0 sequences of G.711 tables 5 and 6.
+    #[test]
+    fn the_digital_milliwatt_is_at_its_level() {
+        // A sine that just reaches the top is `overload` dBm0; so this one is as far below it.
+        let below_top = |octets: [u8; 8], decode: fn(u8) -> i16, top: f64| {
+            let power = octets.iter().map(|octet| f64::from(decode(*octet)).powi(2)).sum::<f64>() / 8.0;
+            10.0 * (top * top / 2.0 / power).log10()
+        };
+        for (overload_centi_db, below) in [
+            (317, below_top([0x1E, 0x0B, 0x0B, 0x1E, 0x9E, 0x8B, 0x8B, 0x9E], ulaw_decode, 8_159.0 * 4.0)),
+            (314, below_top([0x34, 0x21, 0x21, 0x34, 0xB4, 0xA1, 0xA1, 0xB4], alaw_decode, 4_096.0 * 8.0)),
+        ] {
+            let error = below * 100.0 - f64::from(overload_centi_db);
+            assert!(error.abs() < 3.0, "{below} dB below the top");
+        }
+    }
+
+    #[test]
+    fn every_octet_reads_back_as_itself() {
+        for octet in 0..=255 {
+            assert_eq!(alaw_encode(alaw_decode(octet)), octet);
+            // μ-law has two zeros; the positive one is sent.
+            let expected = if octet == 0x7F { 0xFF } else { octet };
+            assert_eq!(ulaw_encode(ulaw_decode(octet)), expected);
+        }
+        assert_eq!((ulaw_encode(0), alaw_encode(0)), (ULAW_SILENCE, ALAW_SILENCE));
+    }
+
+    #[test]
+    fn coding_is_monotonic_and_errs_by_half_a_step_at_most() {
+        for (encode, decode) in CODES {
+            let mut before = i16::MIN;
+            for sample in i16::MIN..=i16::MAX {
+                let heard = decode(encode(sample));
+                assert!(heard >= before, "at {sample}");
+                before = heard;
+                let error = (i32::from(heard) - i32::from(sample)).abs();
+                // A step is 1/16 of its segment's start, biased by 132 in μ-law; 14 or 13 bits are kept of 16.
+                let half_step = (i32::from(sample).abs() + 132) / 32 + 4 + 4;
+                assert!(error <= half_step || sample.unsigned_abs() > 32_124, "{sample} heard as {heard}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sine_keeps_35_db_above_the_quantising_noise() {
+        let sine: Vec<i16> = (0..8_000_i32)
+            .map(|k| {
+                let x = (f64::from(k) * 1_013.0 / 8_000.0 * std::f64::consts::TAU).sin() * 16_000.0;
+                #[expect(clippy::cast_possible_truncation, reason = "within ±16000")]
+                let sample = x.round() as i16;
+                sample
+            })
+            .collect();
+        let ratio = |heard: Vec<i16>| {
+            let signal: f64 = sine.iter().map(|s| f64::from(*s).powi(2)).sum();
+            let noise: f64 =
+                sine.iter().zip(heard).map(|(s, h)| (f64::from(*s) - f64::from(h)).powi(2)).sum();
+            10.0 * (signal / noise).log10()
+        };
+        let ulaw = ratio(ulaw_encode_all(&sine).into_iter().map(ulaw_decode).collect());
+        let alaw = ratio(alaw_encode_all(&sine).into_iter().map(alaw_decode).collect());
+        assert!(ulaw > 35.0 && alaw > 35.0, "μ-law {ulaw} dB, A-law {alaw} dB");
+    }
+}

@@ -22,7 +22,7 @@ const RTCP_TYPES: std::ops::RangeInclusive<u8> = 64..=95;
 pub struct Header {
     /// Payload type, 0-127.
     pub payload_type: u8,
-    /// First packet after silence (RFC 3551 §4.1), or of an event (RFC 4733 §2.5.1.2).
+    /// First packet after silence (RFC 3551 §4.1), or of an event (RFC 4733 §2.2.2).
     pub marker: bool,
     /// Sequence number.
     pub sequence: u16,
@@ -118,4 +118,98 @@ pub fn write_packet(out: &mut Vec<u8>, header: &Header, payload: &[u8]) {
     out.extend_from_slice(&header.timestamp.to_be_bytes());
     out.extend_from_slice(&header.ssrc.0.to_be_bytes());
     out.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Mint;
+    use crate::mutation::mutate;
+
+    const HEADER: Header = Header {
+        payload_type: 101,
+        marker: true,
+        sequence: 0x1234,
+        timestamp: 0x89AB_CDEF,
+        ssrc: Ssrc(0xDEAD_BEEF),
+    };
+    const BYTES: [u8; 16] =
+        [0x80, 0xE5, 0x12, 0x34, 0x89, 0xAB, 0xCD, 0xEF, 0xDE, 0xAD, 0xBE, 0xEF, 5, 10, 0, 160];
+
+    #[test]
+    fn bytes_are_those_of_the_rfc_and_read_back() {
+        let mut out = Vec::new();
+        write_packet(&mut out, &HEADER, &[5, 10, 0, 160]);
+        assert_eq!(out, BYTES);
+        assert_eq!(parse_packet(&out), Ok(Packet { header: HEADER, payload: &[5, 10, 0, 160] }));
+    }
+
+    #[test]
+    fn csrcs_extension_and_padding_are_stepped_over() {
+        let mut bytes = vec![0xB1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+        bytes.extend([9, 9, 9, 9]); // a contributing source
+        bytes.extend([0xBE, 0xDE, 0, 1, 0x10, 0xFF, 0, 0]); // an extension of one word
+        bytes.extend([1, 2, 3, 0, 0, 3]); // payload, three bytes of padding
+        let packet = parse_packet(&bytes).unwrap();
+        assert_eq!(packet.payload, [1, 2, 3]);
+        assert_eq!((packet.header.payload_type, packet.header.ssrc), (0, Ssrc(3)));
+    }
+
+    #[test]
+    fn what_is_no_packet_says_why() {
+        let damaged = |change: fn(&mut Vec<u8>)| {
+            let mut bytes = BYTES.to_vec();
+            change(&mut bytes);
+            parse_packet(&bytes).unwrap_err().reason()
+        };
+        assert_eq!(damaged(|bytes| bytes.truncate(11)), "short");
+        assert_eq!(damaged(|bytes| bytes[0] = 0x00), "version"); // STUN, T.38
+        assert_eq!(damaged(|bytes| bytes[0] = 0x16), "version"); // DTLS
+        assert_eq!(damaged(|bytes| bytes[1] = 200), "rtcp");
+        assert_eq!(damaged(|bytes| bytes[0] = 0x8F), "truncated"); // 15 CSRCs
+        assert_eq!(damaged(|bytes| bytes[0] = 0x90), "truncated"); // an extension of 160 words
+        assert_eq!(damaged(|bytes| bytes[0] = 0xA0), "padding"); // 160 bytes of padding
+        assert_eq!(damaged(|bytes| (bytes[0], bytes[15]) = (0xA0, 0)), "padding");
+        assert_eq!(damaged(|bytes| (bytes[0], _) = (0xA0, bytes.truncate(12))), "truncated");
+    }
+
+    #[test]
+    fn padding_alone_is_an_empty_payload() {
+        let mut bytes = BYTES;
+        (bytes[0], bytes[15]) = (0xA0, 4);
+        assert!(parse_packet(&bytes).unwrap().payload.is_empty());
+    }
+
+    /// 100,000 damaged packets: no panic, and a payload never reaches beyond its datagram.
+    #[test]
+    fn mutated_packets_are_survived() {
+        let mut mint = Mint::seeded(0x277);
+        let mut read = 0;
+        for round in 0..100_000 {
+            let mut bytes = BYTES.to_vec();
+            if round % 2 == 0 {
+                bytes[0] = 0xB3;
+                bytes.extend([0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 1, 3]);
+            }
+            mutate(&mut bytes, &mut mint);
+            if let Ok(packet) = parse_packet(&bytes) {
+                read += 1;
+                assert!(packet.payload.len() + HEADER_BYTES <= bytes.len());
+            }
+        }
+        assert!(read > 10_000, "only {read} of the mutants were still packets");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_packet_reads_back(
+            payload_type in 0..64_u8, marker: bool, sequence: u16, timestamp: u32, ssrc: u32,
+            payload in proptest::collection::vec(0..=255_u8, 0..400),
+        ) {
+            let header = Header { payload_type, marker, sequence, timestamp, ssrc: Ssrc(ssrc) };
+            let mut out = vec![0xEE];
+            write_packet(&mut out, &header, &payload);
+            proptest::prop_assert_eq!(parse_packet(&out[1..]), Ok(Packet { header, payload: &payload }));
+        }
+    }
 }

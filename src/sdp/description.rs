@@ -71,7 +71,7 @@ pub enum Host<'a> {
 }
 
 impl Host<'_> {
-    /// The old form of hold: `0.0.0.0` (RFC 3264 §8.4), `::`, or a name in `.invalid` (RFC 6157 §5.1).
+    /// The old form of hold: `0.0.0.0` (RFC 3264 §8.4), `::`, or a name in `.invalid` (RFC 6157).
     #[must_use]
     pub fn is_unspecified(&self) -> bool {
         match self {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::xml;
+
 /// Why settings were not read.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -73,6 +75,7 @@ fn unknown_key(message: &str) -> Option<(String, Option<String>)> {
     let rest = message.strip_prefix("unknown field `")?;
     let (key, rest) = rest.split_once('`')?;
     let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-    let mend = format!("known here: {}", known.join(", "));
+    let mend = xml::did_you_mean(key, known.iter().copied())
+        .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
     Some((format!("there is no setting `{key}` here"), Some(mend)))
 }

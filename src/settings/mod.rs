@@ -27,6 +27,8 @@ pub use speech::Speech;
 pub use trunk::Trunk;
 pub use units::Ports;
 
+use crate::xml;
+
 /// Bytes that a settings file may have: a thousand trunks with room to spare.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -159,7 +161,8 @@ impl Settings {
             Some(name) if trunks.contains_key(name.get_ref()) => Some(name.into_inner()),
             Some(name) => {
                 let what = format!("`default_trunk` names `{}`, and there is no such trunk", name.get_ref());
-                let mend = Some(format!("add [trunks.{}]", name.get_ref()));
+                let mend = xml::did_you_mean(name.get_ref(), trunks.keys().map(String::as_str))
+                    .or_else(|| Some(format!("add [trunks.{}]", name.get_ref())));
                 return Err(wrong(name.span(), what, mend));
             }
             None if trunks.len() == 1 => trunks.keys().next().cloned(),

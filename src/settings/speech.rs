@@ -24,6 +24,9 @@ pub struct Speech {
     /// Directory that keeps what was read out; absent: memory only.
     #[serde(deserialize_with = "units::some_path")]
     pub cache: Option<PathBuf>,
+    /// Bytes that the directory may hold; the oldest files make room.
+    #[serde(deserialize_with = "units::bytes")]
+    pub cache_size: u64,
 }
 
 impl Default for Speech {
@@ -34,6 +37,7 @@ impl Default for Speech {
             voices: BTreeMap::new(),
             timeout: Duration::from_secs(20),
             cache: None,
+            cache_size: 256 << 20,
         }
     }
 }

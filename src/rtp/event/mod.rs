@@ -9,6 +9,8 @@
 
 mod receive;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -101,7 +103,7 @@ pub struct TelephoneEvent {
 
 impl TelephoneEvent {
     /// Reads a payload; `None` below four bytes. What follows the first event block is not looked at:
-    /// contiguous events in one packet (§2.5.1.4) are not a thing of DTMF, trailing zeros of old
+    /// contiguous events in one packet (§2.5.1.5) are not a thing of DTMF, trailing zeros of old
     /// equipment are, and would read as key `0`.
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {

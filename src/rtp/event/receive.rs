@@ -18,10 +18,16 @@ use crate::time::Timestamp;
 pub const SILENCE: Duration = Duration::from_millis(250);
 /// Events that are remembered, so that late packets of theirs count for nothing.
 const REMEMBERED: usize = 8;
+/// A packet may be late by as many packets and as long as RFC 3550 A.1 has it; what is older comes from a
+/// stream whose numbers began anew.
+const LATE_PACKETS: u16 = 100;
+const LATE: Duration = Duration::from_secs(2);
 /// Key events that wait for the owner; it drains them after each input, so more than two never wait.
 const QUEUE: usize = 16;
-/// The most that one segment of a long event lasts (RFC 4733 §2.5.1.3).
+/// The most that one segment of a long event lasts, in ticks (RFC 4733 §2.5.1.3).
 const SEGMENT: u32 = 0xFFFF;
+/// A segment heard up to here was nearly full: the last half second of it may have been lost.
+const NEARLY_FULL: u32 = 0xF000;
 
 /// Why a packet told of no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +113,7 @@ impl EventReceiver {
             }
             return Ok(());
         }
-        if self.presses.back().is_some_and(|press| press.is_after(packet)) {
+        if self.presses.back().is_some_and(|press| press.is_after(now, packet)) {
             return Err(EventError::Late);
         }
         self.release(now);
@@ -188,7 +194,7 @@ impl Press {
         if self.released {
             event.end && !header.marker && start < self.duration
         } else {
-            !header.marker && (start <= self.duration || start == SEGMENT)
+            !header.marker && (start <= self.duration || (start <= SEGMENT && self.duration >= NEARLY_FULL))
         }
     }
 
@@ -202,10 +208,11 @@ impl Press {
     }
 
     /// Was the packet sent before this press began?
-    fn is_after(&self, packet: &Packet<'_>) -> bool {
+    fn is_after(&self, now: Timestamp, packet: &Packet<'_>) -> bool {
         packet.header.ssrc == self.key.ssrc
-            && packet.header.sequence.wrapping_sub(self.sequence).cast_signed() < 0
+            && (1..=LATE_PACKETS).contains(&self.sequence.wrapping_sub(packet.header.sequence))
             && ahead(packet.header.timestamp, self.segment) < 0
+            && now.since(self.heard_at) <= LATE
     }
 
     fn hear(&mut self, now: Timestamp, packet: &Packet<'_>, event: &TelephoneEvent) {

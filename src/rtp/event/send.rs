@@ -7,8 +7,8 @@ use crate::rtp::SAMPLES_PER_TICK;
 const END_PACKETS: u8 = 3;
 /// −10 dBm0, the level that gateways expect of a key.
 const VOLUME: u8 = 10;
-/// The longest segment that is a whole number of ticks (§2.5.1.3).
-const SEGMENT: u16 = 0xFFFF - 0xFFFF % 160;
+/// The longest duration that a packet can tell; a longer press goes on in another segment (§2.5.1.3).
+const SEGMENT: u16 = u16::MAX;
 
 /// What a tick sends in place of audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,15 @@ pub struct EventPacket {
 #[derive(Clone, Debug)]
 pub struct EventSender {
     digit: Digit,
+    /// Of the present segment.
     timestamp: u32,
-    /// Of the present segment, in ticks of 1/8000 s.
-    duration: u16,
-    /// What is left until the key goes up, in ticks of 1/8000 s.
-    left: u32,
+    /// Before the present segment, in ticks of 1/8000 s.
+    told: u32,
+    /// Since the key went down, in ticks of 1/8000 s.
+    elapsed: u32,
+    /// How long it is held, in ticks of 1/8000 s.
+    hold: u32,
     ends: u8,
-    begun: bool,
 }
 
 impl EventSender {
@@ -41,28 +43,32 @@ impl EventSender {
     pub const fn new(digit: Digit, timestamp: u32, duration_ms: u16) -> Self {
         let ticks = (duration_ms as u32).div_ceil(20);
         let ticks = if ticks == 0 { 1 } else { ticks };
-        Self { digit, timestamp, duration: 0, left: ticks * SAMPLES_PER_TICK, ends: 0, begun: false }
+        Self { digit, timestamp, told: 0, elapsed: 0, hold: ticks * SAMPLES_PER_TICK, ends: 0 }
     }
 
     /// The packet of the next tick; `None` when the press is over.
     pub fn next_packet(&mut self) -> Option<EventPacket> {
-        if self.left > 0 {
-            if self.duration == SEGMENT {
-                self.timestamp = self.timestamp.wrapping_add(u32::from(SEGMENT));
-                self.duration = 0;
-            }
-            self.duration += 160;
-            self.left = self.left.saturating_sub(SAMPLES_PER_TICK);
+        if self.ends == END_PACKETS {
+            return None;
         }
-        let end = self.left == 0;
-        if end {
-            if self.ends == END_PACKETS {
-                return None;
-            }
-            self.ends += 1;
+        let marker = self.elapsed == 0;
+        if self.elapsed < self.hold {
+            self.elapsed += SAMPLES_PER_TICK;
         }
-        let event = TelephoneEvent { code: self.digit.code(), end, volume: VOLUME, duration: self.duration };
-        let marker = !std::mem::replace(&mut self.begun, true);
-        Some(EventPacket { marker, timestamp: self.timestamp, payload: event.to_bytes() })
+        let (timestamp, duration) = (self.timestamp, self.elapsed - self.told);
+        if let Ok(duration) = u16::try_from(duration) {
+            let end = self.elapsed == self.hold;
+            self.ends += u8::from(end);
+            return Some(self.packet(marker, timestamp, duration, end));
+        }
+        // The segment is full: this packet says so, without E; the next one begins another, without marker.
+        self.told += u32::from(SEGMENT);
+        self.timestamp = timestamp.wrapping_add(u32::from(SEGMENT));
+        Some(self.packet(marker, timestamp, SEGMENT, false))
+    }
+
+    fn packet(&self, marker: bool, timestamp: u32, duration: u16, end: bool) -> EventPacket {
+        let event = TelephoneEvent { code: self.digit.code(), end, volume: VOLUME, duration };
+        EventPacket { marker, timestamp, payload: event.to_bytes() }
     }
 }

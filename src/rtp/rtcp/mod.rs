@@ -244,4 +244,42 @@ mod tests {
             ]
         );
     }
+
+    /// 100,000 damaged compounds: no panic, and never more parts than fit.
+    #[test]
+    fn mutated_compounds_are_survived() {
+        let mut mint = Mint::seeded(0x3550);
+        let info = SenderInfo { ntp: 1, rtp_timestamp: 2, packets: 3, octets: 4 };
+        let samples = [compound(Some(info), Some("teardown")), compound(None, None)];
+        let mut read = 0;
+        for round in 0..100_000 {
+            let mut bytes = samples[round % samples.len()].clone();
+            crate::mutation::mutate(&mut bytes, &mut mint);
+            if let Ok(parts) = parse_compound(&bytes) {
+                read += 1;
+                assert!(parts.count() <= bytes.len() / 4);
+            }
+        }
+        assert!(read > 10_000, "only {read} of the mutants were still compounds");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_report_reads_back_within_its_bounds(
+            cname in ".{0,300}", reason in ".{1,300}", blocks in 0..40_usize, lost in proptest::num::i32::ANY,
+        ) {
+            let blocks = vec![ReportBlock { lost, ..block() }; blocks];
+            let mut out = Vec::new();
+            let report = Report { ssrc: Ssrc(5), sender: None, blocks: &blocks, cname: &cname, bye: Some(&reason) };
+            write_compound(&mut out, &report);
+            proptest::prop_assert!(out.len() < 1_400, "fits a datagram");
+            let parts = parse_compound(&out).unwrap().collect::<Vec<_>>();
+            let [Part::ReceiverReport { blocks: read, .. }, Part::SourceDescription { cname: Some(name), .. },
+                Part::Bye { reason: Some(why), .. }] = parts.as_slice() else { panic!("{parts:?}") };
+            proptest::prop_assert_eq!(read.len(), blocks.len().min(31));
+            proptest::prop_assert!(read.iter().all(|one| one.lost == lost.clamp(-0x80_0000, 0x7F_FFFF)));
+            proptest::prop_assert!(cname.as_bytes().starts_with(name) && reason.as_bytes().starts_with(why));
+            proptest::prop_assert!(name.len() > 251 || name.len() == cname.len());
+        }
+    }
 }

@@ -1,0 +1,261 @@
+//! All prompts of an instance: read, resampled and encoded once, then shared by every call.
+//!
+//! ```text
+//! Utterance ─┬─ audio: (questionnaire digest, path) ─┬─► key ─► Arc<Clip>
+//!            └─ text:  (command, voice, text) ───────┘
+//! A file that several questionnaires name is kept once, by its content.
+//! ```
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::Entry;
+
+use super::cache::Cache;
+use super::clip::Clip;
+use super::error::PromptError;
+use super::place;
+use super::resample;
+use super::speech::Speaker;
+use super::wav::{self, WavError};
+use crate::id::Digest;
+use crate::questionnaire::{Questionnaire, Utterance};
+use crate::settings::{Limits, Speech};
+use crate::xml::{Finding, Findings};
+
+/// A questionnaire's prompts, ready to be played.
+#[derive(Clone, Debug)]
+pub struct PromptSet {
+    /// The questionnaire that they belong to.
+    pub questionnaire: Digest,
+    /// Every utterance that is the same in each call, with its sound.
+    pub clips: Vec<(Utterance, Arc<Clip>)>,
+}
+
+impl PromptSet {
+    /// How long all of them play together.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.clips.iter().map(|(_, clip)| clip.duration()).sum()
+    }
+}
+
+/// All prompts of this instance. Shared by shards and media threads; every method takes `&self`.
+#[derive(Debug)]
+pub struct PromptStore {
+    /// What an utterance sounds like.
+    clips: DashMap<Digest, Arc<Clip>>,
+    /// Recordings by their content: two questionnaires that name one file share it.
+    recordings: DashMap<Digest, Arc<Clip>>,
+    /// Bytes of all clips.
+    bytes: AtomicU64,
+    /// Texts spoken during calls, oldest first: these may be forgotten to make room.
+    forgettable: Mutex<VecDeque<Digest>>,
+    speaker: Speaker,
+    cache: Option<Cache>,
+    limits: Limits,
+}
+
+impl PromptStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(speech: Speech, limits: Limits) -> Self {
+        let cache = speech.cache.clone().map(|dir| Cache::new(dir, speech.cache_size));
+        Self {
+            clips: DashMap::new(),
+            recordings: DashMap::new(),
+            bytes: AtomicU64::new(0),
+            forgettable: Mutex::default(),
+            speaker: Speaker::new(speech, limits.prompt_file),
+            cache,
+            limits,
+        }
+    }
+
+    /// Makes every prompt of a questionnaire ready that is the same in each call: its recordings are read,
+    /// and what has none is spoken. `file` and `bytes` are the questionnaire's own: recordings are looked
+    /// for beside it, and findings name its lines.
+    ///
+    /// Blocks for as long as the speech command takes.
+    ///
+    /// # Errors
+    /// A finding for each prompt that cannot be made, at its `<say>`. No call of it should start then.
+    pub fn load_questionnaire(
+        &self,
+        questionnaire: &Questionnaire,
+        file: &Path,
+        bytes: &[u8],
+    ) -> Result<PromptSet, Vec<Finding>> {
+        let dir = file.parent().unwrap_or(Path::new(""));
+        let name = file.display().to_string();
+        let mut findings = Findings::of(&name);
+        let mut clips = Vec::new();
+        let mut mute: Option<(Utterance, PromptError, usize)> = None;
+        for utterance in questionnaire.utterances() {
+            match self.prepare(&utterance, questionnaire.digest(), dir) {
+                Ok(clip) => clips.push((utterance, clip)),
+                Err(error) if error.concerns_every_text() => match &mut mute {
+                    Some((_, _, more)) => *more += 1,
+                    None => mute = Some((utterance, error, 0)),
+                },
+                Err(error) => {
+                    findings.error(place::of(&name, bytes, &utterance), error.to_string(), error.mend());
+                }
+            }
+        }
+        if let Some((utterance, error, more)) = mute {
+            let others = if more == 0 { String::new() } else { format!(", nor are {more} other texts") };
+            let what = format!("this text has no recording and cannot be spoken{others}: {error}");
+            findings.error(place::of(&name, bytes, &utterance), what, error.mend());
+        }
+        if findings.has_errors() {
+            return Err(findings.into_sorted());
+        }
+        Ok(PromptSet { questionnaire: questionnaire.digest(), clips })
+    }
+
+    /// The sound of an utterance, if it is ready.
+    #[must_use]
+    pub fn clip(&self, utterance: &Utterance, questionnaire: Digest) -> Option<Arc<Clip>> {
+        let key = self.key(utterance, questionnaire);
+        self.clips.get(&key).map(|clip| Arc::clone(clip.value()))
+    }
+
+    /// The sound of an utterance, spoken now if it is not ready: for texts with a name or a reply in them.
+    /// Blocks for as long as the speech command takes, so call it on a thread that may wait. The result is
+    /// kept until room is needed.
+    ///
+    /// # Errors
+    /// If the command fails, or the utterance is a recording that was not loaded.
+    pub fn render(&self, utterance: &Utterance, questionnaire: Digest) -> Result<Arc<Clip>, PromptError> {
+        let key = self.key(utterance, questionnaire);
+        if let Some(clip) = self.clips.get(&key) {
+            return Ok(Arc::clone(clip.value()));
+        }
+        if let Some(path) = &utterance.audio {
+            return Err(PromptError::NotLoaded { path: path.into() });
+        }
+        let clip = self.keep(key, self.speak(utterance)?)?;
+        self.forgettable().push_back(key);
+        Ok(clip)
+    }
+
+    /// Bytes of memory that all sounds take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn key(&self, utterance: &Utterance, questionnaire: Digest) -> Digest {
+        match &utterance.audio {
+            Some(path) => Digest::of(format!("audio\0{questionnaire}\0{path}").as_bytes()),
+            None => self.speaker.key(&utterance.language, &utterance.text),
+        }
+    }
+
+    /// The sound of an utterance, read or spoken if need be, to stay.
+    fn prepare(
+        &self,
+        utterance: &Utterance,
+        questionnaire: Digest,
+        dir: &Path,
+    ) -> Result<Arc<Clip>, PromptError> {
+        let key = self.key(utterance, questionnaire);
+        if let Some(clip) = self.clips.get(&key) {
+            self.forgettable().retain(|kept| *kept != key);
+            return Ok(Arc::clone(clip.value()));
+        }
+        match &utterance.audio {
+            Some(path) => self.read(key, &dir.join(path)),
+            None => self.keep(key, self.speak(utterance)?),
+        }
+    }
+
+    fn read(&self, key: Digest, path: &Path) -> Result<Arc<Clip>, PromptError> {
+        let path = || path.to_owned();
+        let unreadable = |source| PromptError::Unreadable { path: path(), source };
+        let (bytes, limit) = (std::fs::metadata(path()).map_err(unreadable)?.len(), self.limits.prompt_file);
+        if bytes > limit {
+            return Err(PromptError::TooLarge { path: path(), bytes, limit });
+        }
+        let bytes = std::fs::read(path()).map_err(unreadable)?;
+        let content = Digest::of(&bytes);
+        if let Some(known) = self.recordings.get(&content) {
+            let clip = Arc::clone(known.value());
+            drop(known);
+            self.clips.insert(key, Arc::clone(&clip));
+            return Ok(clip);
+        }
+        let clip = self.encode(bytes).map_err(|source| PromptError::Audio { path: path(), source })?;
+        let clip = self.keep(key, clip)?;
+        self.recordings.insert(content, Arc::clone(&clip));
+        Ok(clip)
+    }
+
+    fn speak(&self, utterance: &Utterance) -> Result<Clip, PromptError> {
+        let Utterance { language, text, audio: _ } = utterance;
+        let key = self.speaker.key(language, text);
+        let known = self.cache.as_ref().and_then(|cache| cache.read(key));
+        if let Some(Ok(clip)) = known.map(|bytes| self.encode(bytes)) {
+            return Ok(clip);
+        }
+        let bytes = self.speaker.speak(language, text)?;
+        let clip = self.encode(bytes.clone()).map_err(|source| PromptError::Spoken { source })?;
+        if clip.frames() == 0 {
+            return Err(PromptError::Nothing { text: text.clone() });
+        }
+        if let Some(cache) = &self.cache {
+            cache.write(key, &bytes);
+        }
+        Ok(clip)
+    }
+
+    fn encode(&self, bytes: Vec<u8>) -> Result<Clip, WavError> {
+        let audio = wav::read(bytes, self.limits.prompt)?;
+        let samples = resample::to_8_khz(&audio).map_err(WavError::Samples)?;
+        Ok(Clip::encode(&samples))
+    }
+
+    /// Puts a clip under its key. If another thread was faster, its clip is the one.
+    fn keep(&self, key: Digest, clip: Clip) -> Result<Arc<Clip>, PromptError> {
+        let bytes = size(&clip);
+        self.make_room(bytes);
+        if self.bytes().saturating_add(bytes) > self.limits.prompts {
+            return Err(PromptError::Full { limit: self.limits.prompts });
+        }
+        match self.clips.entry(key) {
+            Entry::Occupied(known) => Ok(Arc::clone(known.get())),
+            Entry::Vacant(free) => {
+                self.bytes.fetch_add(bytes, Ordering::Relaxed);
+                Ok(Arc::clone(free.insert(Arc::new(clip)).value()))
+            }
+        }
+    }
+
+    /// Forgets texts that were spoken during calls, oldest first, until `bytes` more fit. A call that plays
+    /// one holds it itself.
+    fn make_room(&self, bytes: u64) {
+        let mut forgettable = self.forgettable();
+        while self.bytes().saturating_add(bytes) > self.limits.prompts {
+            let Some(key) = forgettable.pop_front() else { return };
+            if let Some((_, clip)) = self.clips.remove(&key) {
+                self.bytes.fetch_sub(size(&clip), Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn forgettable(&self) -> MutexGuard<'_, VecDeque<Digest>> {
+        self.forgettable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(clip: &Clip) -> u64 {
+    u64::try_from(clip.bytes()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Prompts as callers hear them.
