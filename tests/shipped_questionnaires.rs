@@ -7,7 +7,7 @@ use baton::questionnaire::Questionnaire;
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/questionnaires");
 
 fn load(name: &str) -> Questionnaire {
-    let bytes = std::fs::read(Path::new(DIRECTORY).join(name)).unwrap();
+    let bytes = std::fs::read(Path::new(DIRECTORY).join(name)).expect("the questionnaire is there");
     let has_audio = |path: &str| Path::new(DIRECTORY).join(path).is_file();
     match Questionnaire::load_with(name, &bytes, &has_audio) {
         Ok((questionnaire, warnings)) => {

@@ -18,8 +18,6 @@ pub enum Instruction {
         prompt: Prompt,
         /// Whether a key cuts it short. The key then belongs to the next question.
         barge_in: bool,
-        /// See [`Collect::late_term_char`]: this key, if it comes first, cuts nothing short.
-        late_term_char: Option<Key>,
     },
     /// Say this and gather an entry with a [`Collector`](super::Collector).
     Ask {

@@ -136,8 +136,19 @@ impl Interview {
             .any(|record| KeyPress::release(&mut record.digits, key, pressed_at, duration_ms))
     }
 
-    /// The callee left. Settles [`Interview::ending`], unless an end was reached before.
-    pub fn hung_up(&mut self, questionnaire: &Questionnaire) {
+    /// The end key of the last entry, if the entry was complete without it: whoever presses it now means
+    /// that entry, so it should cut no statement short. (A [`Collector`] drops it by itself.)
+    #[must_use]
+    pub const fn late_term_char(&self) -> Option<Key> {
+        self.late_term_char
+    }
+
+    /// The callee left. Settles [`Interview::ending`], unless an end was reached before. A question that
+    /// was open stays not reached: an unfinished entry is no reply.
+    pub fn hung_up(&mut self, questionnaire: &Questionnaire, now: Timestamp) {
+        if let Stage::Asking(asking) = self.stage {
+            self.close(asking, now, Status::NotReached);
+        }
         if self.ending().is_none() {
             let outcome = self.settle(questionnaire, Outcome::BreakOff);
             self.stage = Stage::Ended { item: None, outcome };

@@ -155,7 +155,7 @@ impl Interview {
 
     /// Notes what became of the open question. A reply of an earlier time stays if no new one came; the
     /// record is given back only if there is none.
-    fn close(&mut self, asking: Asking, now: Timestamp, status: Status) -> Option<&mut Record> {
+    pub(super) fn close(&mut self, asking: Asking, now: Timestamp, status: Status) -> Option<&mut Record> {
         let record = self.records.get_mut(&asking.item)?;
         if record.value.is_some() && status != Status::Answered {
             return None;

@@ -22,7 +22,7 @@ pub struct Response {
     /// When it was asked first.
     #[serde(with = "super::rfc3339::option")]
     pub asked_at: Option<Timestamp>,
-    /// When it was answered, refused or given up.
+    /// When it was answered, refused, given up, or left by hanging up.
     #[serde(with = "super::rfc3339::option")]
     pub at: Option<Timestamp>,
     /// How often silence followed it.

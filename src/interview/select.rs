@@ -116,8 +116,7 @@ impl Interview {
             Stage::Saying(index) => {
                 if let Some((id, Kind::Statement(statement))) = kind(index) {
                     let prompt = self.prompt(questionnaire, &statement.say);
-                    let (item, late_term_char) = (id.clone(), self.late_term_char);
-                    return Instruction::Say { item, prompt, barge_in: statement.barge_in, late_term_char };
+                    return Instruction::Say { item: id.clone(), prompt, barge_in: statement.barge_in };
                 }
             }
             Stage::Asking(asking) => {
@@ -135,12 +134,7 @@ impl Interview {
             }
             Stage::Ended { item: None, outcome } => return Self::over(outcome),
             Stage::Ready => {
-                return Instruction::Say {
-                    item: String::new(),
-                    prompt: Prompt::default(),
-                    barge_in: false,
-                    late_term_char: None,
-                };
+                return Instruction::Say { item: String::new(), prompt: Prompt::default(), barge_in: false };
             }
         }
         Self::over(Outcome::Technical)
