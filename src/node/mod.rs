@@ -15,3 +15,234 @@
 
 pub mod clock;
 pub mod masked;
+
+mod datagrams;
+mod event;
+mod faults;
+mod load;
+mod media;
+mod placement;
+mod ports;
+mod render;
+mod shard;
+mod start;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, TrySendError};
+
+use self::clock::Clock;
+use self::faults::Faults;
+use self::load::{Load, Refusal};
+use self::media::{Engine, Lateness};
+use self::ports::PortPool;
+use self::render::Renderer;
+use self::shard::Post;
+use self::transport::Transport;
+use crate::call::{Assets, Call, Start};
+use crate::id::{AttemptId, CallId, Epoch, Mint};
+use crate::sdp::{LocalMedia, Origin};
+use crate::settings::Settings;
+use crate::store::journal::Journal;
+
+pub use event::{Event, Receipt};
+pub use faults::FaultCount;
+pub use media::LatenessCounts;
+pub use placement::{PlaceError, Placement};
+pub use ports::PortError;
+pub use start::{NodeConfig, NodeError};
+
+/// A running node: it places calls and carries them to their end.
+///
+/// Made by [`Node::start`]. Dropping it without [`Node::shutdown`] stops it at once: streams end with an RTCP BYE,
+/// dialogs are left to the peers' timers, and the journal keeps the calls.
+#[derive(Debug)]
+pub struct Node {
+    settings: Settings,
+    longest: Duration,
+    clock: Clock,
+    mint: Mutex<Mint>,
+    assets: Arc<Assets>,
+    load: Arc<Load>,
+    faults: Arc<Faults>,
+    lateness: Arc<Lateness>,
+    ports: Arc<PortPool>,
+    // In the order in which they end.
+    transport: Transport,
+    shards: Vec<ShardHandle>,
+    renderer: Arc<Renderer>,
+    engine: Arc<Engine>,
+    /// Closed last: it acknowledges what shards wrote at their end.
+    _journal: Journal,
+}
+
+#[derive(Debug)]
+struct ShardHandle {
+    inbox: Sender<Post>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a node has to do at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls without an outcome.
+    pub calls: usize,
+    /// Calls in memory: also those whose last transactions run out, or whose result nobody has kept yet.
+    pub held: usize,
+    /// Most calls that it holds.
+    pub limit: usize,
+    /// RTP streams.
+    pub streams: usize,
+    /// How late its media threads serve them.
+    pub lateness: LatenessCounts,
+    /// What went wrong outside of calls.
+    pub faults: Vec<FaultCount>,
+}
+
+impl Node {
+    /// Places a call. Its record is made durable, then its INVITE leaves; what happens is told as [`Event`]s.
+    ///
+    /// # Errors
+    /// [`PlaceError`]; nothing was sent then.
+    pub fn place(&self, placement: Placement) -> Result<CallId, PlaceError> {
+        self.load.reserve().map_err(|refusal| match refusal {
+            Refusal::Full => PlaceError::Full { limit: self.load.limit() },
+            Refusal::Draining => PlaceError::Draining,
+            Refusal::Failed => PlaceError::Journal,
+        })?;
+        self.place_reserved(placement).inspect_err(|_| {
+            self.load.ended();
+            self.load.forgotten();
+        })
+    }
+
+    fn place_reserved(&self, placement: Placement) -> Result<CallId, PlaceError> {
+        let Some(trunk) = self.settings.trunks.get(&placement.trunk) else {
+            let known: Vec<&str> = self.settings.trunks.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(PlaceError::Trunk { name: placement.trunk, known });
+        };
+        let sent_by = self.transport.sent_by(trunk.address).map_err(|source| PlaceError::Route {
+            trunk: placement.trunk.clone(),
+            address: trunk.address,
+            source,
+        })?;
+        let target = placement::target(&placement.to, trunk.address)?;
+        let from = placement::from(&placement.trunk, trunk, placement.caller_id.as_deref(), sent_by)?;
+        let ports = self.ports.bind()?;
+        let address = self.settings.media.address.unwrap_or(sent_by.ip());
+        let (call_id, attempt_id, seed, origin) = self.draw(address);
+        let local = LocalMedia {
+            codecs: trunk.codecs.clone(),
+            ..LocalMedia::new(origin, address, ports.lease.port())
+        };
+        let start = Start {
+            call_id,
+            attempt_id: placement.attempt.map_or(attempt_id, |(_, attempt)| attempt),
+            case_id: placement.attempt.map(|(case, _)| case),
+            epoch: Epoch(0),
+            seed,
+            to: placement.to,
+            trunk: placement.trunk,
+            target,
+            from,
+            destination: trunk.address,
+            sent_by,
+            local,
+            ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
+            longest: self.longest,
+            user_agent: self.settings.sip.user_agent.clone(),
+            questionnaire: placement.questionnaire,
+            fields: placement.fields,
+        };
+        let call = Box::new(Call::new(self.clock.now(), start, &self.assets)?);
+        let shard = &self.shards[shard_of(call_id, self.shards.len())];
+        shard.inbox.try_send(Post::Place { call, ports }).map_err(|refused| match refused {
+            TrySendError::Full(_) => PlaceError::Busy,
+            TrySendError::Disconnected(_) => PlaceError::Journal,
+        })?;
+        Ok(call_id)
+    }
+
+    /// Names and randomness of a new call.
+    fn draw(&self, address: IpAddr) -> (CallId, AttemptId, [u8; 32], Origin) {
+        let mut mint = self.mint.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seed = [0; 32];
+        for word in seed.chunks_exact_mut(8) {
+            word.copy_from_slice(&mint.number().to_be_bytes());
+        }
+        (CallId::mint(&mut mint), AttemptId::mint(&mut mint), seed, Origin::new(address, &mut mint))
+    }
+
+    /// Ends a call in order: CANCEL or BYE, and the outcome so far. Of a call that is over nothing happens.
+    pub fn hang_up(&self, call: CallId) {
+        self.post(shard_of(call, self.shards.len()), Post::HangUp(call));
+    }
+
+    /// What the node has to do at the moment.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let (calls, held) = self.load.counts();
+        Usage {
+            calls,
+            held,
+            limit: self.load.limit(),
+            streams: self.engine.streams(),
+            lateness: self.lateness.snapshot(),
+            faults: self.faults.snapshot(),
+        }
+    }
+
+    /// Where the node listens for SIP.
+    #[must_use]
+    pub const fn listens_at(&self) -> SocketAddr {
+        self.transport.local()
+    }
+
+    /// Takes no more calls and ends those that there are, each in order; then stops.
+    ///
+    /// Waits for their outcomes up to `limit` and returns how many have none: those stay in the journal. Take the
+    /// events meanwhile, on another thread or task.
+    pub fn shutdown(self, limit: Duration) -> usize {
+        self.load.drain();
+        for shard in 0..self.shards.len() {
+            self.post(shard, Post::HangUpAll);
+        }
+        self.load.wait_until_ended(limit)
+    }
+
+    /// Hands a post to a shard; waits while that has too many.
+    fn post(&self, shard: usize, post: Post) {
+        // A shard that has stopped has said why.
+        drop(self.shards[shard].inbox.send(post));
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        for shard in &mut self.shards {
+            drop(shard.inbox.send(Post::Stop));
+            if shard.thread.take().is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!("a shard panicked; its calls are in the journal");
+            }
+        }
+        self.renderer.stop();
+    }
+}
+
+/// The shard that owns a call: the same for every message of it.
+fn shard_of(call: CallId, shards: usize) -> usize {
+    // FNV-1a: ids are random, any mixing will do.
+    let mixed = call
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    usize::try_from(mixed).expect("32 bits fit") % shards
+}

@@ -1,0 +1,55 @@
+//! What a node tells its owner.
+
+use crossbeam_channel::Sender;
+
+use super::shard::Post;
+use crate::call::{CallResult, Step};
+use crate::id::CallId;
+
+/// Something happened in a call, or to the node. Events of one call come in order.
+#[derive(Debug)]
+pub enum Event {
+    /// A step of a call, for people who watch. Steps are dropped, and counted, while nobody takes them.
+    Step {
+        /// Whose.
+        call: CallId,
+        /// What.
+        step: Step,
+    },
+    /// An attempt has its outcome. Never dropped.
+    Ended {
+        /// Whose.
+        call: CallId,
+        /// The outcome and every reply.
+        result: Box<CallResult>,
+        /// To be given back when the result is kept elsewhere.
+        receipt: Receipt,
+    },
+    /// The journal takes no saves any more. No call of this node goes on and no new one is taken; what the journal
+    /// holds is there for the next start.
+    Failed {
+        /// What went wrong, for a person.
+        what: String,
+    },
+}
+
+/// The node's claim that somebody keeps a result. Until it is given back the call's record stays in the journal, and
+/// a restart tells the result again (with the same `attempt_id`).
+#[derive(Debug)]
+#[must_use = "the record of a call stays in the journal until its receipt is given back with `stored`"]
+pub struct Receipt {
+    call: CallId,
+    inbox: Sender<Post>,
+}
+
+impl Receipt {
+    pub(super) const fn new(call: CallId, inbox: Sender<Post>) -> Self {
+        Self { call, inbox }
+    }
+
+    /// The result is kept: the node may forget the call.
+    pub fn stored(self) {
+        // A node that is gone has left the record in the journal; that is all that can be said.
+        drop(self.inbox.send(Post::Stored(self.call)));
+    }
+}

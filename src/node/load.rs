@@ -1,0 +1,133 @@
+//! How much a node has to do: the count of its calls, against its limit.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Calls of a node, over all its shards.
+#[derive(Debug)]
+pub(crate) struct Load {
+    limit: usize,
+    counts: Mutex<Counts>,
+    changed: Condvar,
+    draining: AtomicBool,
+    failed: AtomicBool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    /// Calls without an outcome.
+    live: usize,
+    /// Calls in memory: also those whose transactions or results are still owed to somebody.
+    held: usize,
+}
+
+/// Why no call is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Full,
+    Draining,
+    Failed,
+}
+
+impl Load {
+    /// No calls, of at most `limit`.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            counts: Mutex::default(),
+            changed: Condvar::new(),
+            draining: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes the place of one call.
+    pub(crate) fn reserve(&self) -> Result<(), Refusal> {
+        if self.failed.load(SeqCst) {
+            return Err(Refusal::Failed);
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.draining.load(SeqCst) {
+            return Err(Refusal::Draining);
+        }
+        if counts.held >= self.limit {
+            return Err(Refusal::Full);
+        }
+        counts.held += 1;
+        counts.live += 1;
+        Ok(())
+    }
+
+    /// A call has its outcome.
+    pub(crate) fn ended(&self) {
+        self.change(|counts| counts.live = counts.live.saturating_sub(1));
+    }
+
+    /// A call is gone from memory.
+    pub(crate) fn forgotten(&self) {
+        self.change(|counts| counts.held = counts.held.saturating_sub(1));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// Takes no more calls.
+    pub(crate) fn drain(&self) {
+        let _counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.draining.store(true, SeqCst);
+    }
+
+    /// The journal failed. True for the first who says so.
+    pub(crate) fn fail(&self) -> bool {
+        !self.failed.swap(true, SeqCst)
+    }
+
+    /// The limit.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Calls without an outcome, and calls in memory.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        (counts.live, counts.held)
+    }
+
+    /// Waits until no call is without an outcome, or for this long; returns how many still are.
+    pub(crate) fn wait_until_ended(&self, limit: Duration) -> usize {
+        let deadline = Instant::now() + limit;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        while counts.live > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            counts = self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        counts.live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_counts_calls_until_they_are_forgotten() {
+        let load = Load::new(2);
+        assert_eq!((load.reserve(), load.reserve(), load.reserve()), (Ok(()), Ok(()), Err(Refusal::Full)));
+        load.ended();
+        assert_eq!(load.reserve(), Err(Refusal::Full));
+        assert_eq!(load.counts(), (1, 2));
+        load.forgotten();
+        assert_eq!(load.reserve(), Ok(()));
+        load.drain();
+        assert_eq!(load.reserve(), Err(Refusal::Draining));
+        assert_eq!(load.wait_until_ended(Duration::from_millis(5)), 2);
+        assert!(load.fail() && !load.fail());
+        assert_eq!(load.reserve(), Err(Refusal::Failed));
+    }
+}

@@ -1,0 +1,254 @@
+//! One call's media, without its sockets: what to send in each tick, and what came in. Pure.
+//!
+//! ```text
+//! tick(due) ──► Anchor: k ─► sequence, timestamp ─┬─► packet, and where to
+//!               Playout: frame ───────────────────┘
+//! datagram ──► parse_packet ─► Latch ─┬─► EventReceiver ─► Key
+//!                                     └─► Reception ─► report blocks
+//! ```
+//! The stream is continuous from its first tick to its end (RFC 3550 §5.1, RFC 3551 §4.1): between prompts it
+//! carries silence, so that a callee's jitter buffer, NAT binding and media timeout see a steady 50 packets a second.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Clip;
+use super::control::Control;
+use super::playout::{End, Over, Playout};
+use super::{MediaPlan, PlayId};
+use crate::rtp::event::EventError;
+use crate::rtp::{
+    Admission, Anchor, EventKey, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, parse_packet,
+    write_packet,
+};
+use crate::sdp::{Codec, Negotiated};
+use crate::time::Timestamp;
+
+/// What the media of a call tells its shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// A key went down or up.
+    Key(KeyEvent),
+    /// A prompt has ended.
+    PlayEnded {
+        /// Which.
+        play: PlayId,
+        /// Was it heard?
+        end: End,
+    },
+    /// The peer's packets come from another address than its description named, and ours go there now.
+    Latched(SocketAddr),
+    /// The stream has ended; nothing follows.
+    Closed(Box<Statistics>),
+}
+
+/// What passed over a stream, for the line at a call's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    /// RTP packets sent.
+    pub(crate) sent: u64,
+    /// RTP packets of the peer.
+    pub(crate) received: u64,
+    /// Packets of the peer that never came, of all its streams (RFC 3550 §6.4.1; late doubles count against them).
+    pub(crate) lost: u64,
+    /// Ticks in which nothing was sent because the media thread was too far behind.
+    pub(crate) skipped: u64,
+    /// Packets that the system would not take.
+    pub(crate) unsent: u64,
+    /// Packets from addresses that are not the peer's.
+    pub(crate) strangers: u64,
+}
+
+/// The media of one call.
+#[derive(Debug)]
+pub(crate) struct Line {
+    negotiated: Negotiated,
+    anchor: Anchor,
+    playout: Playout,
+    /// The tick after the last one; `None` before the first.
+    next: Option<u64>,
+    /// The next packet is the first after a time without packets.
+    marker: bool,
+    latch: Latch,
+    keys: EventReceiver,
+    control: Control,
+    statistics: Statistics,
+    told: VecDeque<Told>,
+}
+
+impl Line {
+    /// A line on these terms. `cname` names its endpoint in RTCP (RFC 3550 §6.5.1); `last_key` is the key that counted last, where the call was restored.
+    pub(crate) fn new(now: Timestamp, cname: String, plan: MediaPlan, last_key: Option<EventKey>) -> Self {
+        let MediaPlan { negotiated, anchor } = plan;
+        Self {
+            playout: Playout::new(negotiated.codec),
+            latch: Latch::new(negotiated.remote),
+            control: Control::new(now, anchor.ssrc, cname, negotiated.remote_rtcp),
+            negotiated,
+            anchor,
+            next: None,
+            marker: true,
+            keys: EventReceiver::new(last_key),
+            statistics: Statistics::default(),
+            told: VecDeque::new(),
+        }
+    }
+
+    /// Goes on under new terms: a re-INVITE of the peer moved its address, changed the codec or holds us.
+    pub(crate) fn retune(&mut self, plan: MediaPlan) {
+        let MediaPlan { negotiated, anchor } = plan;
+        self.playout.recode(negotiated.codec);
+        self.latch.signal(negotiated.remote);
+        self.control.signal(negotiated.remote_rtcp);
+        if anchor != self.anchor {
+            self.marker = true;
+            self.next = None;
+        }
+        (self.negotiated, self.anchor) = (negotiated, anchor);
+    }
+
+    /// When its stream begins.
+    pub(crate) fn begins(&self) -> Timestamp {
+        self.anchor.t0
+    }
+
+    /// Plays clips, or waits for them.
+    pub(crate) fn play(&mut self, play: PlayId, clips: Option<Vec<Arc<Clip>>>) {
+        let over = match clips {
+            Some(clips) => self.playout.play(play, clips),
+            None => self.playout.await_clips(play),
+        };
+        self.tell_over(over);
+    }
+
+    /// The clips that a play waits for have come; `None`: they could not be rendered.
+    pub(crate) fn rendered(&mut self, play: PlayId, clips: Option<Vec<Arc<Clip>>>) {
+        let over = self.playout.rendered(play, clips);
+        self.tell_over(over);
+    }
+
+    /// Stops a play with the next packet.
+    pub(crate) fn stop(&mut self, play: PlayId) {
+        self.playout.stop(play);
+    }
+
+    /// The tick that was due at `due`: writes its packet into `out` (emptied before) and says where to send it.
+    pub(crate) fn tick(&mut self, due: Timestamp, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.keys.timeout(due);
+        self.drain_keys();
+        if due < self.anchor.t0 {
+            return None;
+        }
+        let tick = self.anchor.tick_at(due);
+        let missed = self.next.map_or(0, |next| tick.saturating_sub(next));
+        self.statistics.skipped += missed;
+        self.next = Some(tick + 1);
+        if !self.negotiated.direction.sends() {
+            // Held: the prompt waits, the clock of the stream goes on.
+            self.marker = true;
+            return None;
+        }
+        let header = Header {
+            payload_type: self.negotiated.send_payload_type,
+            marker: std::mem::take(&mut self.marker) || missed > 0,
+            sequence: self.anchor.sequence(tick),
+            timestamp: self.anchor.timestamp(tick),
+            ssrc: self.anchor.ssrc,
+        };
+        out.clear();
+        let frame = self.playout.frame();
+        write_packet(out, &header, frame);
+        self.control.sent(due, header.timestamp, frame.len());
+        self.statistics.sent += 1;
+        let over = self.playout.advance();
+        self.tell_over(over);
+        Some(self.latch.target())
+    }
+
+    /// The system would not take the last packet.
+    pub(crate) fn unsent(&mut self) {
+        self.statistics.sent -= 1;
+        self.statistics.unsent += 1;
+    }
+
+    /// A datagram came in on the RTP port.
+    ///
+    /// # Errors
+    /// What was wrong with it, as a word for counters.
+    pub(crate) fn receive(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), &'static str> {
+        let packet = parse_packet(datagram).map_err(PacketError::reason)?;
+        let header = &packet.header;
+        match self.latch.admit(now, from, header.ssrc, header.sequence) {
+            Admission::Peer => {}
+            Admission::Moved => {
+                self.control.follow(from);
+                self.told.push_back(Told::Latched(from));
+            }
+            Admission::Stranger => return Err("stranger"),
+        }
+        self.hear(now, &packet)
+    }
+
+    fn hear(&mut self, now: Timestamp, packet: &Packet<'_>) -> Result<(), &'static str> {
+        let payload_type = packet.header.payload_type;
+        let codec = self.negotiated.codec_of(payload_type);
+        self.control.received(now, &packet.header, codec.map(Codec::clock_hz));
+        if let Some(clock_hz) = self.negotiated.event_clock_hz(payload_type) {
+            let heard = self.keys.receive(now, packet, clock_hz).map_err(EventError::reason);
+            self.drain_keys();
+            return heard;
+        }
+        // The sound itself is not listened to yet; comfort noise and the like are no fault.
+        Ok(())
+    }
+
+    /// A datagram came in on the RTCP port.
+    ///
+    /// # Errors
+    /// What was wrong with it, as a word for counters.
+    pub(crate) fn receive_control(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), &'static str> {
+        self.control.receive(now, from, self.latch.target(), datagram)
+    }
+
+    /// The RTCP report, if it is time for one: written into `out`, and where to send it.
+    pub(crate) fn report(&mut self, now: Timestamp, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.control.report(now, out)
+    }
+
+    /// The RTCP BYE of a stream that ends (RFC 3550 §6.6): written into `out`, and where to send it.
+    pub(crate) fn bye(&mut self, now: Timestamp, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.control.bye(now, out)
+    }
+
+    /// What is there to tell; drain until `None`.
+    pub(crate) fn poll_told(&mut self) -> Option<Told> {
+        self.told.pop_front()
+    }
+
+    /// What has passed so far.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let (received, lost) = self.control.counts();
+        Statistics { received, lost, strangers: self.latch.strangers(), ..self.statistics }
+    }
+
+    fn tell_over(&mut self, over: Option<Over>) {
+        self.told.extend(over.map(|Over { play, end }| Told::PlayEnded { play, end }));
+    }
+
+    fn drain_keys(&mut self) {
+        while let Some(event) = self.keys.poll_event() {
+            self.told.push_back(Told::Key(event));
+        }
+    }
+}

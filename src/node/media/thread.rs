@@ -1,0 +1,312 @@
+//! One media thread: polls the sockets of its calls, turns their wheel, carries out commands.
+//!
+//! ```text
+//! loop: poll (until the next slot is due) ─► turn the wheel ─► read what is ready ─► commands ─► tell shards
+//! ```
+//! The wheel comes first after each wait: what is read may wait a little, what is sent may not.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token};
+
+use super::Lateness;
+use super::engine::{Command, MediaEvent, Opening, Outlet};
+use super::line::{Line, Told};
+use super::wheel::Wheel;
+use crate::id::CallId;
+use crate::node::clock::Clock;
+use crate::node::datagrams::{Reader, Wait};
+use crate::node::faults::Faults;
+use crate::node::ports::Lease;
+use crate::time::Timestamp;
+
+/// Sockets that one poll may report; more are reported by the next.
+const READY: usize = 1_024;
+/// The longest wait of a thread without streams.
+const IDLE: Duration = Duration::from_secs(1);
+/// Datagrams of one read: a call gets 50 a second, so that more than one is rare.
+const READ_SLOTS: usize = 8;
+/// Bytes of a datagram that are read: an Ethernet frame, where G.711 needs 172.
+const READ_BYTES: usize = 1_500;
+/// Datagrams of one socket that are read before the others have their turn: a flood hurts its own call first.
+const READ_BUDGET: usize = 32;
+/// Commands that are carried out before the wheel has its turn again.
+const COMMAND_BATCH: usize = 64;
+/// Events that wait for one shard which takes none. Each call has one or two at a time.
+const MAX_UNTOLD: usize = 65_536;
+
+/// Readiness of no socket: a command waits.
+pub(super) const WAKE: Token = Token(usize::MAX);
+
+/// A call's sockets and line.
+struct Stream {
+    call: CallId,
+    shard: usize,
+    slot: usize,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    line: Line,
+    /// Given back when the sockets are closed.
+    _ports: Lease,
+}
+
+/// What a thread is given by its engine.
+pub(super) struct Fittings {
+    pub(super) clock: Clock,
+    pub(super) poll: Poll,
+    pub(super) commands: Receiver<Command>,
+    pub(super) outlets: Vec<Outlet>,
+    /// Streams of this thread, for the engine that spreads them.
+    pub(super) count: Arc<AtomicUsize>,
+    pub(super) lateness: Arc<Lateness>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) stopping: Arc<AtomicBool>,
+}
+
+/// See the file's head.
+pub(super) struct Thread {
+    clock: Clock,
+    poll: Poll,
+    commands: Receiver<Command>,
+    outlets: Vec<Outlet>,
+    /// Events that each shard has not been told yet.
+    untold: Vec<Vec<MediaEvent>>,
+    streams: Vec<Option<Box<Stream>>>,
+    vacant: Vec<usize>,
+    calls: HashMap<CallId, usize>,
+    wheel: Wheel<usize>,
+    /// Sockets with more to read than the budget allowed.
+    unread: Vec<Token>,
+    reader: Reader,
+    packet: Vec<u8>,
+    count: Arc<AtomicUsize>,
+    lateness: Arc<Lateness>,
+    faults: Arc<Faults>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Thread {
+    /// A thread with nothing to do yet; made on the thread itself, whose read buffers stay there.
+    pub(super) fn new(fittings: Fittings) -> Self {
+        let Fittings { clock, poll, commands, outlets, count, lateness, faults, stopping } = fittings;
+        Self {
+            clock,
+            poll,
+            commands,
+            untold: outlets.iter().map(|_| Vec::new()).collect(),
+            outlets,
+            streams: Vec::new(),
+            vacant: Vec::new(),
+            calls: HashMap::new(),
+            wheel: Wheel::new(clock.now()),
+            unread: Vec::new(),
+            reader: Reader::new(READ_SLOTS, READ_BYTES),
+            packet: Vec::with_capacity(READ_BYTES),
+            count,
+            lateness,
+            faults,
+            stopping,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(READY);
+        while !self.stopping.load(Relaxed) {
+            let wait = self.wait();
+            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "a media thread cannot poll its sockets and ends");
+                return;
+            }
+            self.turn();
+            for token in std::mem::take(&mut self.unread) {
+                self.read(token);
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    self.read(event.token());
+                }
+            }
+            self.carry_out();
+            self.tell();
+        }
+        let calls: Vec<CallId> = self.streams.iter().flatten().map(|stream| stream.call).collect();
+        for call in calls {
+            self.close(call);
+        }
+        self.tell();
+    }
+
+    fn wait(&self) -> Duration {
+        let busy = !self.unread.is_empty() || !self.commands.is_empty();
+        match self.wheel.next_due() {
+            _ if busy => Duration::ZERO,
+            Some(due) => self.clock.until(due).min(IDLE),
+            None => IDLE,
+        }
+    }
+
+    /// Serves every slot that is due.
+    fn turn(&mut self) {
+        loop {
+            let now = self.clock.now();
+            let Some(turn) = self.wheel.turn(now) else { return };
+            let late = now.since(turn.due);
+            for &index in self.wheel.streams(turn.slot) {
+                let stream = self.streams[index].as_mut().expect("the wheel holds only live streams");
+                self.lateness.record(late);
+                stream.tick(turn.due, &mut self.packet);
+                stream.gather(&mut self.untold[stream.shard]);
+            }
+        }
+    }
+
+    fn read(&mut self, token: Token) {
+        let Some(Some(stream)) = self.streams.get_mut(token.0 / 2) else { return };
+        let is_rtp = token.0.is_multiple_of(2);
+        let socket = if is_rtp { &stream.rtp } else { &stream.rtcp };
+        let (line, faults) = (&mut stream.line, &self.faults);
+        let now = self.clock.now();
+        let mut budget = READ_BUDGET;
+        loop {
+            let read = self.reader.read(socket, Wait::No, |datagram, from| {
+                let (kind, taken) = if is_rtp {
+                    ("rtp", line.receive(now, from, datagram))
+                } else {
+                    ("rtcp", line.receive_control(now, from, datagram))
+                };
+                if let Err(reason) = taken {
+                    faults.count(now, kind, reason, format_args!("call {}, from {from}", stream.call));
+                }
+            });
+            match read {
+                // Fewer than there was room for: the socket is empty, and new arrivals wake the poll.
+                Ok(count) if count < self.reader.slots() => break,
+                Ok(count) if count >= budget => {
+                    self.unread.push(token);
+                    break;
+                }
+                Ok(count) => budget -= count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        stream.gather(&mut self.untold[stream.shard]);
+    }
+
+    fn carry_out(&mut self) {
+        for _ in 0..COMMAND_BATCH {
+            let Ok(command) = self.commands.try_recv() else { return };
+            match command {
+                Command::Open(opening) => self.open(*opening),
+                Command::Retune { call, plan } => self.with(call, |line| line.retune(*plan)),
+                Command::Play { call, play, clips } => self.with(call, |line| line.play(play, clips)),
+                Command::Rendered { call, play, clips } => self.with(call, |line| line.rendered(play, clips)),
+                Command::Stop { call, play } => self.with(call, |line| line.stop(play)),
+                Command::Close { call } => self.close(call),
+            }
+        }
+    }
+
+    /// Of a stream that was closed meanwhile nothing is known, and nothing needs to be.
+    fn with(&mut self, call: CallId, act: impl FnOnce(&mut Line)) {
+        if let Some(&index) = self.calls.get(&call)
+            && let Some(stream) = self.streams[index].as_mut()
+        {
+            act(&mut stream.line);
+            stream.gather(&mut self.untold[stream.shard]);
+        }
+    }
+
+    fn open(&mut self, opening: Opening) {
+        let line = opening.line(&self.clock);
+        let Opening { call, shard, ports, .. } = opening;
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            self.streams.push(None);
+            self.streams.len() - 1
+        });
+        let slot = self.wheel.insert(index, line.begins());
+        let rtp = UdpSocket::from_std(ports.rtp);
+        let rtcp = UdpSocket::from_std(ports.rtcp);
+        let mut stream = Box::new(Stream { call, shard, slot, rtp, rtcp, line, _ports: ports.lease });
+        let registry = self.poll.registry();
+        let registered = registry
+            .register(&mut stream.rtp, Token(index * 2), Interest::READABLE)
+            .and_then(|()| registry.register(&mut stream.rtcp, Token(index * 2 + 1), Interest::READABLE));
+        if let Err(error) = registered {
+            self.faults.count(self.clock.now(), "rtp", "register", format_args!("call {call}: {error}"));
+        }
+        self.streams[index] = Some(stream);
+        self.calls.insert(call, index);
+        // What came in before is read now: a socket that is already readable is reported once it is registered,
+        // but a few packets of the peer's first words may be older than the first poll.
+        self.read(Token(index * 2));
+    }
+
+    fn close(&mut self, call: CallId) {
+        let Some(index) = self.calls.remove(&call) else { return };
+        let mut stream = self.streams[index].take().expect("a call's index is live");
+        self.wheel.remove(index, stream.slot);
+        self.vacant.push(index);
+        self.count.fetch_sub(1, Relaxed);
+        if let Some(to) = stream.line.bye(self.clock.now(), &mut self.packet) {
+            stream.send_control(&self.packet, to);
+        }
+        let statistics = Box::new(stream.line.statistics());
+        self.lateness.skip(statistics.skipped);
+        let untold = &mut self.untold[stream.shard];
+        stream.gather(untold);
+        untold.push(MediaEvent { call, told: Told::Closed(statistics) });
+        // Dropping the sockets takes them out of the poll (epoll(7)).
+    }
+
+    /// Hands each shard what there is for it, all at once.
+    fn tell(&mut self) {
+        for (outlet, untold) in self.outlets.iter().zip(&mut self.untold) {
+            if untold.is_empty() {
+                continue;
+            }
+            if let Err(refused) = outlet(std::mem::take(untold)) {
+                *untold = refused;
+                if untold.len() > MAX_UNTOLD {
+                    let now: Timestamp = self.clock.now();
+                    self.faults.count(now, "events", "shard-stalled", "a shard takes no media events");
+                    untold.truncate(MAX_UNTOLD);
+                }
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn tick(&mut self, due: Timestamp, packet: &mut Vec<u8>) {
+        if let Some(to) = self.line.tick(due, packet)
+            && self.rtp.send_to(packet, to).is_err()
+        {
+            self.line.unsent();
+        }
+        if let Some(to) = self.line.report(due, packet) {
+            self.send_control(packet, to);
+        }
+    }
+
+    /// A lost report is made good by the next one.
+    fn send_control(&self, packet: &[u8], to: SocketAddr) {
+        if let Err(error) = self.rtcp.send_to(packet, to) {
+            tracing::debug!(call = %self.call, %error, "an RTCP report was not sent");
+        }
+    }
+
+    fn gather(&mut self, untold: &mut Vec<MediaEvent>) {
+        let call = self.call;
+        untold.extend(std::iter::from_fn(|| self.line.poll_told()).map(|told| MediaEvent { call, told }));
+    }
+}

@@ -1,0 +1,153 @@
+//! The RTP ports of a node: an even port for RTP and the odd one above it for RTCP (RFC 3550 §11).
+//!
+//! A pair is bound before the INVITE that offers it, stays the call's until the call ends, and rests
+//! [`REST`] before another call gets it, so that a straggling packet of one callee is not heard by another.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::node::clock::Clock;
+use crate::time::Timestamp;
+
+/// How long a pair rests after its call: longer than packets wander and than callees talk on after our BYE.
+const REST: Duration = Duration::from_secs(5);
+/// How many pairs that others hold are passed over for one call.
+const TRIES: usize = 32;
+
+/// Why a call got no ports.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// Every pair is in use or resting.
+    #[error("all RTP ports of {address} are in use; widen media.ports or place fewer calls at once")]
+    Exhausted {
+        /// The media address.
+        address: IpAddr,
+    },
+    /// The system gave none.
+    #[error("cannot bind RTP port {at}")]
+    Bind {
+        /// The address and port that could not be bound.
+        at: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The pairs that no call has.
+#[derive(Debug)]
+pub(crate) struct PortPool {
+    address: IpAddr,
+    clock: Clock,
+    /// Even ports and the time from which each may be used, the longest rested first.
+    free: Mutex<VecDeque<(u16, Timestamp)>>,
+}
+
+/// A call's bound pair of sockets, non-blocking. The ports go back when the lease is dropped.
+#[derive(Debug)]
+pub(crate) struct PortPair {
+    pub(crate) rtp: UdpSocket,
+    pub(crate) rtcp: UdpSocket,
+    pub(crate) lease: Lease,
+}
+
+/// The right to a pair of ports.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    port: u16,
+    pool: Arc<PortPool>,
+}
+
+impl PortPool {
+    /// The pool of the pairs within `ports` on `address`.
+    pub(crate) fn new(address: IpAddr, ports: &RangeInclusive<u16>, clock: Clock) -> Arc<Self> {
+        let pairs = ports.clone().filter(|port| port % 2 == 0 && port < ports.end());
+        let free = pairs.map(|port| (port, Timestamp::EPOCH)).collect();
+        Arc::new(Self { address, clock, free: Mutex::new(free) })
+    }
+
+    /// Binds the pair that has rested longest. Pairs that another process holds are passed over.
+    ///
+    /// # Errors
+    /// When none is left, or the system refuses a socket for another reason (too many open files).
+    pub(crate) fn bind(self: &Arc<Self>) -> Result<PortPair, PortError> {
+        for _ in 0..TRIES {
+            let lease = self.lease().ok_or(PortError::Exhausted { address: self.address })?;
+            match lease.bind() {
+                Ok((rtp, rtcp)) => return Ok(PortPair { rtp, rtcp, lease }),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => {
+                    let at = SocketAddr::new(self.address, lease.port);
+                    return Err(PortError::Bind { at, source });
+                }
+            }
+        }
+        Err(PortError::Exhausted { address: self.address })
+    }
+
+    fn lease(self: &Arc<Self>) -> Option<Lease> {
+        let now = self.clock.now();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (port, _) = free.pop_front_if(|(_, from)| *from <= now)?;
+        Some(Lease { port, pool: Arc::clone(self) })
+    }
+}
+
+impl Lease {
+    /// The RTP port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn bind(&self) -> io::Result<(UdpSocket, UdpSocket)> {
+        let rtp = UdpSocket::bind((self.pool.address, self.port))?;
+        let rtcp = UdpSocket::bind((self.pool.address, self.port + 1))?;
+        rtp.set_nonblocking(true)?;
+        rtcp.set_nonblocking(true)?;
+        Ok((rtp, rtcp))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let rested = self.pool.clock.now() + REST;
+        let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push_back((self.port, rested));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(ports: RangeInclusive<u16>) -> Arc<PortPool> {
+        PortPool::new("127.0.0.1".parse().unwrap(), &ports, Clock::of_process())
+    }
+
+    #[test]
+    fn a_call_gets_an_even_port_and_the_one_above() {
+        let pool = pool(21_001..=21_005); // whole pairs: 21002, 21004
+        let one = pool.bind().unwrap();
+        let two = pool.bind().unwrap();
+        for (pair, port) in [(&one, 21_002), (&two, 21_004)] {
+            assert_eq!(pair.lease.port(), port);
+            assert_eq!(pair.rtp.local_addr().unwrap().port(), port);
+            assert_eq!(pair.rtcp.local_addr().unwrap().port(), port + 1);
+        }
+        assert!(matches!(pool.bind(), Err(PortError::Exhausted { .. })));
+        drop(one);
+        assert!(matches!(pool.bind(), Err(PortError::Exhausted { .. })), "a port rests after its call");
+    }
+
+    #[test]
+    fn a_pair_that_another_process_holds_is_passed_over() {
+        let other = UdpSocket::bind("127.0.0.1:21013").unwrap();
+        let pair = pool(21_012..=21_015).bind().unwrap();
+        assert_eq!(pair.lease.port(), 21_014);
+        drop(other);
+    }
+}

@@ -1,0 +1,116 @@
+//! Prompts that are not ready: spoken on worker threads while the call hears silence.
+//!
+//! Texts with a name or a reply in them cannot be spoken ahead. A media thread never waits for that: it is told
+//! the play, keeps silence, and gets the clips when they are there.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::clock::Clock;
+use super::faults::Faults;
+use super::media::{Command, Engine};
+use crate::call::PlayId;
+use crate::id::{CallId, Digest};
+use crate::interview::Prompt;
+use crate::prompts::{Clip, PromptStore};
+
+/// Prompts that wait to be spoken: more cannot be spoken before their calls give up on them.
+const ORDERS: usize = 256;
+/// Threads that speak. Each runs one speech command at a time.
+const SPEAKERS: usize = 2;
+
+/// A prompt to make ready for a play that a media thread already knows.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) call: CallId,
+    pub(crate) thread: usize,
+    pub(crate) play: PlayId,
+    pub(crate) prompt: Prompt,
+    pub(crate) questionnaire: Digest,
+}
+
+/// The worker threads.
+#[derive(Debug)]
+pub(crate) struct Renderer {
+    prompts: Arc<PromptStore>,
+    orders: Mutex<Option<Sender<Order>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Renderer {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub(crate) fn start(
+        prompts: Arc<PromptStore>,
+        engine: &Arc<Engine>,
+        clock: Clock,
+        faults: &Arc<Faults>,
+    ) -> std::io::Result<Self> {
+        let (orders, inbox) = bounded(ORDERS);
+        let mut threads = Vec::new();
+        for number in 0..SPEAKERS {
+            let speaker = Speaker {
+                prompts: Arc::clone(&prompts),
+                engine: Arc::clone(engine),
+                clock,
+                faults: Arc::clone(faults),
+            };
+            let inbox: Receiver<Order> = inbox.clone();
+            let thread = std::thread::Builder::new().name(format!("prompts-{number}"));
+            threads.push(thread.spawn(move || inbox.iter().for_each(|order| speaker.speak(order)))?);
+        }
+        Ok(Self { prompts, orders: Mutex::new(Some(orders)), threads: Mutex::new(threads) })
+    }
+
+    /// The clips of a prompt if all are ready.
+    pub(crate) fn ready(&self, prompt: &Prompt, questionnaire: Digest) -> Option<Vec<Arc<Clip>>> {
+        prompt.0.iter().map(|utterance| self.prompts.clip(utterance, questionnaire)).collect()
+    }
+
+    /// Has a prompt spoken. The media thread is told when it is ready, or that it never will be.
+    ///
+    /// # Errors
+    /// The order, if too many wait.
+    pub(crate) fn order(&self, order: Order) -> Result<(), Box<Order>> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        match orders.as_ref().map(|orders| orders.try_send(order)) {
+            // After `stop` there are no calls to play anything to.
+            Some(Ok(())) | None => Ok(()),
+            Some(Err(TrySendError::Full(order) | TrySendError::Disconnected(order))) => Err(Box::new(order)),
+        }
+    }
+
+    /// Ends the threads when they have spoken what was ordered.
+    pub(crate) fn stop(&self) {
+        drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread that speaks prompts panicked");
+            }
+        }
+    }
+}
+
+struct Speaker {
+    prompts: Arc<PromptStore>,
+    engine: Arc<Engine>,
+    clock: Clock,
+    faults: Arc<Faults>,
+}
+
+impl Speaker {
+    fn speak(&self, order: Order) {
+        let Order { call, thread, play, prompt, questionnaire } = order;
+        let rendered: Result<Vec<_>, _> =
+            prompt.0.iter().map(|utterance| self.prompts.render(utterance, questionnaire)).collect();
+        if let Err(error) = &rendered {
+            self.faults.count(self.clock.now(), "prompt", "render", format_args!("call {call}: {error}"));
+        }
+        self.engine.send(thread, Command::Rendered { call, play, clips: rendered.ok() });
+    }
+}

@@ -1,0 +1,150 @@
+//! What a shard does with the outputs of its calls.
+
+use std::fmt;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use tokio::sync::mpsc;
+
+use super::Post;
+use super::delivery::Delivery;
+use super::live::{Live, Media};
+use crate::call::{MediaPlan, Output, Play};
+use crate::node::clock::Clock;
+use crate::node::event::Event;
+use crate::node::faults::Faults;
+use crate::node::load::Load;
+use crate::node::media::{Command, Engine, Opening};
+use crate::node::render::{Order, Renderer};
+use crate::node::transport::Outbox;
+use crate::sip::Message;
+
+/// The ways out of a shard.
+pub(crate) struct Hands {
+    shard: usize,
+    clock: Clock,
+    engine: Arc<Engine>,
+    renderer: Arc<Renderer>,
+    pub(super) outbox: Outbox,
+    pub(super) delivery: Delivery,
+    server: String,
+    faults: Arc<Faults>,
+}
+
+/// What [`Hands`] are made of; unlike them, it can be sent to the shard's thread.
+pub(crate) struct HandsParts {
+    /// The shard's number: the media engine's outlet.
+    pub(crate) shard: usize,
+    /// The process clock.
+    pub(crate) clock: Clock,
+    /// The media threads.
+    pub(crate) engine: Arc<Engine>,
+    /// Who renders prompts that are not ready.
+    pub(crate) renderer: Arc<Renderer>,
+    /// The SIP socket.
+    pub(crate) socket: Arc<UdpSocket>,
+    /// Where events go.
+    pub(crate) events: mpsc::Sender<Event>,
+    /// The shard's own inbox, for receipts.
+    pub(crate) inbox: Sender<Post>,
+    /// Server header of answers to strays.
+    pub(crate) server: String,
+    /// Counters.
+    pub(crate) faults: Arc<Faults>,
+}
+
+impl Hands {
+    /// On the thread that will use them.
+    pub(crate) fn new(parts: HandsParts) -> Self {
+        let HandsParts { shard, clock, engine, renderer, socket, events, inbox, server, faults } = parts;
+        let delivery = Delivery::new(events, inbox, clock, Arc::clone(&faults));
+        Self { shard, clock, engine, renderer, outbox: Outbox::new(socket), delivery, server, faults }
+    }
+
+    /// Does what the call asks for. Everything that it depends on is durable.
+    pub(super) fn carry_out(&mut self, live: &mut Live, output: Output, load: &Load) {
+        match output {
+            // Saves are not parked, they park.
+            Output::Save(_) => {}
+            Output::Send(transmit) => self.outbox.put(live.call.id(), transmit),
+            Output::OpenMedia(plan) => self.open_media(live, plan),
+            Output::Play(play) => self.play(live, play),
+            Output::StopPlay(play) => {
+                if let Media::Open { thread } = live.media {
+                    self.engine.send(thread, Command::Stop { call: live.call.id(), play });
+                }
+            }
+            Output::CloseMedia => self.close_media(live),
+            Output::Tell(step) => self.delivery.step(live.call.id(), step),
+            Output::Ended(result) => {
+                if !live.ending.told {
+                    load.ended();
+                }
+                // A call that was never answered still has its ports.
+                self.close_media(live);
+                live.ended(result.disposition, result.ended_at.since(result.started_at));
+                self.delivery.result(live.call.id(), result);
+            }
+            Output::Forget => live.ending.forgotten = true,
+        }
+    }
+
+    fn open_media(&self, live: &mut Live, plan: Box<MediaPlan>) {
+        let call = live.call.id();
+        live.media = match std::mem::replace(&mut live.media, Media::Closed) {
+            Media::Bound(ports) => {
+                let thread = self.engine.least_loaded();
+                let opening = Opening { call, shard: self.shard, ports, plan: *plan, last_key: None };
+                self.engine.send(thread, Command::Open(Box::new(opening)));
+                Media::Open { thread }
+            }
+            Media::Open { thread } => {
+                self.engine.send(thread, Command::Retune { call, plan });
+                Media::Open { thread }
+            }
+            ended @ (Media::Closing | Media::Closed) => ended,
+        };
+    }
+
+    fn play(&self, live: &Live, play: Play) {
+        let Media::Open { thread } = live.media else { return };
+        let call = live.call.id();
+        let Play { play, prompt, questionnaire } = play;
+        let clips = self.renderer.ready(&prompt, questionnaire);
+        let awaited = clips.is_none();
+        self.engine.send(thread, Command::Play { call, play, clips });
+        if awaited
+            && let Err(order) = self.renderer.order(Order { call, thread, play, prompt, questionnaire })
+        {
+            self.fault(
+                "prompt",
+                "queue-full",
+                format_args!("call {call}: too many prompts wait to be spoken"),
+            );
+            self.engine.send(order.thread, Command::Rendered { call, play: order.play, clips: None });
+        }
+    }
+
+    /// Ends the stream, or gives back ports that never had one.
+    pub(super) fn close_media(&self, live: &mut Live) {
+        live.media = match std::mem::replace(&mut live.media, Media::Closed) {
+            Media::Bound(_) | Media::Closed => Media::Closed,
+            Media::Open { thread } => {
+                self.engine.send(thread, Command::Close { call: live.call.id() });
+                Media::Closing
+            }
+            Media::Closing => Media::Closing,
+        };
+    }
+
+    /// The stateless answer to a message of a call that is not here (any more).
+    pub(super) fn answer_stray(&mut self, message: &Message, from: SocketAddr) {
+        self.outbox.answer_stray(message, from, &self.server);
+    }
+
+    /// Counts a fault.
+    pub(super) fn fault(&self, kind: &'static str, reason: &'static str, detail: impl fmt::Display) {
+        self.faults.count(self.clock.now(), kind, reason, detail);
+    }
+}

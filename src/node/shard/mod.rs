@@ -1,0 +1,356 @@
+//! A shard: one loop that owns many calls.
+//!
+//! ```text
+//! wait for an input, an acknowledgement or a deadline
+//!   ─► for each: Call::handle ─► outputs, behind the save that they depend on
+//!   ─► one append for all saves of this turn
+//!   ─► what is free to go: SIP in one batch, commands to media threads, events
+//! ```
+//! A shard never waits for a peer, a media thread's sockets or a disk. When the journal fails it stops: nothing may
+//! be sent that is not saved, and whatever the journal holds is there for the next start.
+
+mod delivery;
+mod hands;
+mod live;
+mod parking;
+mod saves;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, select};
+
+use super::clock::Clock;
+use super::load::Load;
+use super::media::{End, MediaEvent, Told};
+use super::ports::PortPair;
+use super::transport::Arrived;
+use crate::call::{Assets, Call, Input, Output};
+use crate::id::CallId;
+use crate::sip::Message;
+use crate::store::journal::{Ack, AppendError};
+use crate::time::Timestamp;
+
+pub(crate) use hands::{Hands, HandsParts};
+use live::Live;
+pub(crate) use saves::Saves;
+
+/// Posts that wait for a shard; who finds it full refuses, drops a datagram, or waits (a media thread keeps its
+/// events).
+pub(crate) const INBOX: usize = 8_192;
+/// Posts of one turn: enough to make a group of saves worth its write, few enough that timers are not late.
+const TURN: usize = 256;
+/// How long the loop sleeps at most.
+const IDLE: Duration = Duration::from_secs(1);
+/// How soon results that found no room are offered again.
+const RETRY: Duration = Duration::from_millis(20);
+/// Outputs of one call that may wait for the journal before what comes from its peer is dropped: the peer sends again.
+const MAX_PARKED: usize = 256;
+
+/// What comes into a shard.
+#[derive(Debug)]
+pub(crate) enum Post {
+    /// A call to place.
+    Place {
+        /// It.
+        call: Box<Call>,
+        /// Its bound ports.
+        ports: PortPair,
+    },
+    /// Messages of calls of this shard.
+    Sip(Vec<Arrived>),
+    /// What media threads tell.
+    Media(Vec<MediaEvent>),
+    /// Somebody wants this call ended.
+    HangUp(CallId),
+    /// Somebody wants all calls ended.
+    HangUpAll,
+    /// The result of this call is kept elsewhere.
+    Stored(CallId),
+    /// End the loop.
+    Stop,
+}
+
+/// One shard. Lives on its own thread.
+pub(crate) struct Shard {
+    clock: Clock,
+    assets: Arc<Assets>,
+    inbox: Receiver<Post>,
+    acks: Receiver<Ack>,
+    calls: BTreeMap<CallId, Live>,
+    timers: BTreeSet<(Timestamp, CallId)>,
+    saves: Saves,
+    hands: Hands,
+    load: Arc<Load>,
+    stopping: bool,
+}
+
+impl Shard {
+    /// A shard without calls.
+    pub(crate) fn new(
+        clock: Clock,
+        assets: Arc<Assets>,
+        inbox: Receiver<Post>,
+        acks: Receiver<Ack>,
+        saves: Saves,
+        hands: Hands,
+        load: Arc<Load>,
+    ) -> Self {
+        let (calls, timers) = (BTreeMap::new(), BTreeSet::new());
+        Self { clock, assets, inbox, acks, calls, timers, saves, hands, load, stopping: false }
+    }
+
+    /// Runs until it is told to stop or the journal fails.
+    pub(crate) fn run(mut self) {
+        while !self.stopping {
+            if let Err(error) = self.turn() {
+                self.fail(&error);
+            }
+        }
+        self.end();
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self) -> Result<(), AppendError> {
+        let wait = self.wait();
+        select! {
+            recv(self.acks) -> ack => match ack {
+                Ok(ack) => self.acknowledged(ack)?,
+                Err(_) => return Err(AppendError::Closed),
+            },
+            recv(self.inbox) -> post => self.take(post.unwrap_or(Post::Stop)),
+            default(wait) => {}
+        }
+        while let Ok(ack) = self.acks.try_recv() {
+            self.acknowledged(ack)?;
+        }
+        for _ in 1..TURN {
+            let Ok(post) = self.inbox.try_recv() else { break };
+            self.take(post);
+        }
+        self.fire();
+        self.saves.append()?;
+        self.flush();
+        Ok(())
+    }
+
+    fn wait(&self) -> Duration {
+        let most = if self.hands.delivery.is_waiting() { RETRY } else { IDLE };
+        let due = self.timers.first().map(|(at, _)| self.clock.until(*at));
+        due.map_or(most, |due| due.min(most))
+    }
+
+    fn take(&mut self, post: Post) {
+        match post {
+            Post::Place { call, ports } => {
+                let id = call.id();
+                self.calls.insert(id, Live::new(*call, ports));
+                self.tell(id, Input::Started);
+            }
+            Post::Sip(arrived) => {
+                for Arrived { owner, message, from } in arrived {
+                    self.arrived(owner, message, from);
+                }
+            }
+            Post::Media(events) => {
+                for event in events {
+                    self.media(event);
+                }
+            }
+            Post::HangUp(call) => self.tell(call, Input::HangUpAsked),
+            Post::HangUpAll => {
+                let calls: Vec<CallId> = self.calls.keys().copied().collect();
+                for call in calls {
+                    self.tell(call, Input::HangUpAsked);
+                }
+            }
+            Post::Stored(call) => {
+                if let Some(live) = self.calls.get_mut(&call) {
+                    live.ending.stored = true;
+                    self.forget_if_done(call);
+                }
+            }
+            Post::Stop => self.stopping = true,
+        }
+    }
+
+    fn arrived(&mut self, owner: CallId, message: Arc<Message>, from: SocketAddr) {
+        match self.calls.get(&owner) {
+            Some(live) if live.parking.len() > MAX_PARKED => {
+                self.hands.fault("sip", "parked", format_args!("call {owner} waits for the journal"));
+            }
+            Some(_) => self.tell(owner, Input::Received { message, from }),
+            None => self.hands.answer_stray(&message, from),
+        }
+    }
+
+    fn media(&mut self, event: MediaEvent) {
+        let MediaEvent { call, told } = event;
+        match told {
+            Told::Key(key) => self.tell(call, Input::Key(key)),
+            Told::PlayEnded { play, end } => {
+                if end == End::Missing {
+                    self.hands.fault(
+                        "prompt",
+                        "missing",
+                        format_args!("call {call}: a prompt was not heard"),
+                    );
+                }
+                self.tell(call, Input::PromptEnded { play });
+            }
+            Told::Latched(to) => {
+                if let Some(live) = self.calls.get(&call) {
+                    live.latched(to);
+                }
+            }
+            Told::Closed(statistics) => {
+                if let Some(live) = self.calls.get_mut(&call) {
+                    live.media_closed(*statistics);
+                }
+            }
+        }
+    }
+
+    /// Tells a call a fact and carries out what it may do at once.
+    fn tell(&mut self, id: CallId, input: Input) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        let span = live.span.clone();
+        let _entered = span.enter();
+        live.call.handle(self.clock.now(), input, &self.assets);
+        while let Some(output) = live.call.poll_output() {
+            let Output::Save(record) = output else {
+                live.parking.push(output);
+                continue;
+            };
+            live.saved = (record.epoch, record.revision);
+            match self.saves.save(&record) {
+                Ok(batch) => live.parking.save(batch),
+                Err(error) => {
+                    tracing::error!(%error, "the call cannot be saved and is dropped; please report this");
+                    return self.abandon(id);
+                }
+            }
+        }
+        let due = live.call.poll_timeout();
+        if due != live.due {
+            if let Some(before) = std::mem::replace(&mut live.due, due) {
+                self.timers.remove(&(before, id));
+            }
+            self.timers.extend(due.map(|at| (at, id)));
+        }
+        self.release(id);
+    }
+
+    /// Carries out what waits for nothing any more.
+    fn release(&mut self, id: CallId) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        while let Some(output) = live.parking.pop() {
+            self.hands.carry_out(live, output, &self.load);
+        }
+        self.forget_if_done(id);
+    }
+
+    /// A group of saves is durable: what waited for it goes.
+    fn acknowledged(&mut self, ack: Ack) -> Result<(), AppendError> {
+        let (batch, calls) = self.saves.answered(ack)?;
+        for id in calls {
+            if let Some(live) = self.calls.get_mut(&id) {
+                live.parking.durable(batch);
+                let span = live.span.clone();
+                span.in_scope(|| self.release(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells each call whose deadline has passed; at most once a turn, so that none can hold up the others.
+    fn fire(&mut self) {
+        let now = self.clock.now();
+        let due: Vec<CallId> =
+            self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, call)| *call).collect();
+        for call in due {
+            self.tell(call, Input::TimedOut);
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut failed = Vec::new();
+        self.hands.outbox.flush(|call| failed.push(call));
+        for call in failed {
+            self.tell(call, Input::TransportFailed);
+        }
+        self.hands.delivery.flush();
+    }
+
+    fn forget_if_done(&mut self, id: CallId) {
+        if let Some(live) = self.calls.get(&id)
+            && live.is_done()
+        {
+            let (epoch, revision) = live.saved;
+            self.saves.delete(id, epoch, revision);
+            self.remove(id);
+        }
+    }
+
+    /// Lets go of a call that cannot go on. Its record stays as it was.
+    fn abandon(&mut self, id: CallId) {
+        if let Some(live) = self.calls.get_mut(&id) {
+            self.hands.close_media(live);
+            if !live.ending.told {
+                self.load.ended();
+            }
+        }
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: CallId) {
+        if let Some(live) = self.calls.remove(&id) {
+            if let Some(due) = live.due {
+                self.timers.remove(&(due, id));
+            }
+            self.load.forgotten();
+        }
+    }
+
+    /// The journal failed: no call of this shard may say anything more.
+    fn fail(&mut self, error: &AppendError) {
+        self.stopping = true;
+        if self.load.fail() {
+            tracing::error!(
+                %error,
+                calls = self.calls.len(),
+                "the journal cannot be written: no call goes on and none is taken. Mend its disk and restart"
+            );
+            self.hands.delivery.failed(format!("the journal cannot be written: {error}"));
+        }
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in calls {
+            self.abandon(call);
+        }
+    }
+
+    /// The last turn: what was told and kept is deleted, what could not be told stays in the journal.
+    fn end(mut self) {
+        let mut untold = 0_usize;
+        for (&call, live) in &self.calls {
+            if live.ending.told && live.ending.stored {
+                let (epoch, revision) = live.saved;
+                self.saves.delete(call, epoch, revision);
+            } else {
+                untold += 1;
+            }
+        }
+        if let Err(error) = self.saves.append() {
+            tracing::warn!(%error, "the records of ended calls were not deleted");
+        }
+        if untold > 0 {
+            tracing::warn!(
+                calls = untold,
+                "calls stay in the journal: they had not ended, or nobody kept their result"
+            );
+        }
+        self.flush();
+    }
+}

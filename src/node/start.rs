@@ -1,0 +1,244 @@
+//! How a node comes to life: threads, sockets and the channels between them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::event::Event;
+use super::faults::Faults;
+use super::load::Load;
+use super::media::{Engine, Lateness, Outlet};
+use super::ports::PortPool;
+use super::render::Renderer;
+use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
+use super::transport::{Inlet, Transport};
+use super::{Node, ShardHandle, shard_of};
+use crate::call::Assets;
+use crate::id::{Epoch, Mint};
+use crate::prompts::PromptStore;
+use crate::settings::Settings;
+use crate::store::journal::{Ack, Journal};
+
+/// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
+const EVENTS: usize = 16_384;
+/// Acknowledgements that wait for a shard: more than a lane of the journal has unanswered.
+const ACKS: usize = 64;
+/// Open files besides the sockets of calls.
+const OTHER_FILES: u64 = 64;
+/// The longest conversation: a survey of an hour is none.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// What a node is made of.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Addresses, trunks and limits.
+    pub settings: Settings,
+    /// Loops that own calls.
+    pub shards: usize,
+    /// Threads that send and receive RTP.
+    pub media_threads: usize,
+    /// The longest conversation; a longer one is ended.
+    pub longest: Duration,
+}
+
+impl NodeConfig {
+    /// A node with these settings, with as many threads as the machine has use for: of every two cores one for media
+    /// and one for the rest.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let each = (cores / 2).clamp(1, 8);
+        Self { settings, shards: each, media_threads: each, longest: LONGEST }
+    }
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The SIP address.
+    #[error("cannot listen for SIP at {address}; is another process there? See [sip] listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Threads or polls.
+    #[error("the system gives no thread")]
+    Thread(#[source] io::Error),
+    /// Randomness.
+    #[error("the system gives no randomness: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Node {
+    /// Starts a node. `journal` is its own from now on; what happens in its calls is told through the receiver.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the machine does not give what it needs.
+    pub fn start(
+        config: NodeConfig,
+        assets: Assets,
+        prompts: Arc<PromptStore>,
+        journal: Journal,
+    ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
+        let NodeConfig { settings, shards, media_threads, longest } = config;
+        let shards = shards.max(1);
+        let clock = Clock::of_process();
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(NodeError::Random)?;
+        raise_open_files(settings.limits.calls);
+        let address = settings.sip.listen;
+        let mut transport =
+            Transport::bind(address).map_err(|source| NodeError::Listen { address, source })?;
+        let media_address = settings.media.address.unwrap_or(address.ip());
+        let media_ports = settings.media.ports.first..=settings.media.ports.last;
+        let common = Common {
+            clock,
+            assets: Arc::new(assets),
+            load: Arc::new(Load::new(settings.limits.calls)),
+            faults: Arc::default(),
+            lateness: Arc::default(),
+            server: settings.sip.user_agent.clone(),
+        };
+        let (inboxes, waiting): (Vec<_>, Vec<_>) = (0..shards).map(|_| bounded(INBOX)).unzip();
+        let engine = common.engine(media_threads, &inboxes).map_err(NodeError::Thread)?;
+        let renderer = Renderer::start(prompts, &engine, clock, &common.faults).map_err(NodeError::Thread)?;
+        let renderer = Arc::new(renderer);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let mut handles = Vec::new();
+        for (shard, posts) in waiting.into_iter().enumerate() {
+            let parts = HandsParts {
+                shard,
+                clock,
+                engine: Arc::clone(&engine),
+                renderer: Arc::clone(&renderer),
+                socket: transport.socket(),
+                events: events.clone(),
+                inbox: inboxes[shard].clone(),
+                server: common.server.clone(),
+                faults: Arc::clone(&common.faults),
+            };
+            let inbox = inboxes[shard].clone();
+            handles.push(common.shard(parts, inbox, posts, &journal).map_err(NodeError::Thread)?);
+        }
+        transport
+            .read_into(inlet(inboxes), common.server.clone(), clock, Arc::clone(&common.faults))
+            .map_err(NodeError::Thread)?;
+        tracing::info!(listens_at = %transport.local(), shards, media_threads, "node started");
+        let node = Self {
+            ports: PortPool::new(media_address, &media_ports, clock),
+            settings,
+            longest,
+            clock,
+            mint: Mutex::new(Mint::new(seed, Epoch(0))),
+            assets: common.assets,
+            load: common.load,
+            faults: common.faults,
+            lateness: common.lateness,
+            transport,
+            shards: handles,
+            renderer,
+            engine,
+            _journal: journal,
+        };
+        Ok((node, receiver))
+    }
+}
+
+/// What the parts of a node share.
+struct Common {
+    clock: Clock,
+    assets: Arc<Assets>,
+    load: Arc<Load>,
+    faults: Arc<Faults>,
+    lateness: Arc<Lateness>,
+    server: String,
+}
+
+impl Common {
+    fn engine(&self, threads: usize, inboxes: &[Sender<Post>]) -> io::Result<Arc<Engine>> {
+        let outlets = || inboxes.iter().cloned().map(outlet).collect();
+        Engine::start(threads, self.clock, outlets, &self.lateness, &self.faults).map(Arc::new)
+    }
+
+    fn shard(
+        &self,
+        parts: HandsParts,
+        inbox: Sender<Post>,
+        posts: Receiver<Post>,
+        journal: &Journal,
+    ) -> io::Result<ShardHandle> {
+        let (acknowledge, acks): (Sender<Ack>, _) = bounded(ACKS);
+        // A lane has fewer unanswered appends than the channel has places, so that this never waits; a shard that
+        // has stopped wants no answers.
+        let saves = Saves::new(journal.lane(move |ack| drop(acknowledge.send(ack))));
+        let (clock, assets, load) = (self.clock, Arc::clone(&self.assets), Arc::clone(&self.load));
+        let name = format!("shard-{}", parts.shard);
+        let run = move || {
+            let hands = Hands::new(parts);
+            Shard::new(clock, assets, posts, acks, saves, hands, load).run();
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(run)?;
+        Ok(ShardHandle { inbox, thread: Some(thread) })
+    }
+}
+
+/// A media thread's way to one shard.
+fn outlet(inbox: Sender<Post>) -> Outlet {
+    Box::new(move |events| {
+        inbox.try_send(Post::Media(events)).map_err(|refused| match refused.into_inner() {
+            Post::Media(events) => events,
+            Post::Place { .. }
+            | Post::Sip(_)
+            | Post::HangUp(_)
+            | Post::HangUpAll
+            | Post::Stored(_)
+            | Post::Stop => Vec::new(),
+        })
+    })
+}
+
+/// The SIP reader's way to all shards: each message to the one that owns its call.
+fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
+    Box::new(move |arrived| {
+        let mut sorted: Vec<Vec<_>> = inboxes.iter().map(|_| Vec::new()).collect();
+        for one in arrived {
+            sorted[shard_of(one.owner, inboxes.len())].push(one);
+        }
+        let mut lost = 0;
+        for (inbox, arrived) in inboxes.iter().zip(sorted) {
+            let count = arrived.len();
+            if count > 0 && inbox.try_send(Post::Sip(arrived)).is_err() {
+                lost += count;
+            }
+        }
+        if lost == 0 { Ok(()) } else { Err(lost) }
+    })
+}
+
+/// Raises the soft limit of open files as far as the calls need and the hard limit allows.
+fn raise_open_files(calls: usize) {
+    let wanted = u64::try_from(calls).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHER_FILES);
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < wanted {
+            setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard)?;
+        }
+        Ok(hard)
+    });
+    match raised {
+        Ok(hard) if hard < wanted => {
+            tracing::warn!(hard, wanted, "the limit of open files allows fewer calls than limits.calls");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
+}

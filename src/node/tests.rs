@@ -1,0 +1,1 @@
+//! The node against a scripted telephone on loopback.
