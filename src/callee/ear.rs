@@ -38,6 +38,8 @@ pub struct Label {
     pub part: String,
     /// Language tag.
     pub language: String,
+    /// Whether the item waits for keys.
+    pub asks: bool,
 }
 
 /// The sound of all prompts that may be heard, in both laws.
@@ -353,7 +355,7 @@ mod tests {
     const QUIET: [u8; FRAME_BYTES] = g711::ULAW_SILENCE_FRAME;
 
     fn label(item: &str) -> Label {
-        Label { item: item.to_owned(), part: "prompt".to_owned(), language: "en".to_owned() }
+        Label { item: item.to_owned(), part: "prompt".to_owned(), language: "en".to_owned(), asks: true }
     }
 
     /// Loud noise with some silence at the start, in the middle and at the end, as speech has.

@@ -132,7 +132,7 @@ pub struct GapSummary {
 }
 
 /// One sender of the stream.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// Its address.
     pub address: SocketAddr,
@@ -288,7 +288,7 @@ impl Judge {
 }
 
 /// What a phone can say about the stream it heard.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StreamReport {
     /// RTP packets that could be read.
     pub packets: u64,

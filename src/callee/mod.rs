@@ -1,6 +1,23 @@
 //! Scripted respondents: a SIP user agent server for demo, tests and load. Edge.
+//!
+//! ```text
+//!            one thread: Crowd
+//! SIP ◄────► Conversation ── Incoming (signalling)        Script: who does what
+//! RTP ─────►      │   Judge (gaps, order, who sent)        Index: how each prompt sounds
+//!                 │   Respondent ◄─ Ear (what is asked)
+//! RTP ◄───── Mouth ◄────┘ keys                             Testimony: what they can swear to
+//! ```
+//! A respondent knows nothing of Baton but what a phone hears, so what it testifies is evidence.
 
+mod conversation;
+pub mod crowd;
 pub mod ear;
 pub mod judge;
+pub mod mouth;
 pub mod pattern;
+pub mod respondent;
 pub mod script;
+pub mod sockets;
+pub mod testimony;
+
+pub use crowd::{Crowd, CrowdConfig};

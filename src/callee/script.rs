@@ -42,7 +42,7 @@ pub struct Party {
     pub users: Vec<Pattern>,
     /// Share in the draw among parties that match the same user.
     pub weight: u32,
-    /// Provisional status before the decision: 180 or 183; `None` sends no 18x.
+    /// Provisional status before the decision: 180 or 183; `None` sends no 18x, as a busy phone.
     pub ring: Option<u16>,
     /// What happens with the call.
     pub pickup: Pickup,
@@ -326,7 +326,7 @@ fn read_party(index: usize, raw: Spanned<RawParty>) -> Result<Party, Fault> {
         name: raw.name.unwrap_or_else(|| format!("party {}", index + 1)),
         users: users.iter().map(|user| Pattern::new(user)).collect(),
         weight: raw.weight.unwrap_or(default.weight),
-        ring: read_ring(raw.ring)?,
+        ring: read_ring(raw.ring, pickup)?,
         pickup,
         hang_up_after: raw.hang_up_after.as_ref().map(duration).transpose()?,
         talk: raw.talk.unwrap_or_default(),
@@ -365,8 +365,9 @@ fn read_pickup(
     }
 }
 
-fn read_ring(raw: Option<Spanned<u16>>) -> Result<Option<u16>, Fault> {
-    let Some(raw) = raw else { return Ok(Some(180)) };
+fn read_ring(raw: Option<Spanned<u16>>, pickup: Pickup) -> Result<Option<u16>, Fault> {
+    let refuses = matches!(pickup, Pickup::Refuse { .. });
+    let Some(raw) = raw else { return Ok(if refuses { None } else { Some(180) }) };
     match *raw.get_ref() {
         0 => Ok(None),
         status @ 101..=199 => Ok(Some(status)),

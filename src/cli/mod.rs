@@ -84,9 +84,30 @@ fn code_of(error: &anyhow::Error) -> Exit {
 #[error("{0:#}")]
 struct MachineError(anyhow::Error);
 
-#[expect(clippy::print_stderr, reason = "the one place where the command line says its errors")]
 fn say_error(error: &anyhow::Error) {
-    eprintln!("baton: {error:#}");
+    say(&format!("baton: {error:#}"));
+}
+
+/// Says a line about the run, on stderr.
+#[expect(clippy::print_stderr, reason = "the one place where the command line speaks about a run")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// The runtime of a command.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(|error| MachineError(error.into()))?)
+}
+
+/// Waits for ctrl-c or SIGTERM.
+async fn interrupted() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| MachineError(error.into()))?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted.map_err(|error| MachineError(error.into()))?),
+    }
 }
 
 /// Log lines to stderr, `warn` unless RUST_LOG says otherwise.

@@ -64,17 +64,17 @@ impl Collector {
             return Verdict::Ignored;
         }
         let first = !std::mem::replace(&mut self.spent, true);
-        if let Some((_, command)) = self.collect.commands.iter().find(|(key, _)| *key == press.key) {
-            return self.done(Verdict::Command(*command, press));
-        }
-        if self.collect.term_char == Some(press.key) {
-            return if self.entry.is_empty() { Verdict::Ignored } else { self.complete() };
-        }
         if first
             && self.collect.late_term_char == Some(press.key)
             && !self.collect.grammar.begins(&[press.key])
         {
             return Verdict::Ignored;
+        }
+        if let Some((_, command)) = self.collect.commands.iter().find(|(key, _)| *key == press.key) {
+            return self.done(Verdict::Command(*command, press));
+        }
+        if self.collect.term_char == Some(press.key) {
+            return if self.entry.is_empty() { Verdict::Ignored } else { self.complete() };
         }
         self.entry.push(press);
         if self.collect.grammar.can_grow(&self.keys()) {
@@ -177,7 +177,7 @@ impl Grammar {
 
     /// Whether to wait for a further key. What is an answer waits only if a longer answer is possible;
     /// what can no longer become one waits for the keys that its author is still pressing.
-    fn can_grow(&self, keys: &[Key]) -> bool {
+    pub(super) fn can_grow(&self, keys: &[Key]) -> bool {
         keys.len() < self.max_digits() && (self.extends(keys) || !self.accepts(keys))
     }
 

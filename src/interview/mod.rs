@@ -12,118 +12,147 @@
 //! An [`Interview`] is a plain value: it goes on wherever its record is read, on the questionnaire
 //! whose digest it names.
 
+mod begin;
 mod collector;
 mod instruction;
+mod process;
 mod response;
 mod rfc3339;
+mod say;
+mod select;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::questionnaire::{Command, Key, Outcome, Prompt, Utterance};
+pub use crate::questionnaire::{Command, Key, Outcome, Prompt, Utterance, Value};
+pub use begin::BeginError;
 pub use collector::{Collector, Verdict};
 pub use instruction::{Collect, Grammar, Heard, Instruction, KeyPress, Method};
-pub use response::{Response, Status, Value};
+pub use response::{Response, Status};
 
 use crate::id::Digest;
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
 
-/// Why an interview cannot begin.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BeginError {
-    /// A contact field has no value.
-    #[error("the contact field `{name}` has no value (set it, or give it a default= in the questionnaire)")]
-    MissingField {
-        /// Its name.
-        name: String,
-    },
-    /// A value was given to a field that the questionnaire does not declare.
-    #[error("the questionnaire has no contact field `{name}`{}", mend.as_ref().map(|m| format!(" ({m})")).unwrap_or_default())]
-    UnknownField {
-        /// The name that was given.
-        name: String,
-        /// What may have been meant.
-        mend: Option<String>,
-    },
-    /// A value is not of its field's type, or too long.
-    #[error("the contact field `{name}` cannot be `{value}`: {why}")]
-    BadField {
-        /// Its name.
-        name: String,
-        /// The value, shortened.
-        value: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The field `language` names a language that the questionnaire does not speak.
-    #[error("the questionnaire does not speak `{language}` (it speaks {spoken})")]
-    UnknownLanguage {
-        /// The language that was asked for.
-        language: String,
-        /// The questionnaire's languages.
-        spoken: String,
-    },
-}
+/// Instructions of one interview, beyond ten for each item: a callee who goes round in a loop ends here.
+const MIN_STEPS: usize = 300;
+/// Instructions of one interview for each item of its questionnaire.
+const STEPS_PER_ITEM: usize = 10;
 
 /// One interview: where it stands and what it has heard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interview {
     digest: Digest,
+    /// For what will be drawn by lot (rotation of items).
     seed: u64,
     language: String,
     fields: BTreeMap<String, String>,
-    ending: Option<Outcome>,
+    stage: Stage,
+    /// What became of the questions that were asked, by index of the item.
+    records: BTreeMap<u16, Record>,
+    /// The last question in the document that was asked.
+    furthest: u16,
+    /// Instructions so far.
+    steps: u32,
+    /// See [`Collect::late_term_char`].
+    late_term_char: Option<Key>,
+}
+
+/// Where an interview stands; items by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    /// Before the first item.
+    Ready,
+    /// A statement is said.
+    Saying(u16),
+    /// A question is open.
+    Asking(Asking),
+    /// It is over. `item` is the end that was reached; none if the callee left.
+    Ended { item: Option<u16>, outcome: Outcome },
+}
+
+/// An open question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Asking {
+    item: u16,
+    turn: Turn,
+    no_input: u8,
+    no_match: u8,
+    repeats: u8,
+}
+
+/// Why a question is asked this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Turn {
+    /// It is its turn, or the callee wants to hear it again.
+    Plain,
+    /// Silence came.
+    NoInput,
+    /// Keys came that are no answer.
+    NoMatch,
+}
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    status: Status,
+    value: Option<Value>,
+    digits: Vec<KeyPress>,
+    asked: u32,
+    asked_at: Timestamp,
+    at: Option<Timestamp>,
+    no_input: u32,
+    no_match: u32,
 }
 
 impl Interview {
-    /// Begins an interview. It starts in the language of the field `language`, if there is one, else in
-    /// the questionnaire's first.
-    ///
-    /// # Errors
-    /// If the fields are not those that the questionnaire needs.
-    pub fn begin(
-        questionnaire: &Questionnaire,
-        fields: &BTreeMap<String, String>,
-        seed: u64,
-    ) -> Result<Self, BeginError> {
-        Ok(Self {
-            digest: questionnaire.digest(),
-            seed,
-            language: questionnaire.languages().first().cloned().unwrap_or_default(),
-            fields: fields.clone(),
-            ending: None,
-        })
-    }
-
     /// Takes in what was heard, and says what to do next. The first thing heard is [`Heard::Begin`].
     ///
     /// Never fails: what does not fit where the interview stands changes nothing, and the current
     /// instruction is given again.
     pub fn next(&mut self, questionnaire: &Questionnaire, now: Timestamp, heard: Heard) -> Instruction {
-        drop((now, heard));
-        self.ending = Some(Outcome::Technical);
+        if questionnaire.digest() == self.digest {
+            self.process(questionnaire, now, heard);
+        }
         self.again(questionnaire)
     }
 
     /// The current instruction anew, after a restart or a takeover: the same question is asked again.
     #[must_use]
     pub fn again(&self, questionnaire: &Questionnaire) -> Instruction {
-        let _ = questionnaire.digest();
-        Instruction::End { item: String::new(), prompt: Prompt::default(), outcome: Outcome::Technical }
+        if questionnaire.digest() == self.digest {
+            self.instruction(questionnaire)
+        } else {
+            Self::over(Outcome::Technical)
+        }
     }
 
     /// A key that belongs to a reply was released after the reply was taken: notes how long it was held.
     /// Says whether it belongs to one.
     pub fn released(&mut self, key: Key, pressed_at: Timestamp, duration_ms: u32) -> bool {
-        KeyPress::release(&mut [], key, pressed_at, duration_ms)
+        self.records
+            .values_mut()
+            .any(|record| KeyPress::release(&mut record.digits, key, pressed_at, duration_ms))
     }
 
-    /// The callee left. Settles [`Interview::ending`].
+    /// The end key of the last entry, if the entry was complete without it: whoever presses it now means
+    /// that entry, so it should cut no statement short. (A [`Collector`] drops it by itself.)
+    #[must_use]
+    pub const fn late_term_char(&self) -> Option<Key> {
+        self.late_term_char
+    }
+
+    /// The callee left. Settles [`Interview::ending`], unless an end was reached before. A question that
+    /// was open stays not reached: an unfinished entry is no reply.
     pub fn hung_up(&mut self, questionnaire: &Questionnaire, now: Timestamp) {
-        let (_, _) = (questionnaire, now);
-        self.ending = Some(Outcome::BreakOff);
+        if let Stage::Asking(asking) = self.stage {
+            self.close(asking, now, Status::NotReached);
+        }
+        if self.ending().is_none() {
+            let outcome = self.settle(questionnaire, Outcome::BreakOff);
+            self.stage = Stage::Ended { item: None, outcome };
+        }
     }
 
     /// Digest of the questionnaire it is pinned to.
@@ -141,19 +170,24 @@ impl Interview {
     /// Id of the question that is open.
     #[must_use]
     pub fn question<'q>(&self, questionnaire: &'q Questionnaire) -> Option<&'q str> {
-        questionnaire.questions().next().map(|(id, _)| id)
+        let Stage::Asking(Asking { item, .. }) = self.stage else { return None };
+        questionnaire.items().get(usize::from(item)).map(|item| item.id.as_str())
     }
 
     /// How it ended, if it has.
     #[must_use]
     pub const fn ending(&self) -> Option<Outcome> {
-        self.ending
+        match self.stage {
+            Stage::Ended { outcome, .. } => Some(outcome),
+            Stage::Ready | Stage::Saying(_) | Stage::Asking(_) => None,
+        }
     }
 
     /// What became of each question, in document order.
     #[must_use]
     pub fn responses(&self, questionnaire: &Questionnaire) -> Vec<Response> {
-        let _ = questionnaire.digest();
-        Vec::new()
+        let items = questionnaire.items().iter().zip(0_u16..);
+        let questions = items.filter(|(item, _)| item.question().is_some());
+        questions.map(|(item, index)| self.response(questionnaire, &item.id, index)).collect()
     }
 }

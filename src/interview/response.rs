@@ -1,13 +1,13 @@
 //! What an interview found out, question by question.
 
-use serde::de::{Deserializer, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::instruction::KeyPress;
+use crate::questionnaire::Value;
 use crate::time::Timestamp;
 
 /// What became of one question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     /// Its id.
     pub question: String,
@@ -22,7 +22,7 @@ pub struct Response {
     /// When it was asked first.
     #[serde(with = "super::rfc3339::option")]
     pub asked_at: Option<Timestamp>,
-    /// When it was answered, refused or given up.
+    /// When it was answered, refused, given up, or left by hanging up.
     #[serde(with = "super::rfc3339::option")]
     pub at: Option<Timestamp>,
     /// How often silence followed it.
@@ -47,71 +47,4 @@ pub enum Status {
     NoMatch,
     /// The interview ended before it was answered. If `asked` is not 0, it ended right here.
     NotReached,
-}
-
-/// The value of a reply or a contact field.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// A number.
-    Number(u64),
-    /// The value of an option.
-    Text(String),
-}
-
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-/// The form of a value in a record, where a reader must be told what comes.
-#[derive(Serialize, Deserialize)]
-enum Tagged {
-    Number(u64),
-    Text(String),
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (serializer.is_human_readable(), self) {
-            (true, Self::Number(number)) => serializer.serialize_u64(*number),
-            (true, Self::Text(text)) => serializer.serialize_str(text),
-            (false, Self::Number(number)) => Tagged::Number(*number).serialize(serializer),
-            (false, Self::Text(text)) => Tagged::Text(text.clone()).serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            return deserializer.deserialize_any(Plain);
-        }
-        Ok(match Tagged::deserialize(deserializer)? {
-            Tagged::Number(number) => Self::Number(number),
-            Tagged::Text(text) => Self::Text(text),
-        })
-    }
-}
-
-/// Reads a number or a text as people write them.
-struct Plain;
-
-impl Visitor<'_> for Plain {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a number or a text")
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
-    }
 }

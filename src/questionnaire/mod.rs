@@ -8,18 +8,21 @@
 
 mod expression;
 mod key;
+mod load;
 mod model;
 mod prompt;
+mod value;
 
-pub use expression::Expression;
+pub use expression::{Expression, Fault, Known, Type, Variable, Variables};
 pub use key::Key;
 pub use model::{
     Answers, Choice, Command, ContactField, End, Go, Item, Kind, NumberRange, Outcome, Question,
     Questionnaire, Quota, Retry, Rung, Statement, Then,
 };
 pub use prompt::{Piece, Prompt, Say, Utterance};
+pub use value::Value;
 
-use crate::xml::{self, Finding};
+use crate::xml::Finding;
 
 /// The namespace of questionnaires.
 pub const NAMESPACE: &str = "urn:baton:questionnaire:1";
@@ -42,14 +45,28 @@ impl Questionnaire {
         bytes: &[u8],
         has_audio: &dyn Fn(&str) -> bool,
     ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        let document = xml::parse(file_name, bytes)?;
-        let _known = has_audio("") && document.root.namespace.is_some();
-        Err(Vec::new())
+        load::load(file_name, bytes, has_audio)
     }
 
     /// Every utterance that has no pipe: what can be rendered before any call.
     #[must_use]
     pub fn utterances(&self) -> Vec<Utterance> {
-        Vec::new()
+        let mut says: Vec<&Say> = Vec::new();
+        for item in &self.items {
+            match &item.kind {
+                Kind::Statement(statement) => says.extend(&statement.say),
+                Kind::End(end) => says.extend(&end.say),
+                Kind::Go(_) => {}
+                Kind::Question(question) => {
+                    says.extend(&question.say);
+                    let rungs = question.retry.no_input.iter().chain(&question.retry.no_match);
+                    rungs.for_each(|rung| says.extend(&rung.say));
+                }
+            }
+        }
+        let mut utterances: Vec<Utterance> = says.into_iter().filter_map(Say::plain).collect();
+        utterances.sort();
+        utterances.dedup();
+        utterances
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::expression::Expression;
 use super::key::Key;
 use super::prompt::Say;
+use super::value::Value;
 use crate::id::Digest;
 
 /// How an interview ends.
@@ -140,10 +141,21 @@ impl Questionnaire {
         self.items.iter().find(|item| item.id == id)
     }
 
+    /// Index of the first end with this outcome: where a break-off or an opt-out is said goodbye to.
+    #[must_use]
+    pub(crate) fn end_of(&self, outcome: Outcome) -> Option<usize> {
+        end_of(&self.items, outcome)
+    }
+
     /// The questions in document order: id and question.
     pub fn questions(&self) -> impl Iterator<Item = (&str, &Question)> {
         self.items.iter().filter_map(|item| item.question().map(|question| (item.id.as_str(), question)))
     }
+}
+
+/// Index of the first end with this outcome.
+pub(super) fn end_of(items: &[Item], outcome: Outcome) -> Option<usize> {
+    items.iter().position(|item| matches!(&item.kind, Kind::End(end) if end.outcome == outcome))
 }
 
 /// Something that is known of a contact before the call.
@@ -265,8 +277,8 @@ pub enum Answers {
 pub struct Choice {
     /// The keys that choose it, mostly one.
     pub keys: String,
-    /// The value that is kept.
-    pub value: String,
+    /// The value that is kept; a number if all options of the question have numbers.
+    pub value: Value,
     /// How the value is said when it is piped, in all languages; empty: as it is written.
     pub say: Vec<Say>,
     /// The language that the interview goes on in.

@@ -43,6 +43,26 @@ pub struct Say {
     pub text: Vec<Piece>,
 }
 
+impl Say {
+    /// What is heard, if no pipe decides about it. A recording is played as it is.
+    #[must_use]
+    pub fn plain(&self) -> Option<Utterance> {
+        let has_pipe = self.text.iter().any(|piece| matches!(piece, Piece::Pipe(_)));
+        let filled = self.fill(|name| format!("{{{name}}}"));
+        (!has_pipe || self.audio.is_some()).then_some(filled)
+    }
+
+    /// What is heard, with the pipes filled.
+    #[must_use]
+    pub fn fill(&self, value: impl Fn(&str) -> String) -> Utterance {
+        let text = self.text.iter().map(|piece| match piece {
+            Piece::Words(words) => words.clone(),
+            Piece::Pipe(name) => value(name),
+        });
+        Utterance { language: self.language.clone(), audio: self.audio.clone(), text: text.collect() }
+    }
+}
+
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {

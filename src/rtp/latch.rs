@@ -60,9 +60,10 @@ impl Latch {
         Self { signalled, current, heard_at: None, candidate: None, moves_left: MOVES, strangers: 0 }
     }
 
-    /// The peer's description named an address (again). The same as before changes nothing.
+    /// The peer's description named an address (again). The same as before changes nothing; nor does the
+    /// unspecified one of the old form of hold, which is no source.
     pub fn signal(&mut self, signalled: SocketAddr) {
-        if signalled != self.signalled {
+        if signalled != self.signalled && !signalled.ip().is_unspecified() {
             *self = Self { strangers: self.strangers, ..Self::new(signalled) };
         }
     }
@@ -187,6 +188,14 @@ mod tests {
             admit(&mut latch, 9_000, at(5_004), k);
         }
         assert_eq!(latch.target(), at(5_004), "a new description allows new moves");
+    }
+
+    #[test]
+    fn a_hold_by_the_unspecified_address_is_no_move() {
+        let mut latch = Latch::new(at(4_000));
+        admit(&mut latch, 0, at(4_000), 1);
+        latch.signal(SocketAddr::from(([0, 0, 0, 0], 4_000)));
+        assert_eq!(admit(&mut latch, 20, at(4_000), 2), Admission::Peer);
     }
 
     #[test]

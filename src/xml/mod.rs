@@ -7,10 +7,12 @@
 //!                          └───► findings (file:line:column: error: what (mend))
 //! ```
 
+mod characters;
 mod document;
 mod finding;
 mod nearest;
 mod parse;
+mod tag;
 
 pub use document::{Attribute, Document, Element, Node, Text};
 pub use finding::{Finding, Findings, Position, Severity};

@@ -124,13 +124,15 @@ impl TelephoneEvent {
     }
 }
 
-/// What tells one press from another: all packets of an event carry these.
+/// What tells one press from another: all packets of an event carry the stream and the timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventKey {
     /// The stream.
     pub ssrc: Ssrc,
     /// The RTP timestamp of the event's start.
     pub timestamp: u32,
+    /// Earlier presses of this stream with this timestamp: 0, but for senders that use one again.
+    pub again: u8,
 }
 
 /// What happened to a key.

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Digit, EventKey, KeyEvent, Phase, TelephoneEvent};
-use crate::rtp::Packet;
+use crate::rtp::{Header, Packet};
 use crate::time::Timestamp;
 
 /// A held key without packets for this long has been let go: updates come every 50 ms or less
@@ -18,10 +18,10 @@ use crate::time::Timestamp;
 pub const SILENCE: Duration = Duration::from_millis(250);
 /// Events that are remembered, so that late packets of theirs count for nothing.
 const REMEMBERED: usize = 8;
-/// A packet may be late by as many packets and as long as RFC 3550 A.1 has it; what is older comes from a
-/// stream whose numbers began anew.
+/// A packet of an earlier event is late within this many packets (RFC 3550 A.1) and this time; after that its
+/// numbers are used anew: by a stream that was restarted, or by a recording that is played again.
 const LATE_PACKETS: u16 = 100;
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_millis(500);
 /// Key events that wait for the owner; it drains them after each input, so more than two never wait.
 const QUEUE: usize = 16;
 /// The most that one segment of a long event lasts, in ticks (RFC 4733 §2.5.1.3).
@@ -76,7 +76,7 @@ struct Press {
 pub struct EventReceiver {
     /// Newest last; only the newest may be held.
     presses: VecDeque<Press>,
-    /// The last key that counted before a restart.
+    /// The last key that counted before a restart; only the first press after it can still be that one.
     counted: Option<EventKey>,
     events: VecDeque<KeyEvent>,
 }
@@ -84,6 +84,10 @@ pub struct EventReceiver {
 /// `later - earlier` of wrapping numbers, negative if it is earlier.
 fn ahead(later: u32, earlier: u32) -> i32 {
     later.wrapping_sub(earlier).cast_signed()
+}
+
+fn is_same(key: EventKey, header: &Header) -> bool {
+    (key.ssrc, key.timestamp) == (header.ssrc, header.timestamp)
 }
 
 impl EventReceiver {
@@ -102,11 +106,12 @@ impl EventReceiver {
         let event = TelephoneEvent::parse(packet.payload).ok_or(EventError::Short(packet.payload.len()))?;
         let digit = Digit::from_code(event.code).ok_or(EventError::NotADigit(event.code))?;
         let header = &packet.header;
-        if let Some(index) = self.presses.iter().rposition(|press| press.covers(packet, &event, digit)) {
+        if let Some(index) = self.presses.iter().rposition(|press| press.covers(now, packet, &event, digit)) {
             let newest = index + 1 == self.presses.len();
             let press = self.presses.get_mut(index).expect("rposition found it");
+            press.heard_at = now;
             if !press.released && newest {
-                press.hear(now, packet, &event);
+                press.hear(packet, &event);
                 if event.end {
                     self.release(now);
                 }
@@ -117,9 +122,9 @@ impl EventReceiver {
             return Err(EventError::Late);
         }
         self.release(now);
-        let key = EventKey { ssrc: header.ssrc, timestamp: header.timestamp };
+        let counted = self.counted.take().filter(|counted| is_same(*counted, header));
         let press = Press {
-            key,
+            key: counted.unwrap_or_else(|| self.key_of(header)),
             digit,
             segment: header.timestamp,
             duration: u32::from(event.duration),
@@ -132,7 +137,7 @@ impl EventReceiver {
             self.presses.pop_front();
         }
         self.presses.push_back(press);
-        if self.counted != Some(key) {
+        if counted.is_none() {
             self.tell(&press, Phase::Pressed, now);
         }
         if event.end {
@@ -159,6 +164,12 @@ impl EventReceiver {
         self.events.pop_front()
     }
 
+    fn key_of(&self, header: &Header) -> EventKey {
+        let before = self.presses.iter().rev().find(|press| is_same(press.key, header));
+        let again = before.map_or(0, |press| press.key.again.saturating_add(1));
+        EventKey { ssrc: header.ssrc, timestamp: header.timestamp, again }
+    }
+
     fn release(&mut self, now: Timestamp) {
         let Some(press) = self.presses.back_mut().filter(|press| !press.released) else { return };
         press.released = true;
@@ -176,14 +187,14 @@ impl EventReceiver {
 
 impl Press {
     /// Does the packet tell of this press?
-    fn covers(&self, packet: &Packet<'_>, event: &TelephoneEvent, digit: Digit) -> bool {
+    fn covers(&self, now: Timestamp, packet: &Packet<'_>, event: &TelephoneEvent, digit: Digit) -> bool {
         let header = &packet.header;
         if header.ssrc != self.key.ssrc || digit != self.digit {
             return false;
         }
         let start = ahead(header.timestamp, self.segment);
         if start == 0 || header.timestamp == self.key.timestamp {
-            return !self.is_repress(packet, event);
+            return !self.is_repress(now, packet, event);
         }
         let Ok(start) = u32::try_from(start) else {
             // An earlier segment of a long press.
@@ -198,13 +209,18 @@ impl Press {
         }
     }
 
-    /// The same key again from a sender whose timestamp stands still while it sends no audio.
-    fn is_repress(&self, packet: &Packet<'_>, event: &TelephoneEvent) -> bool {
-        self.released
-            && packet.header.marker
-            && !event.end
-            && packet.header.sequence.wrapping_sub(self.sequence).cast_signed() > 0
-            && u32::from(event.duration) < self.duration
+    /// The same key again with the same timestamp: from a sender whose timestamp stands still while it sends
+    /// no audio, or from a recording.
+    fn is_repress(&self, now: Timestamp, packet: &Packet<'_>, event: &TelephoneEvent) -> bool {
+        let newer = packet.header.sequence.wrapping_sub(self.sequence).cast_signed() > 0;
+        let stands_still =
+            newer && packet.header.marker && !event.end && u32::from(event.duration) < self.duration;
+        let replayed = !newer && self.is_past(now);
+        self.released && (stands_still || replayed)
+    }
+
+    fn is_past(&self, now: Timestamp) -> bool {
+        now.since(self.heard_at) > LATE
     }
 
     /// Was the packet sent before this press began?
@@ -212,10 +228,10 @@ impl Press {
         packet.header.ssrc == self.key.ssrc
             && (1..=LATE_PACKETS).contains(&self.sequence.wrapping_sub(packet.header.sequence))
             && ahead(packet.header.timestamp, self.segment) < 0
-            && now.since(self.heard_at) <= LATE
+            && !self.is_past(now)
     }
 
-    fn hear(&mut self, now: Timestamp, packet: &Packet<'_>, event: &TelephoneEvent) {
+    fn hear(&mut self, packet: &Packet<'_>, event: &TelephoneEvent) {
         let header = &packet.header;
         if ahead(header.timestamp, self.segment) > 0 {
             self.segment = header.timestamp;
@@ -227,7 +243,6 @@ impl Press {
         if header.sequence.wrapping_sub(self.sequence).cast_signed() > 0 {
             self.sequence = header.sequence;
         }
-        self.heard_at = now;
     }
 
     /// From the start of the first segment to the end of the last, in ms.

@@ -235,7 +235,33 @@ fn a_sender_whose_timestamp_stands_still_between_keys() {
     lines.extend(press(1_800, '6', 100));
     let timestamp = lines[0].timestamp;
     lines.iter_mut().for_each(|line| line.timestamp = timestamp);
-    assert_eq!(hear(&lines), "+5 -5:100 +5 -5:100 +6 -6:100");
+    let events = hear_with(&mut EventReceiver::new(None), &lines);
+    assert_eq!(written(&events), "+5 -5:100 +5 -5:100 +6 -6:100");
+    let keys = events.iter().map(|event| event.key).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(keys.len(), 3, "each press has a key of its own");
+}
+
+/// Test equipment plays recorded keys (SIPp's pcaps): the same numbers again, and keys in any order.
+#[test]
+fn recorded_keys_that_are_played_again() {
+    let replay = |keys: &[(u64, u64, char)]| {
+        let shift = |(at, recorded, digit): &(u64, u64, char)| {
+            let lines = press(*recorded, *digit, 140).into_iter();
+            lines.map(|line| Line { ms: line.ms + at - recorded, ..line }).collect::<Vec<_>>()
+        };
+        hear(&keys.iter().flat_map(shift).collect::<Vec<_>>())
+    };
+    assert_eq!(replay(&[(5_000, 1_000, '5'), (5_800, 1_000, '5')]), "+5 -5:140 +5 -5:140");
+    assert_eq!(replay(&[(5_000, 1_500, '2'), (5_800, 1_000, '1')]), "+2 -2:140 +1 -1:140");
+    let three = [(5_000, 1_500, '2'), (5_800, 1_000, '1'), (6_600, 1_500, '2')];
+    assert_eq!(replay(&three), "+2 -2:140 +1 -1:140 +2 -2:140");
+}
+
+#[test]
+fn a_key_held_through_an_outage_of_the_network_is_one_press() {
+    let mut lines = press(1_000, '5', 8_000);
+    lines.drain(100..300);
+    assert_eq!(hear(&lines), "+5 -5:2000");
 }
 
 #[test]

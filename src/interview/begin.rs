@@ -1,0 +1,117 @@
+//! The beginning of an interview: are the contact's fields those that the questionnaire needs?
+
+use std::collections::BTreeMap;
+
+use super::{Interview, Stage};
+use crate::questionnaire::{ContactField, Questionnaire};
+use crate::xml::did_you_mean;
+
+/// Characters of a contact field's value; it is part of each save of a call.
+const MAX_VALUE_CHARACTERS: usize = 120;
+/// The field that chooses the language, declared or not.
+const LANGUAGE: &str = "language";
+
+/// Why an interview cannot begin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BeginError {
+    /// A contact field has no value.
+    #[error("the contact field `{name}` has no value (set it, or give it a default= in the questionnaire)")]
+    MissingField {
+        /// Its name.
+        name: String,
+    },
+    /// A value was given to a field that the questionnaire does not declare.
+    #[error("the questionnaire has no contact field `{name}` ({mend})")]
+    UnknownField {
+        /// The name that was given.
+        name: String,
+        /// What may have been meant, or what to do.
+        mend: String,
+    },
+    /// A value is not of its field's type, or too long.
+    #[error("the contact field `{name}` cannot be `{value}`: {why}")]
+    BadField {
+        /// Its name.
+        name: String,
+        /// The value, shortened.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The field `language` names a language that the questionnaire does not speak.
+    #[error("the questionnaire does not speak `{language}` (it speaks {spoken})")]
+    UnknownLanguage {
+        /// The language that was asked for.
+        language: String,
+        /// The questionnaire's languages.
+        spoken: String,
+    },
+}
+
+impl Interview {
+    /// Begins an interview. It starts in the language of the field `language`, if there is one, else in
+    /// the questionnaire's first.
+    ///
+    /// # Errors
+    /// If the fields are not those that the questionnaire needs.
+    pub fn begin(
+        questionnaire: &Questionnaire,
+        fields: &BTreeMap<String, String>,
+        seed: u64,
+    ) -> Result<Self, BeginError> {
+        let declared = questionnaire.contact_fields();
+        for name in fields.keys() {
+            if name != LANGUAGE && !declared.iter().any(|field| field.name == *name) {
+                let mend = did_you_mean(name, declared.iter().map(|field| field.name.as_str()));
+                let mend =
+                    mend.unwrap_or_else(|| format!("declare it with <contact-field name=\"{name}\"/>"));
+                return Err(BeginError::UnknownField { name: name.clone(), mend });
+            }
+        }
+        let mut kept = BTreeMap::new();
+        for field in declared {
+            let value = fields.get(&field.name).or(field.default.as_ref());
+            let value = value.ok_or_else(|| BeginError::MissingField { name: field.name.clone() })?;
+            check(field, value)?;
+            kept.insert(field.name.clone(), value.clone());
+        }
+        Ok(Self {
+            digest: questionnaire.digest(),
+            seed,
+            language: language(questionnaire, fields)?,
+            fields: kept,
+            stage: Stage::Ready,
+            records: BTreeMap::new(),
+            furthest: 0,
+            steps: 0,
+            late_term_char: None,
+        })
+    }
+}
+
+fn check(field: &ContactField, value: &str) -> Result<(), BeginError> {
+    let why = if value.chars().count() > MAX_VALUE_CHARACTERS {
+        format!("it has more than {MAX_VALUE_CHARACTERS} characters")
+    } else if value.chars().any(char::is_control) {
+        "it has a control character".to_owned()
+    } else if field.is_number && !value.parse().is_ok_and(f64::is_finite) {
+        "it is no number".to_owned()
+    } else {
+        return Ok(());
+    };
+    let value = value.chars().take(40).collect();
+    Err(BeginError::BadField { name: field.name.clone(), value, why })
+}
+
+fn language(questionnaire: &Questionnaire, fields: &BTreeMap<String, String>) -> Result<String, BeginError> {
+    let languages = questionnaire.languages();
+    let Some(wanted) = fields.get(LANGUAGE).filter(|wanted| !wanted.is_empty()) else {
+        return Ok(languages.first().cloned().unwrap_or_default());
+    };
+    languages.iter().find(|language| *language == wanted).cloned().ok_or_else(|| {
+        BeginError::UnknownLanguage {
+            language: wanted.chars().take(40).collect(),
+            spoken: languages.join(", "),
+        }
+    })
+}

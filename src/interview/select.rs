@@ -1,0 +1,165 @@
+//! Select: which item is next, and the instruction that it is.
+
+use super::instruction::{Collect, Grammar, Instruction};
+use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status, Turn};
+use crate::questionnaire::{Answers, Expression, Kind, Known, Outcome, Prompt, Question, Questionnaire};
+use crate::time::Timestamp;
+
+impl Interview {
+    /// Goes on with the item at this index, or the first one after it that has something to do.
+    ///
+    /// A checked questionnaire has no loop without a question, so no item is passed twice on the way.
+    pub(super) fn select(&mut self, questionnaire: &Questionnaire, now: Timestamp, mut index: usize) {
+        let items = questionnaire.items();
+        for _ in 0..=items.len() {
+            let (Some(item), Ok(at)) = (items.get(index), u16::try_from(index)) else { break };
+            if !item.ask_if.iter().all(|condition| self.is_true(questionnaire, condition)) {
+                index += 1;
+                continue;
+            }
+            match &item.kind {
+                Kind::Statement(_) => return self.step(questionnaire, Stage::Saying(at)),
+                Kind::Question(_) => {
+                    let asking = Asking { item: at, turn: Turn::Plain, no_input: 0, no_match: 0, repeats: 0 };
+                    return self.ask(questionnaire, now, asking);
+                }
+                Kind::End(end) => {
+                    let outcome = self.settle(questionnaire, end.outcome);
+                    return self.step(questionnaire, Stage::Ended { item: Some(at), outcome });
+                }
+                Kind::Go(go) => {
+                    let taken = go.when.as_ref().is_none_or(|when| self.is_true(questionnaire, when));
+                    index = if taken { go.to } else { index + 1 };
+                }
+            }
+        }
+        self.stage = Stage::Ended { item: None, outcome: Outcome::Technical };
+    }
+
+    /// Asks a question, for the first time or again.
+    pub(super) fn ask(&mut self, questionnaire: &Questionnaire, now: Timestamp, asking: Asking) {
+        self.furthest = self.furthest.max(asking.item);
+        let record = self.records.entry(asking.item).or_insert_with(|| Record {
+            status: Status::NotReached,
+            value: None,
+            digits: Vec::new(),
+            asked: 0,
+            asked_at: now,
+            at: None,
+            no_input: 0,
+            no_match: 0,
+        });
+        record.asked = record.asked.saturating_add(1);
+        self.step(questionnaire, Stage::Asking(asking));
+    }
+
+    /// Ends the interview where the questionnaire has an end for this outcome, else without a word.
+    pub(super) fn end(&mut self, questionnaire: &Questionnaire, outcome: Outcome) {
+        let item = questionnaire.end_of(outcome).and_then(|index| u16::try_from(index).ok());
+        let outcome = self.settle(questionnaire, outcome);
+        self.step(questionnaire, Stage::Ended { item, outcome });
+    }
+
+    fn step(&mut self, questionnaire: &Questionnaire, stage: Stage) {
+        self.steps = self.steps.saturating_add(1);
+        let limit = MIN_STEPS.saturating_add(questionnaire.items().len().saturating_mul(STEPS_PER_ITEM));
+        let over = usize::try_from(self.steps).is_ok_and(|steps| steps > limit);
+        self.stage = if over { Stage::Ended { item: None, outcome: Outcome::Technical } } else { stage };
+    }
+
+    /// A break-off may still be complete or partial, by what was answered until then.
+    pub(super) fn settle(&self, questionnaire: &Questionnaire, outcome: Outcome) -> Outcome {
+        let holds = |condition: &Option<Expression>| {
+            condition.as_ref().is_some_and(|condition| self.is_true(questionnaire, condition))
+        };
+        if outcome != Outcome::BreakOff {
+            outcome
+        } else if holds(&questionnaire.complete_when) {
+            Outcome::Complete
+        } else if holds(&questionnaire.partial_when) {
+            Outcome::Partial
+        } else {
+            Outcome::BreakOff
+        }
+    }
+
+    pub(super) fn is_true(&self, questionnaire: &Questionnaire, condition: &Expression) -> bool {
+        condition.is_true(&|name| self.known(questionnaire, name))
+    }
+
+    /// What is known of a contact field or question.
+    fn known(&self, questionnaire: &Questionnaire, name: &str) -> Known {
+        if let Some(value) = self.fields.get(name) {
+            let declared = questionnaire.contact_fields().iter().find(|field| field.name == name);
+            let number = value.parse().ok().filter(|_| declared.is_some_and(|field| field.is_number));
+            return number.map_or_else(|| Known::Text(value.clone()), Known::Number);
+        }
+        let Some(record) = self.record_of(questionnaire, name) else { return Known::Nothing };
+        match (&record.value, record.status) {
+            (Some(value), _) => Known::from(value),
+            (None, Status::Refused) => Known::Refused,
+            (None, _) => Known::Nothing,
+        }
+    }
+
+    /// What became of the question of this id, if it was asked.
+    pub(super) fn record_of(&self, questionnaire: &Questionnaire, id: &str) -> Option<&Record> {
+        let index = questionnaire.items().iter().position(|item| item.id == id)?;
+        self.records.get(&u16::try_from(index).ok()?)
+    }
+
+    /// The instruction for where the interview stands.
+    pub(super) fn instruction(&self, questionnaire: &Questionnaire) -> Instruction {
+        let kind =
+            |index: u16| questionnaire.items().get(usize::from(index)).map(|item| (&item.id, &item.kind));
+        match self.stage {
+            Stage::Saying(index) => {
+                if let Some((id, Kind::Statement(statement))) = kind(index) {
+                    let prompt = self.prompt(questionnaire, &statement.say);
+                    return Instruction::Say { item: id.clone(), prompt, barge_in: statement.barge_in };
+                }
+            }
+            Stage::Asking(asking) => {
+                if let Some((id, Kind::Question(question))) = kind(asking.item) {
+                    let prompt = self.question_prompt(questionnaire, question, asking);
+                    let collect = self.collect(question);
+                    return Instruction::Ask { item: id.clone(), prompt, collect };
+                }
+            }
+            Stage::Ended { item: Some(index), outcome } => {
+                if let Some((id, Kind::End(end))) = kind(index) {
+                    let prompt = self.prompt(questionnaire, &end.say);
+                    return Instruction::End { item: id.clone(), prompt, outcome };
+                }
+            }
+            Stage::Ended { item: None, outcome } => return Self::over(outcome),
+            Stage::Ready => {
+                return Instruction::Say { item: String::new(), prompt: Prompt::default(), barge_in: false };
+            }
+        }
+        Self::over(Outcome::Technical)
+    }
+
+    /// An end that the questionnaire does not have.
+    pub(super) fn over(outcome: Outcome) -> Instruction {
+        Instruction::End { item: outcome.as_str().to_owned(), prompt: Prompt::default(), outcome }
+    }
+
+    pub(super) fn collect(&self, question: &Question) -> Collect {
+        let (grammar, term_char) = match &question.answers {
+            Answers::Choice(choices) => {
+                (Grammar::Choice(choices.iter().map(|choice| choice.keys.clone()).collect()), None)
+            }
+            Answers::Number(range) => (Grammar::Number(*range), range.end),
+        };
+        Collect {
+            grammar,
+            commands: question.commands.clone(),
+            barge_in: question.barge_in,
+            no_input: question.retry.wait,
+            inter_digit: question.retry.inter_digit,
+            term_char,
+            late_term_char: self.late_term_char,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Types: what can be compared with what.
+
+use std::collections::BTreeMap;
+
+use super::{Fault, Node, Operator, Term};
+use crate::xml::did_you_mean;
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A number.
+    Number,
+    /// Any text.
+    Text,
+    /// One of these texts.
+    OneOf(Vec<String>),
+}
+
+/// What can be asked about: contact fields and questions by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables(pub BTreeMap<String, Variable>);
+
+/// One thing that can be asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The type of its values.
+    pub of: Type,
+    /// Index of the item, if it is a question.
+    pub question: Option<usize>,
+}
+
+impl Variables {
+    /// The variable of this name, or what is wrong with it.
+    pub(crate) fn find(&self, name: &str) -> Result<&Variable, (String, Option<String>)> {
+        self.0.get(name).ok_or_else(|| {
+            let mend = did_you_mean(name, self.0.keys().map(String::as_str));
+            (format!("no contact field or question is called `{name}`"), mend)
+        })
+    }
+}
+
+/// The type of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Truth,
+    Value(Type),
+}
+
+impl Kind {
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::Truth => "true or false",
+            Self::Value(Type::Number) => "a number",
+            Self::Value(Type::Text | Type::OneOf(_)) => "a text",
+        }
+    }
+}
+
+/// Checks that `node` is true or false.
+pub(super) fn condition(node: &Node, variables: &Variables) -> Result<(), Fault> {
+    match kind(node, variables)? {
+        Kind::Truth => Ok(()),
+        found @ Kind::Value(_) => {
+            let fault = Fault::new(
+                node.offset,
+                format!("this is {}, but it must be true or false", found.describe()),
+            );
+            Err(fault.mend(match (&node.term, &found) {
+                (Term::Name(name), Kind::Value(Type::OneOf(values))) => {
+                    values.first().map(|value| format!("compare it, as in `{name} = '{value}'`"))
+                }
+                (Term::Name(name), _) => Some(format!("compare it, or ask `answered({name})`")),
+                (_, _) => None,
+            }))
+        }
+    }
+}
+
+fn kind(node: &Node, variables: &Variables) -> Result<Kind, Fault> {
+    let find = |name| variables.find(name).map_err(|(what, mend)| Fault::new(node.offset, what).mend(mend));
+    match &node.term {
+        Term::Number(_) => Ok(Kind::Value(Type::Number)),
+        Term::Text(_) => Ok(Kind::Value(Type::Text)),
+        Term::Name(name) => Ok(Kind::Value(find(name)?.of.clone())),
+        Term::Answered(name) => find(name).map(|_| Kind::Truth),
+        Term::Refused(name) => match find(name)?.question {
+            Some(_) => Ok(Kind::Truth),
+            None => Err(Fault::new(node.offset, format!("`{name}` is no question; it cannot be refused"))),
+        },
+        Term::Not(inner) => condition(inner, variables).map(|()| Kind::Truth),
+        Term::Negative(inner) => number(inner, "-", variables).map(|()| Kind::Value(Type::Number)),
+        Term::Binary(operator, left, right) => binary(node.offset, *operator, left, right, variables),
+    }
+}
+
+fn binary(
+    offset: usize,
+    operator: Operator,
+    left: &Node,
+    right: &Node,
+    variables: &Variables,
+) -> Result<Kind, Fault> {
+    match operator {
+        Operator::Or | Operator::And => {
+            condition(left, variables)?;
+            condition(right, variables)?;
+            Ok(Kind::Truth)
+        }
+        Operator::Equal | Operator::NotEqual => {
+            let (a, b) = (kind(left, variables)?, kind(right, variables)?);
+            comparable(offset, (&a, left), (&b, right)).map(|()| Kind::Truth)
+        }
+        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            number(left, operator.as_str(), variables)?;
+            number(right, operator.as_str(), variables)?;
+            Ok(Kind::Truth)
+        }
+        Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Modulo => {
+            number(left, operator.as_str(), variables)?;
+            number(right, operator.as_str(), variables)?;
+            Ok(Kind::Value(Type::Number))
+        }
+    }
+}
+
+fn number(node: &Node, operator: &str, variables: &Variables) -> Result<(), Fault> {
+    match kind(node, variables)? {
+        Kind::Value(Type::Number) => Ok(()),
+        found @ (Kind::Truth | Kind::Value(Type::Text | Type::OneOf(_))) => {
+            let what = format!("`{operator}` needs numbers, but this is {}", found.describe());
+            Err(Fault::new(node.offset, what))
+        }
+    }
+}
+
+fn comparable(offset: usize, left: (&Kind, &Node), right: (&Kind, &Node)) -> Result<(), Fault> {
+    match (left.0, right.0) {
+        (Kind::Value(Type::Number), Kind::Value(Type::Number)) => Ok(()),
+        (Kind::Value(Type::Text | Type::OneOf(_)), Kind::Value(Type::Text | Type::OneOf(_))) => {
+            is_option(left, right.1)?;
+            is_option(right, left.1)
+        }
+        (a, b) => {
+            let what = format!("{} is never equal to {}", a.describe(), b.describe());
+            Err(Fault::new(offset, what).mend(unquoted(left, right).or_else(|| unquoted(right, left))))
+        }
+    }
+}
+
+/// A text that is compared with a choice must be one of its options.
+fn is_option((kind, choice): (&Kind, &Node), other: &Node) -> Result<(), Fault> {
+    let (Kind::Value(Type::OneOf(values)), Term::Text(text)) = (kind, &other.term) else { return Ok(()) };
+    if values.contains(text) {
+        return Ok(());
+    }
+    let name = if let Term::Name(name) = &choice.term { name.as_str() } else { "the choice" };
+    let mend = did_you_mean(text, values.iter().map(String::as_str))
+        .or_else(|| Some(format!("it can be {}", values.join(", "))));
+    Err(Fault::new(other.offset, format!("`{name}` is never '{text}'")).mend(mend))
+}
+
+/// `age = '5'` means `age = 5`.
+fn unquoted((kind, _): (&Kind, &Node), (_, other): (&Kind, &Node)) -> Option<String> {
+    match (kind, &other.term) {
+        (Kind::Value(Type::Number), Term::Text(text)) if text.parse::<f64>().is_ok() => {
+            Some(format!("write {text} without quotes"))
+        }
+        (Kind::Value(Type::Text | Type::OneOf(_)), Term::Number(number)) => {
+            Some(format!("write '{number}' in quotes"))
+        }
+        (_, _) => None,
+    }
+}

@@ -1,0 +1,196 @@
+//! What can be answered, and by which keys: options, numbers, and keys that mean two things.
+
+use super::attributes::{self, text, value_at};
+use super::{Moment, Reading};
+use crate::questionnaire::{Answers, Choice, Command, Key, NumberRange, Type, Value};
+use crate::xml::{Element, Position};
+
+/// Options of one choice.
+const MAX_OPTIONS: usize = 100;
+/// Keys of one option.
+const MAX_OPTION_KEYS: usize = 6;
+/// Characters of one option's value.
+const MAX_VALUE_CHARACTERS: usize = 60;
+/// Digits of a number, so that arithmetic with it is exact.
+const MAX_DIGITS: u8 = 15;
+/// The greatest number of that many digits.
+const MAX_NUMBER: u64 = 999_999_999_999_999;
+
+impl Reading<'_> {
+    pub(super) fn options(&mut self, question: &Element) -> Answers {
+        let elements: Vec<&Element> =
+            question.elements().filter(|child| child.name == "option").take(MAX_OPTIONS + 1).collect();
+        if elements.is_empty() || elements.len() > MAX_OPTIONS {
+            self.findings.error(question.at, format!("a choice has 1 to {MAX_OPTIONS} options"), None);
+        }
+        let variable = self.outline.variables.0.get(text(question, "id"));
+        let numbers = variable.is_some_and(|variable| variable.of == Type::Number);
+        let mut choices: Vec<Choice> = Vec::new();
+        for element in elements {
+            let choice = self.option(element, numbers);
+            self.compare(element, &choice, &choices);
+            choices.push(choice);
+        }
+        Answers::Choice(choices)
+    }
+
+    fn option(&mut self, element: &Element, numbers: bool) -> Choice {
+        let keys = text(element, "key").to_ascii_uppercase();
+        let well_formed = keys.chars().all(|c| Key::new(c).is_some());
+        if let Some(attribute) = element.attribute("key")
+            && (!well_formed || !(1..=MAX_OPTION_KEYS).contains(&keys.chars().count()))
+        {
+            let what = format!("`key` cannot be `{}`", attribute.value.value);
+            let mend = format!("it is 1 to {MAX_OPTION_KEYS} keys of 0-9, *, #, A-D");
+            self.findings.error(value_at(attribute), what, mend);
+        }
+        let written = text(element, "value");
+        if let Some(attribute) = element.attribute("value")
+            && (written.trim().is_empty() || written.chars().count() > MAX_VALUE_CHARACTERS)
+        {
+            let what = format!("`value` has 1 to {MAX_VALUE_CHARACTERS} characters");
+            self.findings.error(value_at(attribute), what, None);
+        }
+        let value = written.parse().ok().filter(|_| numbers).map(Value::Number);
+        Choice {
+            keys,
+            value: value.unwrap_or_else(|| Value::Text(written.to_owned())),
+            say: self.says(element, true, Moment::After),
+            language: element.attribute("language").and_then(|attribute| self.language(attribute)),
+            go: self.target(element, "go"),
+        }
+    }
+
+    /// Whether an option can be told from those before it.
+    fn compare(&mut self, element: &Element, choice: &Choice, before: &[Choice]) {
+        let at = element.attribute("key").map_or(element.at, value_at);
+        for other in before {
+            if other.value == choice.value {
+                let value_at = element.attribute("value").map_or(element.at, value_at);
+                self.findings.error(value_at, format!("the value `{}` stands twice", choice.value), None);
+            }
+            if other.keys == choice.keys {
+                self.findings.error(at, format!("the key {} stands for two options", choice.keys), None);
+            } else if other.keys.starts_with(&choice.keys) || choice.keys.starts_with(&other.keys) {
+                let (short, long) = match other.keys.len() < choice.keys.len() {
+                    true => (&other.keys, &choice.keys),
+                    false => (&choice.keys, &other.keys),
+                };
+                let what = format!(
+                    "{short} is ambiguous: it may be the beginning of {long}, so whoever presses {short} waits"
+                );
+                self.findings.warning(at, what, "give all options the same number of keys".to_owned());
+            }
+        }
+    }
+
+    pub(super) fn yes_no(&mut self, question: &Element) -> Answers {
+        let mut key = |name, otherwise| {
+            attributes::key(question, name, self.findings).map_or(otherwise, |key| key.to_string())
+        };
+        let choice = |value: &str, keys| Choice {
+            keys,
+            value: Value::Text(value.to_owned()),
+            say: Vec::new(),
+            language: None,
+            go: None,
+        };
+        let (yes, no) = (key("yes", "1".to_owned()), key("no", "2".to_owned()));
+        if yes == no {
+            self.findings.error(question.at, format!("the key {yes} is both yes and no"), None);
+        }
+        Answers::Choice(vec![choice("yes", yes), choice("no", no)])
+    }
+
+    pub(super) fn number(&mut self, question: &Element) -> Answers {
+        let mut bound = |name| attributes::count(question, name, 0..=MAX_NUMBER, self.findings);
+        let (min, max) = (bound("min").unwrap_or(0), bound("max").unwrap_or(MAX_NUMBER));
+        if min > max {
+            self.findings.error(question.at, format!("min ({min}) is greater than max ({max})"), None);
+        }
+        let needed = u8::try_from(max.to_string().len()).unwrap_or(MAX_DIGITS);
+        let (min_digits, max_digits) = self.digits(question).unwrap_or((1, needed));
+        if max_digits < needed {
+            let what = format!("{max} cannot be keyed with {max_digits} digits");
+            self.findings.error(question.attribute("digits").map_or(question.at, value_at), what, None);
+        }
+        let end = attributes::key(question, "end", self.findings);
+        if let (Some(end), Some(attribute)) = (end, question.attribute("end"))
+            && end.digit().is_some()
+        {
+            let what = format!("the key {end} is a digit of the number and ends it");
+            self.findings.error(value_at(attribute), what, "end it with # or *".to_owned());
+        }
+        Answers::Number(NumberRange { min, max, min_digits, max_digits, end })
+    }
+
+    /// `digits="3"` or `digits="1-3"`.
+    fn digits(&mut self, question: &Element) -> Option<(u8, u8)> {
+        let attribute = question.attribute("digits")?;
+        let value = attribute.value.value.as_str();
+        let (fewest, most) = value.split_once('-').unwrap_or((value, value));
+        let bounds = fewest.trim().parse().ok().zip(most.trim().parse().ok());
+        let found = bounds.filter(|(fewest, most)| (1..=*most).contains(fewest) && *most <= MAX_DIGITS);
+        if found.is_none() {
+            let what = format!("`digits` cannot be `{value}`");
+            let mend = format!("write `2` or `1-3`; {MAX_DIGITS} at most");
+            self.findings.error(value_at(attribute), what, mend);
+        }
+        found
+    }
+
+    /// The command keys that hold at a question; a key that is both a command and part of an answer is an
+    /// error.
+    pub(super) fn commands(&mut self, question: &Element, answers: &Answers) -> Vec<(Key, Command)> {
+        let wanted = self.wanted_commands(question);
+        let declared = &self.outline.commands;
+        let commands: Vec<_> =
+            declared.iter().copied().filter(|(_, command)| wanted.contains(command)).collect();
+        for (key, command) in &commands {
+            let name = match command {
+                Command::Repeat => "repeat",
+                Command::OptOut => "opt-out",
+            };
+            let Some((at, what)) = clash(question, answers, *key) else { continue };
+            let what = format!("the key {key} is {name} and also {what}");
+            let mend = format!("take another key, or write commands= at this question without `{name}`");
+            self.findings.error(at, what, mend);
+        }
+        commands
+    }
+
+    fn wanted_commands(&mut self, question: &Element) -> Vec<Command> {
+        const ALL: [Command; 2] = [Command::Repeat, Command::OptOut];
+        let words: [(&str, &[Command]); 5] = [
+            ("none", &[]),
+            ("repeat", &[Command::Repeat]),
+            ("opt-out", &[Command::OptOut]),
+            ("repeat opt-out", &ALL),
+            ("opt-out repeat", &ALL),
+        ];
+        attributes::word(question, "commands", &words, self.findings).unwrap_or(&ALL).to_vec()
+    }
+}
+
+/// Where a key stands in an answer.
+fn clash(question: &Element, answers: &Answers, key: Key) -> Option<(Position, String)> {
+    match answers {
+        Answers::Choice(choices) => {
+            let found = choices.iter().position(|choice| choice.keys.contains(key.as_char()))?;
+            let value = choices.get(found).map(|choice| choice.value.to_string()).unwrap_or_default();
+            let option = question.elements().filter(|child| child.name == "option").nth(found);
+            let attribute =
+                option.map_or_else(|| question.attribute(&value), |option| option.attribute("key"));
+            Some((attribute.map_or(question.at, value_at), format!("a key of the answer `{value}`")))
+        }
+        Answers::Number(range) if range.end == Some(key) => {
+            let at = question.attribute("end").map_or(question.at, value_at);
+            Some((at, "the key that ends the number".to_owned()))
+        }
+        Answers::Number(range) => {
+            let digit = u64::from(key.digit()?);
+            let possible = range.max_digits > 1 || (range.min..=range.max).contains(&digit);
+            possible.then(|| (question.at, "a digit of the number".to_owned()))
+        }
+    }
+}

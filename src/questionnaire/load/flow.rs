@@ -1,0 +1,205 @@
+//! The flow as a graph: is each item reached, does each way end, does each loop ask?
+//!
+//! ```text
+//! statement ──► next                   question ──► screen-outs, options' go, next, ladder's `then`,
+//! go ──► to (and next, with when=)                  the ends for opt-out and break-off
+//! end                                  ask-if ──► next
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::Reading;
+use crate::questionnaire::model::end_of;
+use crate::questionnaire::{Answers, Command, Item, Kind, Outcome, Question, Quota, Then};
+
+/// Questions whose ways forward are looked at for use before asking; bounds the time of a hostile file.
+const MAX_SEARCHES: usize = 200;
+
+/// Which ways out of an item count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    /// Every way.
+    All,
+    /// Those of a callee who answers.
+    Answering,
+    /// Those on which nothing is asked.
+    Unasked,
+}
+
+impl Reading<'_> {
+    /// Checks the flow, if it is known.
+    pub(super) fn check_flow(&mut self, quotas: &[Quota]) {
+        if !self.flow_is_known || self.items.is_empty() {
+            return;
+        }
+        self.check_reach(quotas);
+        self.check_loops();
+        self.check_uses();
+    }
+
+    fn check_reach(&mut self, quotas: &[Quota]) {
+        if !self.items.iter().any(|item| matches!(item.kind, Kind::End(_))) {
+            self.findings.error(
+                self.place(0),
+                "the questionnaire has no way to end",
+                "add <end id=\"done\" outcome=\"complete\"/>".to_owned(),
+            );
+            return;
+        }
+        let reached =
+            self.reach(&mut std::iter::once(0).chain(quotas.iter().map(|quota| quota.full)).collect());
+        let mut before = true;
+        for (index, &is_reached) in reached.iter().enumerate() {
+            if !is_reached && before {
+                let what = format!("{} is never reached", self.name(index));
+                self.findings.error(self.place(index), what, "lead a `go` to it, or take it out".to_owned());
+            }
+            before = is_reached;
+        }
+        self.check_ends(&reached);
+    }
+
+    /// From each item that is reached an end must be.
+    fn check_ends(&mut self, reached: &[bool]) {
+        let length = self.items.len();
+        let mut back: Vec<Vec<usize>> = vec![Vec::new(); length];
+        let mut ending: Vec<usize> = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            if matches!(item.kind, Kind::End(_)) {
+                ending.push(index);
+            }
+            for to in ways(&self.items, index, Ways::Answering) {
+                if let Some(back) = back.get_mut(to) {
+                    back.push(index);
+                } else if reached[index] {
+                    let what = format!("after {} the questionnaire is over without an end", self.name(index));
+                    self.findings.error(
+                        self.place(index),
+                        what,
+                        "add an <end> after it, or a `go` to one".to_owned(),
+                    );
+                    ending.push(index);
+                }
+            }
+        }
+        let mut ends = vec![false; length];
+        while let Some(index) = ending.pop() {
+            if !std::mem::replace(&mut ends[index], true) {
+                ending.extend(&back[index]);
+            }
+        }
+        if let Some(index) = (0..length).find(|index| reached[*index] && !ends[*index]) {
+            let what = format!("there is no way to end from {}", self.name(index));
+            self.findings.error(self.place(index), what, "each way must lead to an <end>".to_owned());
+        }
+    }
+
+    /// A loop on which nothing is asked never ends. Only a `go` leads back.
+    fn check_loops(&mut self) {
+        let length = self.items.len();
+        let (mut entered, mut left) = (vec![false; length], vec![false; length]);
+        for start in 0..length {
+            let mut path = vec![(start, 0)];
+            while let Some((index, turn)) = path.pop() {
+                if turn == 0 && std::mem::replace(&mut entered[index], true) {
+                    continue;
+                }
+                let Some(&to) = ways(&self.items, index, Ways::Unasked).get(turn) else {
+                    left[index] = true;
+                    continue;
+                };
+                path.push((index, turn + 1));
+                if to < length && entered[to] && !left[to] {
+                    let what = format!(
+                        "this leads back to {} without asking anything: an endless loop",
+                        self.name(to)
+                    );
+                    let mend = "lead it to a question without ask-if".to_owned();
+                    self.findings.error(self.place(index), what, mend);
+                } else if to < length && !entered[to] {
+                    path.push((to, 0));
+                }
+            }
+        }
+    }
+
+    /// A reply can be used only where its question can have been asked before.
+    fn check_uses(&mut self) {
+        let mut after: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for used in std::mem::take(&mut self.uses) {
+            let early = used.question > used.item || (used.question == used.item && !used.after);
+            if !early || (after.len() == MAX_SEARCHES && !after.contains_key(&used.question)) {
+                continue;
+            }
+            let reached = after
+                .entry(used.question)
+                .or_insert_with(|| self.reach(&mut ways(&self.items, used.question, Ways::All)));
+            if reached.get(used.item) != Some(&true) {
+                let what = format!("`{}` is asked only later; nothing is known of it here", used.name);
+                self.findings.error(used.at, what, None);
+            }
+        }
+    }
+
+    /// The items that are reached from these.
+    fn reach(&self, from: &mut Vec<usize>) -> Vec<bool> {
+        let mut reached = vec![false; self.items.len()];
+        while let Some(index) = from.pop() {
+            if let Some(flag) = reached.get_mut(index)
+                && !std::mem::replace(flag, true)
+            {
+                from.extend(ways(&self.items, index, Ways::All));
+            }
+        }
+        reached
+    }
+
+    /// How an item is called in a message.
+    fn name(&self, index: usize) -> String {
+        match self.items.get(index) {
+            Some(item) if !item.id.is_empty() => format!("`{}`", item.id),
+            Some(_) | None => "this `go`".to_owned(),
+        }
+    }
+}
+
+/// The items that may come after an item, each once; the number of items stands for "off the end".
+fn ways(items: &[Item], index: usize, which: Ways) -> Vec<usize> {
+    let Some(item) = items.get(index) else { return Vec::new() };
+    let mut ways = Vec::new();
+    if !item.ask_if.is_empty() {
+        ways.push(index + 1);
+    }
+    match &item.kind {
+        Kind::Statement(_) => ways.push(index + 1),
+        Kind::Go(go) => {
+            ways.push(go.to);
+            ways.extend(go.when.as_ref().map(|_| index + 1));
+        }
+        Kind::End(_) => ways.clear(),
+        Kind::Question(_) if which == Ways::Unasked => {}
+        Kind::Question(question) => ways.extend(question_ways(items, index, question, which)),
+    }
+    ways.sort_unstable();
+    ways.dedup();
+    ways
+}
+
+fn question_ways(items: &[Item], index: usize, question: &Question, which: Ways) -> Vec<usize> {
+    let mut ways: Vec<usize> = question.screen_outs.iter().map(|go| go.to).collect();
+    match &question.answers {
+        Answers::Choice(choices) => ways.extend(choices.iter().map(|choice| choice.go.unwrap_or(index + 1))),
+        Answers::Number(_) => ways.push(index + 1),
+    }
+    if which == Ways::All {
+        match question.retry.then {
+            Then::Skip | Then::Refuse => ways.push(index + 1),
+            Then::Go(to) => ways.push(to),
+            Then::BreakOff => ways.extend(end_of(items, Outcome::BreakOff)),
+        }
+        if question.commands.iter().any(|(_, command)| *command == Command::OptOut) {
+            ways.extend(end_of(items, Outcome::Refusal));
+        }
+    }
+    ways
+}

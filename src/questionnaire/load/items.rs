@@ -1,0 +1,101 @@
+//! Items: the steps of an interview, in document order.
+
+use super::attributes::{self, text};
+use super::schema::ITEMS;
+use super::{Moment, Reading};
+use crate::questionnaire::{Answers, End, Expression, Go, Item, Kind, Outcome, Question, Statement};
+use crate::xml::{Element, Position};
+
+/// Screen-outs of one question.
+const MAX_SCREEN_OUTS: usize = 50;
+
+impl Reading<'_> {
+    /// Reads an item or a section; other elements are not for here.
+    pub(super) fn item(&mut self, element: &Element, section: Option<&str>, ask_if: &[Expression]) {
+        let name = element.name.as_str();
+        if name != "section" && !ITEMS.contains(&name) {
+            return;
+        }
+        let mut ask_if = ask_if.to_vec();
+        ask_if.extend(self.expression(element, "ask-if", Moment::Before));
+        let id = text(element, "id");
+        if name == "section" {
+            element.elements().for_each(|child| self.item(child, Some(id), &ask_if));
+            return;
+        }
+        let kind = match name {
+            "statement" => Kind::Statement(Statement {
+                say: self.says(element, false, Moment::Before),
+                barge_in: attributes::yes_no(element, "barge-in", true, self.findings),
+            }),
+            "go" => self.go(element),
+            "end" => self.end(element),
+            _ => Kind::Question(Box::new(self.question(element))),
+        };
+        let section = section.map(str::to_owned);
+        self.items.push(Item { id: id.to_owned(), section, ask_if, kind });
+        self.places.push(element.at);
+    }
+
+    fn go(&mut self, element: &Element) -> Kind {
+        let when = self.expression(element, "when", Moment::Before);
+        let to = self.target(element, "to").unwrap_or(0);
+        Kind::Go(Go { when, to })
+    }
+
+    fn end(&mut self, element: &Element) -> Kind {
+        let outcomes = Outcome::ALL.map(|outcome| (outcome.as_str(), outcome));
+        let outcome = attributes::word(element, "outcome", &outcomes, self.findings);
+        let say = self.says(element, true, Moment::Before);
+        Kind::End(End { say, outcome: outcome.unwrap_or(Outcome::Technical) })
+    }
+
+    fn question(&mut self, element: &Element) -> Question {
+        let say = self.says(element, false, Moment::Before);
+        let answers = match element.name.as_str() {
+            "choice" => self.options(element),
+            "yes-no" => self.yes_no(element),
+            _ => self.number(element),
+        };
+        let commands = self.commands(element, &answers);
+        if let Answers::Number(range) = &answers
+            && range.max_digits == range.min_digits
+            && let Some(end) = range.end
+        {
+            let what = format!("{end} is not needed: the number has always {} digits", range.max_digits);
+            let at = element.attribute("end").map_or(element.at, |attribute| attribute.at);
+            self.findings.warning(at, what, "leave end= out".to_owned());
+        }
+        Question {
+            say,
+            barge_in: attributes::yes_no(element, "barge-in", true, self.findings),
+            commands,
+            retry: self.retry(element),
+            answers,
+            screen_outs: self.screen_outs(element),
+        }
+    }
+
+    fn screen_outs(&mut self, question: &Element) -> Vec<Go> {
+        let elements: Vec<&Element> = question
+            .elements()
+            .filter(|child| child.name == "screen-out")
+            .take(MAX_SCREEN_OUTS + 1)
+            .collect();
+        if elements.len() > MAX_SCREEN_OUTS {
+            self.findings.error(question.at, format!("more than {MAX_SCREEN_OUTS} screen-outs"), None);
+        }
+        let mut screen_outs = Vec::new();
+        for element in elements {
+            let when = self.expression(element, "when", Moment::After);
+            let to = self.target(element, "go");
+            screen_outs.extend(when.zip(to).map(|(when, to)| Go { when: Some(when), to }));
+        }
+        screen_outs
+    }
+
+    /// Where an item stands.
+    pub(super) fn place(&self, item: usize) -> Position {
+        self.places.get(item).copied().unwrap_or(Position::START)
+    }
+}

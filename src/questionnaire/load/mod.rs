@@ -1,0 +1,196 @@
+//! Elements → checked definition. Everything that is wrong with a file is found in one pass.
+//!
+//! ```text
+//! tree ─► schema: known elements and attributes?
+//!      ─► outline: languages, names, where each name leads
+//!      ─► items: texts, keys, expressions, ladders
+//!      ─► flow: reached? ends? asks?                         ─► Questionnaire, or findings
+//! ```
+
+mod answers;
+mod attributes;
+mod flow;
+mod items;
+mod outline;
+mod retry;
+mod say;
+mod schema;
+mod template;
+
+use std::collections::BTreeMap;
+
+use self::attributes::{text, value_at};
+use self::outline::Outline;
+use super::{Expression, Fault, Item, Questionnaire, Quota, Retry};
+use crate::id::Digest;
+use crate::xml::{self, Element, Finding, Findings, Position};
+
+/// Characters of a questionnaire's version.
+const MAX_VERSION_CHARACTERS: usize = 40;
+
+/// See [`Questionnaire::load_with`].
+pub(super) fn load(
+    file_name: &str,
+    bytes: &[u8],
+    has_audio: &dyn Fn(&str) -> bool,
+) -> Result<(Questionnaire, Vec<Finding>), Vec<Finding>> {
+    let document = xml::parse(file_name, bytes)?;
+    let root = &document.root;
+    let mut findings = Findings::of(file_name);
+    let flow_is_known = schema::check(root, &mut findings);
+    if root.name != "questionnaire" {
+        return Err(findings.into_sorted());
+    }
+    let outline = Outline::read(root, &mut findings);
+    let mut reading = Reading {
+        outline: &outline,
+        findings: &mut findings,
+        has_audio,
+        flow_is_known,
+        retries: BTreeMap::new(),
+        uses: Vec::new(),
+        items: Vec::new(),
+        places: Vec::new(),
+    };
+    let mut questionnaire = reading.questionnaire(root, Digest::of(bytes));
+    reading.check_flow(&questionnaire.quotas);
+    questionnaire.items = reading.items;
+    let (failed, findings) = (findings.has_errors(), findings.into_sorted());
+    if failed { Err(findings) } else { Ok((questionnaire, findings)) }
+}
+
+/// The second reading, on the way through the file.
+struct Reading<'a> {
+    outline: &'a Outline,
+    findings: &'a mut Findings,
+    has_audio: &'a dyn Fn(&str) -> bool,
+    /// Whether each way from item to item is known; without that nothing is said about the flow.
+    flow_is_known: bool,
+    /// The `retry` elements by id, and whether one was used.
+    retries: BTreeMap<String, NamedRetry>,
+    /// Where replies are used.
+    uses: Vec<Use>,
+    items: Vec<Item>,
+    /// Where each item stands.
+    places: Vec<Position>,
+}
+
+/// A `retry` element.
+struct NamedRetry {
+    retry: Retry,
+    at: Position,
+    used: bool,
+}
+
+/// A place that uses the reply to a question.
+struct Use {
+    name: String,
+    /// Index of the question.
+    question: usize,
+    /// Index of the item that uses it.
+    item: usize,
+    at: Position,
+    /// Whether it is used after the item's own reply came.
+    after: bool,
+}
+
+/// When an expression or pipe is evaluated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Before the item that is being read.
+    Before,
+    /// After the reply to it.
+    After,
+    /// At any time.
+    Anytime,
+}
+
+impl Reading<'_> {
+    fn questionnaire(&mut self, root: &Element, digest: Digest) -> Questionnaire {
+        attributes::check_id(text(root, "id"), root.attribute("id").map_or(root.at, value_at), self.findings);
+        let version = text(root, "version");
+        if version.chars().count() > MAX_VERSION_CHARACTERS || version.trim().is_empty() {
+            let what = format!("`version` has 1 to {MAX_VERSION_CHARACTERS} characters");
+            self.findings.error(root.attribute("version").map_or(root.at, value_at), what, None);
+        }
+        root.elements().filter(|child| child.name == "retry").for_each(|child| self.named_retry(child));
+        let mut quotas: Vec<Quota> = Vec::new();
+        let (mut complete_when, mut partial_when) = (None, None);
+        for child in root.elements() {
+            match child.name.as_str() {
+                "quota" => quotas.extend(self.quota(child, &quotas)),
+                "complete" => complete_when = self.only_one(child, complete_when.is_some()),
+                "partial" => partial_when = self.only_one(child, partial_when.is_some()),
+                _ => self.item(child, None, &[]),
+            }
+        }
+        for (id, named) in &self.retries {
+            if !named.used {
+                let what = format!("nothing uses the retry `{id}`");
+                self.findings.warning(named.at, what, format!("write retry=\"{id}\" at a question"));
+            }
+        }
+        Questionnaire {
+            digest,
+            id: text(root, "id").to_owned(),
+            version: version.to_owned(),
+            languages: self.outline.languages.clone(),
+            contact_fields: self.outline.contact_fields.clone(),
+            quotas,
+            complete_when,
+            partial_when,
+            items: Vec::new(),
+        }
+    }
+
+    fn only_one(&mut self, element: &Element, is_second: bool) -> Option<Expression> {
+        if is_second {
+            self.findings.error(element.at, format!("`{}` stands twice", element.name), None);
+        }
+        self.expression(element, "when", Moment::Anytime)
+    }
+
+    fn quota(&mut self, element: &Element, others: &[Quota]) -> Option<Quota> {
+        let id = text(element, "id").to_owned();
+        attributes::check_id(&id, element.attribute("id").map_or(element.at, value_at), self.findings);
+        if others.iter().any(|other| other.id == id) {
+            self.findings.error(element.at, format!("the quota `{id}` stands twice"), None);
+        }
+        let max = attributes::count(element, "max", 0..=100_000_000_u32, self.findings);
+        let when = self.expression(element, "when", Moment::Anytime);
+        let full = self.target(element, "full");
+        Some(Quota { id, max: max?, when: when?, full: full? })
+    }
+
+    fn target(&mut self, element: &Element, attribute: &str) -> Option<usize> {
+        let found = self.outline.target(element, attribute, self.findings);
+        self.flow_is_known &= found.is_some() || element.attribute(attribute).is_none();
+        found
+    }
+
+    fn expression(&mut self, element: &Element, name: &str, moment: Moment) -> Option<Expression> {
+        let attribute = element.attribute(name)?;
+        match Expression::read(&attribute.value.value, &self.outline.variables) {
+            Ok(expression) => {
+                for (name, offset) in expression.names() {
+                    self.uses_name(name, attribute.value.place(offset), moment);
+                }
+                Some(expression)
+            }
+            Err(Fault { offset, what, mend }) => {
+                self.findings.error(attribute.value.place(offset), what, mend);
+                None
+            }
+        }
+    }
+
+    /// Notes that something uses a name, for the check that it can be known there.
+    fn uses_name(&mut self, name: &str, at: Position, moment: Moment) {
+        let variable = self.outline.variables.0.get(name);
+        let Some(question) = variable.and_then(|variable| variable.question) else { return };
+        if moment != Moment::Anytime {
+            let (item, after) = (self.items.len(), moment == Moment::After);
+            self.uses.push(Use { name: name.to_owned(), question, item, at, after });
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Ladders: what happens when nothing or nonsense comes.
+
+use std::time::Duration;
+
+use super::attributes::{self, check_id, text, value_at};
+use super::{Moment, NamedRetry, Reading};
+use crate::questionnaire::{Retry, Rung, Then};
+use crate::xml::{Element, did_you_mean};
+
+/// Silence after a prompt that counts as no input, if the questionnaire does not say.
+const WAIT: Duration = Duration::from_secs(5);
+/// Silence between keys that ends an entry, if the questionnaire does not say.
+const INTER_DIGIT: Duration = Duration::from_secs(3);
+/// How often a question is asked again, if the questionnaire does not say.
+const AGAIN: u8 = 2;
+/// Most times that a question may be asked again.
+const MAX_AGAIN: u8 = 10;
+/// Least and most of `wait`.
+const WAIT_LIMITS: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
+/// Least and most of `inter-digit`.
+const INTER_DIGIT_LIMITS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(500)..=Duration::from_secs(20);
+
+impl Reading<'_> {
+    /// Reads a `retry` element.
+    pub(super) fn named_retry(&mut self, element: &Element) {
+        let id = text(element, "id").to_owned();
+        let at = element.attribute("id").map_or(element.at, value_at);
+        check_id(&id, at, self.findings);
+        let then = self.then(element);
+        let retry = Retry {
+            wait: attributes::duration(element, "wait", WAIT_LIMITS, self.findings).unwrap_or(WAIT),
+            inter_digit: attributes::duration(element, "inter-digit", INTER_DIGIT_LIMITS, self.findings)
+                .unwrap_or(INTER_DIGIT),
+            no_input_again: attributes::count(element, "no-input", 0..=MAX_AGAIN, self.findings)
+                .unwrap_or(AGAIN),
+            no_match_again: attributes::count(element, "no-match", 0..=MAX_AGAIN, self.findings)
+                .unwrap_or(AGAIN),
+            no_input: self.rungs(element, "no-input", Moment::Anytime),
+            no_match: self.rungs(element, "no-match", Moment::Anytime),
+            then,
+        };
+        self.too_many_rungs(element, &retry);
+        let what = format!("the retry `{id}` stands twice");
+        if self.retries.insert(id, NamedRetry { retry, at: element.at, used: false }).is_some() {
+            self.findings.error(at, what, None);
+        }
+    }
+
+    fn then(&mut self, element: &Element) -> Then {
+        let words = [("skip", Then::Skip), ("refuse", Then::Refuse), ("break-off", Then::BreakOff)];
+        let then = attributes::word(element, "then", &words, self.findings);
+        let go = self.target(element, "go");
+        if let Some(go) = element.attribute("go").filter(|_| element.attribute("then").is_some()) {
+            let what = "`then` and `go` both say what comes after the last time";
+            self.findings.error(go.at, what, "keep one of them".to_owned());
+        }
+        go.map(Then::Go).or(then).unwrap_or(Then::BreakOff)
+    }
+
+    /// The ladder of a question: that of its `retry`, with its own prompts in place of the retry's.
+    pub(super) fn retry(&mut self, question: &Element) -> Retry {
+        let mut retry = Retry {
+            wait: WAIT,
+            inter_digit: INTER_DIGIT,
+            no_input_again: AGAIN,
+            no_match_again: AGAIN,
+            no_input: Vec::new(),
+            no_match: Vec::new(),
+            then: Then::BreakOff,
+        };
+        if let Some(attribute) = question.attribute("retry") {
+            let id = attribute.value.value.as_str();
+            if let Some(named) = self.retries.get_mut(id) {
+                named.used = true;
+                retry = named.retry.clone();
+            } else {
+                let mend = did_you_mean(id, self.retries.keys().map(String::as_str));
+                self.findings.error(value_at(attribute), format!("no retry is called `{id}`"), mend);
+                self.flow_is_known = false;
+            }
+        }
+        let no_input = self.rungs(question, "no-input", Moment::Before);
+        let no_match = self.rungs(question, "no-match", Moment::Before);
+        if !no_input.is_empty() {
+            retry.no_input = no_input;
+        }
+        if !no_match.is_empty() {
+            retry.no_match = no_match;
+        }
+        self.too_many_rungs(question, &retry);
+        retry
+    }
+
+    fn rungs(&mut self, parent: &Element, name: &str, moment: Moment) -> Vec<Rung> {
+        let elements: Vec<&Element> = parent.elements().filter(|child| child.name == name).collect();
+        let rung = |element: &&Element| Rung {
+            say: self.says(element, false, moment),
+            reprompt: attributes::yes_no(element, "reprompt", true, self.findings),
+        };
+        elements.iter().map(rung).collect()
+    }
+
+    /// A prompt that is never said is a mistake of its author.
+    fn too_many_rungs(&mut self, parent: &Element, retry: &Retry) {
+        for (name, again) in [("no-input", retry.no_input_again), ("no-match", retry.no_match_again)] {
+            let own = parent.elements().filter(|child| child.name == name).nth(usize::from(again));
+            if let Some(element) = own {
+                let what = format!("this `{name}` is never said: the question is asked again {again} times");
+                self.findings.warning(element.at, what, format!("raise {name}= of its retry"));
+            }
+        }
+    }
+}

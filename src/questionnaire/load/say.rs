@@ -1,0 +1,133 @@
+//! `say`: texts and recordings, in each language.
+
+use super::attributes::value_at;
+use super::{Moment, Reading, template};
+use crate::questionnaire::{Piece, Say};
+use crate::xml::{Attribute, Element, Node, Text, did_you_mean};
+
+/// Characters of one `say`: about a minute of speech.
+const MAX_SAY_CHARACTERS: usize = 1_000;
+/// `say`s of one prompt in one language.
+const MAX_SAYS: usize = 20;
+/// Bytes of a recording's path.
+const MAX_PATH_BYTES: usize = 200;
+
+impl Reading<'_> {
+    /// The `say`s of an element; it must say something in each language, or, if it may be silent, nothing.
+    pub(super) fn says(&mut self, parent: &Element, may_be_silent: bool, moment: Moment) -> Vec<Say> {
+        let elements: Vec<&Element> = parent.elements().filter(|child| child.name == "say").collect();
+        let says: Vec<Say> = elements.iter().filter_map(|element| self.say(element, moment)).collect();
+        if elements.is_empty() && may_be_silent {
+            return says;
+        }
+        let broken = says.len() < elements.len();
+        let name = parent.attribute("id").or_else(|| parent.attribute("value"));
+        let name = name.map_or_else(|| parent.name.clone(), |attribute| attribute.value.value.clone());
+        for language in &self.outline.languages {
+            let count = says.iter().filter(|say| say.language == *language).count();
+            if count == 0 && !broken {
+                let what = format!("`{name}` says nothing in `{language}`");
+                let mend = format!("add <say lang=\"{language}\">…</say>");
+                self.findings.error(parent.at, what, mend);
+            } else if count > MAX_SAYS {
+                self.findings.error(parent.at, format!("more than {MAX_SAYS} `say`s in `{language}`"), None);
+            }
+        }
+        says
+    }
+
+    fn say(&mut self, element: &Element, moment: Moment) -> Option<Say> {
+        let language = self.say_language(element);
+        let audio = element.attribute("audio").and_then(|attribute| self.audio(attribute));
+        let empty = Text::default();
+        let source = element.children.iter().find_map(|node| match node {
+            Node::Text(text) => Some(text),
+            Node::Element(_) => None,
+        });
+        let text = self.pieces(source.unwrap_or(&empty), moment);
+        if text.is_empty() && element.attribute("audio").is_none() {
+            self.findings.error(
+                element.at,
+                "this `say` says nothing",
+                "write a text, or name a recording with audio=".to_owned(),
+            );
+        }
+        let pipe = text.iter().find_map(|piece| match piece {
+            Piece::Pipe(name) => Some(name),
+            Piece::Words(_) => None,
+        });
+        if let Some((pipe, audio)) = pipe.zip(element.attribute("audio")) {
+            let what =
+                format!("a recording cannot say `{{{pipe}}}`; what is heard is `{}`", audio.value.value);
+            let mend =
+                "make it several `say`s of the same language, and give those with words an audio= each";
+            self.findings.warning(audio.at, what, mend.to_owned());
+        }
+        Some(Say { language: language?, audio, text })
+    }
+
+    fn say_language(&mut self, element: &Element) -> Option<String> {
+        let languages = &self.outline.languages;
+        let Some(attribute) = element.attribute("lang") else {
+            if languages.len() != 1 {
+                self.findings.error(element.at, "`say` needs the attribute `lang`", None);
+            }
+            return languages.first().filter(|_| languages.len() == 1).cloned();
+        };
+        self.language(attribute)
+    }
+
+    /// One of the questionnaire's languages.
+    pub(super) fn language(&mut self, attribute: &Attribute) -> Option<String> {
+        let (languages, wanted) = (&self.outline.languages, attribute.value.value.as_str());
+        let found = languages.iter().find(|language| *language == wanted).cloned();
+        if found.is_none() {
+            let mend = did_you_mean(wanted, languages.iter().map(String::as_str))
+                .or_else(|| Some(format!("it speaks {}; see languages= at the top", languages.join(", "))));
+            self.findings.error(
+                value_at(attribute),
+                format!("the questionnaire does not speak `{wanted}`"),
+                mend,
+            );
+        }
+        found
+    }
+
+    fn audio(&mut self, attribute: &Attribute) -> Option<String> {
+        let path = attribute.value.value.as_str();
+        let inside = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !inside || path.contains(['\\', ':']) || path.len() > MAX_PATH_BYTES {
+            let what = format!("`{path}` is not a path below the questionnaire's own directory");
+            self.findings.error(
+                value_at(attribute),
+                what,
+                "write a path such as `audio/en/hello.wav`".to_owned(),
+            );
+            return None;
+        }
+        if !(self.has_audio)(path) {
+            self.findings.error(value_at(attribute), format!("the recording `{path}` is missing"), None);
+        }
+        Some(path.to_owned())
+    }
+
+    fn pieces(&mut self, source: &Text, moment: Moment) -> Vec<Piece> {
+        let characters = source.value.chars().count();
+        if characters > MAX_SAY_CHARACTERS {
+            let what = format!("a text of {characters} characters; {MAX_SAY_CHARACTERS} are said at most");
+            self.findings.error(source.place(0), what, "make it several `say`s".to_owned());
+        }
+        let template = template::read(&source.value);
+        if let Some((offset, what, mend)) = template.fault {
+            self.findings.error(source.place(offset), what, mend);
+        }
+        for (name, offset) in template.names {
+            let at = source.place(offset);
+            match self.outline.variables.find(&name) {
+                Ok(_) => self.uses_name(&name, at, moment),
+                Err((what, mend)) => self.findings.error(at, what, mend),
+            }
+        }
+        template.pieces
+    }
+}
