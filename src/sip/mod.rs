@@ -22,6 +22,8 @@ pub mod name_addr;
 pub mod params;
 pub mod parse;
 pub mod reply;
+#[cfg(test)]
+mod roundtrip;
 pub mod session;
 pub mod status;
 pub mod stray;
