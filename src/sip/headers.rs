@@ -233,3 +233,63 @@ fn unfold(value: &[u8]) -> Vec<u8> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::parse;
+
+    fn headers(lines: &str) -> Headers {
+        let text = format!("OPTIONS sip:b@example.com SIP/2.0\r\n{lines}\r\n");
+        parse(text.into_bytes().into()).unwrap().headers().clone()
+    }
+
+    #[test]
+    fn lists_split_at_commas_outside_quotes_and_brackets() {
+        let headers = headers(
+            "Contact: \"Bell, A\" <sip:a,b@x>;q=1 , <sip:c@x>,,\r\nm: sip:d@x\r\nX-List: a,\r\n b , c\r\n",
+        );
+        assert_eq!(
+            headers.list(HeaderName::Contact),
+            ["\"Bell, A\" <sip:a,b@x>;q=1", "<sip:c@x>", "sip:d@x"]
+        );
+        assert_eq!(headers.all(HeaderName::Contact).len(), 2);
+        let name: HeaderName = "x-list".parse().unwrap();
+        assert_eq!(headers.list(&name), ["a", "b", "c"]);
+        assert_eq!(headers.get(&name).unwrap(), "a, b , c");
+        assert!(headers.list(HeaderName::Route).is_empty());
+    }
+
+    #[test]
+    fn values_are_unfolded_and_trimmed() {
+        let headers = headers("Subject:\r\n \t one  two \t\r\n\t three \r\n");
+        assert_eq!(headers.get(HeaderName::Subject).unwrap(), "one  two three");
+        assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_do_not_lose_the_message() {
+        let text = b"OPTIONS sip:b@example.com SIP/2.0\r\nFrom: \"M\xfcller\" <sip:a@b>;tag=1\r\n\r\n";
+        let message = parse(Bytes::from_static(text)).unwrap();
+        let from = message.headers().from().unwrap();
+        assert_eq!(from.display.as_deref(), Some("M\u{fffd}ller"));
+        assert_eq!(from.tag(), Some("1"));
+        let reply = crate::sip::Writer::response(crate::sip::StatusCode::OK, "")
+            .copy(message.headers(), HeaderName::From)
+            .finish()
+            .unwrap();
+        assert!(memchr::memmem::find(&reply, b"\"M\xfcller\"").is_some(), "it goes back as it came");
+    }
+
+    #[test]
+    fn errors_name_the_header() {
+        let headers = headers("Via: SIP/2.0/UDP\r\nCSeq: 1\r\nCall-ID: a b\r\nRequire: a b\r\n");
+        let said = |error: HeaderError| error.to_string();
+        assert_eq!(said(headers.from().unwrap_err()), "From is missing");
+        assert_eq!(said(headers.via().unwrap_err()), "Via: the sent-protocol is not SIP/2.0/transport");
+        assert_eq!(said(headers.cseq().unwrap_err()), "CSeq: a token is missing or malformed");
+        assert_eq!(said(headers.call_id().unwrap_err()), "Call-ID: a token is missing or malformed");
+        assert!(headers.require().is_err());
+        assert_eq!(headers.expires(), Ok(None));
+    }
+}

@@ -113,3 +113,50 @@ impl fmt::Display for NameAddr {
 }
 
 text::serde_as_text!(NameAddr);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Result<String, ValueError> {
+        text.parse::<NameAddr>().map(|address| address.to_string())
+    }
+
+    #[test]
+    fn parameters_belong_to_the_header_without_brackets() {
+        let bare: NameAddr = "sip:a@b;tag=1;lr".parse().unwrap();
+        assert_eq!(bare.tag(), Some("1"));
+        assert!(!bare.uri.lr());
+        let bracketed: NameAddr = "<sip:a@b;tag=1;lr>".parse().unwrap();
+        assert_eq!(bracketed.tag(), None);
+        assert!(bracketed.uri.lr());
+    }
+
+    #[test]
+    fn forms_of_real_peers_are_read() {
+        assert_eq!(written("Bob <sip:b@x>").unwrap(), "\"Bob\" <sip:b@x>");
+        assert_eq!(written("+254711@x.com <sip:b@x>;tag=1").unwrap(), "\"+254711@x.com\" <sip:b@x>;tag=1");
+        assert_eq!(written("\"\" <sip:b@x>").unwrap(), "\"\" <sip:b@x>");
+        assert_eq!(
+            written("\"a <b> \\\\ \\\"\"<sip:b@x> ; q=1").unwrap(),
+            "\"a <b> \\\\ \\\"\" <sip:b@x>;q=1"
+        );
+        assert_eq!(written("<tel:+254711000001>;tag=1").unwrap(), "<tel:+254711000001>;tag=1");
+    }
+
+    #[test]
+    fn what_is_ambiguous_is_refused() {
+        for (text, error) in [
+            ("", ValueError::Empty),
+            ("\"Bob <sip:b@x>", ValueError::Quote),
+            ("\"Bob\" sip:b@x", ValueError::Brackets),
+            ("<sip:b@x", ValueError::Brackets),
+            ("<sip:b@x> x", ValueError::Parameter),
+            ("Bell, A <sip:b@x>", ValueError::DisplayName),
+            ("sip:b@x?Route=y", ValueError::Brackets),
+            ("*", ValueError::Scheme),
+        ] {
+            assert_eq!(written(text), Err(error), "{text}");
+        }
+    }
+}

@@ -270,3 +270,101 @@ fn content_length(bytes: &[u8], fields: &[Field]) -> Result<Option<usize>, Parse
     }
     Ok(declared)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "OPTIONS sip:b@example.com SIP/2.0\r\nCall-ID: x\r\n";
+
+    fn reason(text: impl Into<Bytes>) -> &'static str {
+        match parse(text.into()) {
+            Ok(_) => "read",
+            Err(error) => error.reason(),
+        }
+    }
+
+    #[test]
+    fn keepalives_are_told_from_damage() {
+        for text in ["", "\r\n", "\r\n\r\n", "\0", "\0\0\0\0", "\n"] {
+            assert_eq!(reason(text), "keepalive", "{text:?}");
+        }
+        assert_eq!(reason(format!("\r\n\r\n{HEAD}\r\n")), "read");
+        assert_eq!(reason(" \r\n"), "start_line");
+    }
+
+    #[test]
+    fn the_caps_hold_and_what_just_fits_is_read() {
+        let with_header = |value: usize| format!("{HEAD}X: {}\r\n\r\n", "x".repeat(value));
+        assert_eq!(reason(with_header(MAX_VALUE_BYTES)), "read");
+        assert_eq!(reason(with_header(MAX_VALUE_BYTES + 1)), "value_too_long");
+        let with_headers = |count: usize| format!("{HEAD}{}\r\n", "X: 1\r\n".repeat(count - 1));
+        assert_eq!(reason(with_headers(MAX_HEADERS)), "read");
+        assert_eq!(reason(with_headers(MAX_HEADERS + 1)), "too_many_headers");
+        let with_size = |size: usize| format!("{HEAD}\r\n{}", "x".repeat(size - HEAD.len() - 2));
+        assert_eq!(reason(with_size(MAX_MESSAGE_BYTES)), "read");
+        assert_eq!(reason(with_size(MAX_MESSAGE_BYTES + 1)), "too_large");
+        let folds = "\r\n ".repeat(MAX_VALUE_BYTES);
+        assert_eq!(reason(format!("{HEAD}X: 1{folds}1\r\n\r\n")), "value_too_long");
+    }
+
+    #[test]
+    fn two_readers_could_disagree_about_these() {
+        assert_eq!(reason(format!("{HEAD}X: a\nY: b\r\n\r\n")), "line_end"); // is Y a field?
+        assert_eq!(reason(format!("{HEAD}X: a\rY: b\r\n\r\n")), "line_end");
+        assert_eq!(reason(format!("{HEAD}X: a\0b\r\n\r\n")), "line_end");
+        assert_eq!(reason(format!("{HEAD}X: \"a\\\0b\"\r\n\r\n")), "read"); // a quoted pair
+        assert_eq!(reason(format!("{HEAD}X Y: a\r\n\r\n")), "header_line");
+        assert_eq!(reason(format!("{HEAD}: a\r\n\r\n")), "header_line");
+        assert_eq!(reason(format!("{HEAD}X\r\n : a\r\n\r\n")), "header_line");
+        assert_eq!(reason("OPTIONS sip:b@c SIP/2.0\r\n X: a\r\n\r\n"), "header_line"); // folds nothing
+        assert_eq!(reason(format!("{HEAD}Content-Length: 1, 1\r\n\r\nx")), "content_length");
+        assert_eq!(reason(format!("{HEAD}Content-Length: +1\r\n\r\nx")), "content_length");
+        assert_eq!(reason(format!("{HEAD}Content-Length:\r\n\r\nx")), "content_length");
+        assert_eq!(reason(format!("{HEAD}Content-Length: 1\r\nl: 2\r\n\r\nxx")), "content_length");
+        assert_eq!(reason(format!("{HEAD}Content-Length: 1\r\nl: 01\r\n\r\nx")), "read");
+        assert_eq!(reason(format!("{HEAD}l: 99999999999999999999\r\n\r\nx")), "content_length");
+    }
+
+    #[test]
+    fn a_datagram_cut_short_is_told_from_a_wrong_one() {
+        assert_eq!(reason("OPTIONS sip:b@c SIP/2.0"), "no_end");
+        assert_eq!(reason("OPTIONS sip:b@c SIP/2.0\r"), "no_end");
+        assert_eq!(reason(HEAD), "no_end");
+        assert_eq!(reason(format!("{HEAD}l: 2\r\n\r\nx")), "truncated");
+    }
+
+    #[test]
+    fn start_lines_are_strict_in_form_and_free_in_version_case() {
+        let start = |line: &str| reason(format!("{line}\r\n\r\n"));
+        assert_eq!(start("OPTIONS sip:b@c sip/2.0"), "read");
+        assert_eq!(start("sip/2.0 200 OK"), "read");
+        assert_eq!(start("SIP/2.0 200"), "read");
+        assert_eq!(start("SIP/2.0 099 x"), "status");
+        assert_eq!(start("SIP/2.0 700 x"), "status");
+        assert_eq!(start("SIP/2.0 20 x"), "status");
+        assert_eq!(start("SIP/2.0"), "start_line");
+        assert_eq!(start("SIP/3.0 200 OK"), "version");
+        assert_eq!(start("OPTIONS sip:b@c HTTP/1.1"), "start_line");
+        assert_eq!(start("OPTIONS sip:b@c"), "start_line");
+        assert_eq!(start("OPT(IONS sip:b@c SIP/2.0"), "start_line");
+        assert_eq!(start("OPTIONS sip:b\t@c SIP/2.0"), "start_line");
+        assert_eq!(start(" OPTIONS sip:b@c SIP/2.0"), "start_line");
+    }
+
+    #[test]
+    fn errors_say_which_line() {
+        let error = parse(format!("{HEAD}X: a\r\n b\r\nno colon\r\n\r\n").into()).unwrap_err();
+        assert_eq!(error, ParseError::HeaderLine { line: 5 });
+        assert_eq!(error.to_string(), "line 5 is no header field");
+    }
+
+    #[test]
+    fn the_body_shares_the_datagram() {
+        let datagram = Bytes::from(format!("{HEAD}l: 4\r\n\r\nbodysurplus"));
+        let message = parse(datagram.clone()).unwrap();
+        assert_eq!(message.body(), "body");
+        assert!(datagram.as_ptr_range().contains(&message.body().as_ptr()), "no copy was made");
+        assert!(message.bytes().ends_with(b"body"));
+    }
+}

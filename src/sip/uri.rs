@@ -383,3 +383,89 @@ fn unescape(text: &str) -> String {
 }
 
 text::serde_as_text!(Uri);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Uri {
+        text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn uris_are_written_as_they_came() {
+        for text in [
+            "sip:alice@atlanta.com",
+            "sip:alice:secretword@atlanta.com;transport=tcp",
+            "sips:alice@atlanta.com?subject=project%20x&priority=urgent",
+            "sip:+1-212-555-1212:1234@gateway.com;user=phone",
+            "sips:1212@gateway.com",
+            "sip:alice@192.0.2.4",
+            "sip:atlanta.com;method=REGISTER?to=alice%40atlanta.com",
+            "sip:alice;day=tuesday@atlanta.com",
+            "sip:a@[2001:db8::1]:5070;transport=UDP;lr;Foo=%41",
+            "tel:+254-711-000001;phone-context=example.com",
+            "tel:7042;phone-context=example.com",
+            "isbn:2983792873",
+        ] {
+            assert_eq!(read(text).to_string(), text);
+        }
+        assert_eq!(read("SIP:a@b;Transport=TCP").transport(), Some("TCP"), "the case of a value is kept");
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for (text, error) in [
+            ("", ValueError::Scheme),
+            ("alice@atlanta.com", ValueError::Scheme),
+            ("1x:y", ValueError::Scheme),
+            ("sip:", ValueError::Host),
+            ("sip:@b", ValueError::User),
+            ("sip:a@", ValueError::Host),
+            ("sip:a@b:x", ValueError::Port),
+            ("sip:a@b:99999", ValueError::Port),
+            ("sip:a b@c", ValueError::UriCharacter),
+            ("sip:a%4@c", ValueError::UriCharacter),
+            ("sip:a%zz@c", ValueError::UriCharacter),
+            ("sip:<a@c>", ValueError::UriCharacter),
+            ("sip:ä@c", ValueError::UriCharacter),
+            ("sip:2001:db8::10", ValueError::Host),
+            ("tel:", ValueError::Number),
+            ("tel:+", ValueError::Number),
+            ("tel:x", ValueError::Number),
+        ] {
+            assert_eq!(text.parse::<Uri>(), Err(error), "{text}");
+        }
+    }
+
+    /// The examples of RFC 3261 §19.1.4.
+    #[test]
+    fn equivalence_follows_the_rfc() {
+        let same = |a: &str, b: &str| read(a).equivalent(&read(b)) && read(b).equivalent(&read(a));
+        assert!(same("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"));
+        assert!(same("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"));
+        assert!(same("sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;security=on"));
+        assert!(same("tel:+1-201-555-0123", "tel:+12015550123"));
+        assert!(!same("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"));
+        assert!(!same("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"));
+        assert!(!same("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"));
+        assert!(!same("sip:bob@biloxi.com:6000;transport=tcp", "sip:bob@biloxi.com"));
+        assert!(!same("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"));
+        assert!(!same("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"));
+        assert!(!same("sip:a@b", "sips:a@b"));
+    }
+
+    #[test]
+    fn what_we_make_can_be_read() {
+        let uri = Uri::sip_at(Some("+254 711#1"), "[2001:db8::1]:5062".parse().unwrap())
+            .with_param("transport", "udp")
+            .with_param("x", "a;b=c")
+            .with_flag("lr");
+        assert_eq!(uri.to_string(), "sip:+254%20711%231@[2001:db8::1]:5062;transport=udp;x=a%3Bb%3Dc;lr");
+        assert_eq!(read(&uri.to_string()), uri);
+        assert_eq!(uri.user_unescaped().unwrap(), "+254 711#1");
+        assert_eq!(uri.socket_addr(), "[2001:db8::1]:5062".parse().ok());
+        assert_eq!(read("sips:a@192.0.2.1").socket_addr(), "192.0.2.1:5061".parse().ok());
+        assert!(uri.lr());
+    }
+}

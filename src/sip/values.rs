@@ -256,3 +256,45 @@ pub(super) fn split_params(text: &str) -> (&str, &str) {
     let (value, params) = text.split_at(end);
     (text::trim(value), params)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cseq_is_below_2_to_the_31() {
+        assert_eq!("2147483647 BYE".parse(), Ok(CSeq { number: CSEQ_MAX, method: Method::Bye }));
+        assert_eq!("2147483648 BYE".parse::<CSeq>(), Err(ValueError::Number));
+        assert_eq!("0009   INVITE".parse(), Ok(CSeq { number: 9, method: Method::Invite }));
+        assert!("-1 BYE".parse::<CSeq>().is_err());
+        assert!("1 BYE x".parse::<CSeq>().is_err());
+    }
+
+    /// The examples of RFC 3326 §2, and what gateways send.
+    #[test]
+    fn reasons_carry_protocol_cause_and_text() {
+        assert_eq!(
+            "SIP ;cause=200 ;text=\"Call completed elsewhere\"".parse(),
+            Ok(Reason::sip(200, "Call completed elsewhere"))
+        );
+        assert_eq!("Q.850 ;cause=16 ;text=\"Terminated\"".parse(), Ok(Reason::q850(16, "Terminated")));
+        assert!("q.850;cause=16".parse::<Reason>().unwrap().is_q850());
+        let bare = Reason { protocol: "Preemption".to_owned(), cause: None, text: None };
+        assert_eq!("Preemption".parse(), Ok(bare));
+        assert_eq!("Q.850;cause=x".parse::<Reason>(), Err(ValueError::Number));
+        assert_eq!("Q 850;cause=16".parse::<Reason>(), Err(ValueError::Token));
+    }
+
+    #[test]
+    fn the_others_read_and_write() {
+        let session = SessionExpires { interval_s: 1_800, refresher: Some(Refresher::Uas) };
+        assert_eq!("1800 ; Refresher=UAS;x".parse(), Ok(session));
+        assert_eq!(session.to_string(), "1800;refresher=uas");
+        assert_eq!("1800;refresher=both".parse::<SessionExpires>(), Err(ValueError::Parameter));
+        assert_eq!("a@b;to-tag=1".parse::<Replaces>(), Err(ValueError::MissingParameter));
+        let media: MediaType = "application / sdp ;charset=utf-8".parse().unwrap();
+        assert_eq!(media.to_string(), "application/sdp;charset=utf-8");
+        assert!("sdp".parse::<MediaType>().is_err());
+        assert_eq!("776656 1 INVITE".parse::<RAck>().unwrap().to_string(), "776656 1 INVITE");
+    }
+}

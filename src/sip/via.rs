@@ -172,3 +172,61 @@ impl fmt::Display for Via {
 }
 
 text::serde_as_text!(Via);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Via {
+        text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn a_response_goes_back_through_the_nat_it_came_through() {
+        let from: SocketAddr = "203.0.113.7:40000".parse().unwrap();
+        let mut via = read("SIP/2.0/UDP 10.0.0.1:5070;rport;branch=z9hG4bK1");
+        assert_eq!(via.response_address(), "10.0.0.1:5070".parse().ok());
+        via.mark_source(from);
+        assert_eq!(
+            via.to_string(),
+            "SIP/2.0/UDP 10.0.0.1:5070;rport=40000;branch=z9hG4bK1;received=203.0.113.7"
+        );
+        assert_eq!(via.response_address(), Some(from));
+
+        let mut via = read("SIP/2.0/UDP pc33.example.com;branch=z9hG4bK1"); // no rport: its port (§18.2.2)
+        assert_eq!(via.response_address(), None);
+        via.mark_source(from);
+        assert_eq!(via.response_address(), "203.0.113.7:5060".parse().ok());
+        assert_eq!(via.rport(), None);
+
+        let mut via = read("SIP/2.0/UDP 203.0.113.7:5062;branch=z9hG4bK1");
+        via.mark_source(from);
+        assert_eq!(via.received(), None, "sent-by says the same address");
+        assert_eq!(via.response_address(), "203.0.113.7:5062".parse().ok());
+    }
+
+    #[test]
+    fn our_own_via_asks_for_rport() {
+        let via = Via::udp("[2001:db8::1]:5060".parse().unwrap(), "z9hG4bKx");
+        assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::1]:5060;rport;branch=z9hG4bKx");
+        assert!(via.wants_rport());
+        assert_eq!(read(&via.to_string()), via);
+    }
+
+    #[test]
+    fn the_transport_keeps_its_spelling_and_compares_without_case() {
+        let via = read("sip/2.0/udp host;branch=1");
+        assert_eq!(via.transport, Transport::UDP);
+        assert_eq!(via.to_string(), "SIP/2.0/udp host;branch=1");
+    }
+
+    #[test]
+    fn what_is_no_via_is_refused() {
+        for text in
+            ["", "SIP/2.0/UDP", "SIP/2.0 host", "SIP/3.0/UDP host", "HTTP/2.0/TCP host", "SIP/2.0/U(P host"]
+        {
+            assert!(text.parse::<Via>().is_err(), "{text}");
+        }
+        assert_eq!("SIP/2.0/UDP ho st".parse::<Via>(), Err(ValueError::Host));
+    }
+}

@@ -203,3 +203,74 @@ impl fmt::Write for Appender<'_> {
 fn has_line_break(value: &[u8]) -> bool {
     memchr::memchr3(b'\r', b'\n', b'\0', value).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::parse;
+
+    fn uri() -> Uri {
+        "sip:b@example.com".parse().unwrap()
+    }
+
+    #[test]
+    fn a_request_ends_with_its_length_and_body() {
+        let bytes = Writer::request(&Method::Invite, &uri())
+            .header(HeaderName::MaxForwards, 70)
+            .body("application/sdp", b"v=0\r\n")
+            .finish()
+            .unwrap();
+        assert_eq!(
+            bytes,
+            "INVITE sip:b@example.com SIP/2.0\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+             Content-Length: 5\r\n\r\nv=0\r\n"
+        );
+    }
+
+    #[test]
+    fn the_first_fault_is_told_and_nothing_is_written() {
+        let mut writer = Writer::request(&Method::Bye, &uri());
+        writer.header(HeaderName::Subject, "a\r\nRoute: <sip:evil>").header(HeaderName::ContentLength, 1);
+        assert_eq!(writer.finish(), Err(WriteError::LineBreak { name: HeaderName::Subject }));
+        let given = Writer::request(&Method::Bye, &uri()).header(HeaderName::ContentLength, 1).finish();
+        assert_eq!(given, Err(WriteError::LengthGiven));
+        let name = HeaderName::Other("X Y".into());
+        let error = Writer::request(&Method::Bye, &uri()).header(name, 1).finish().unwrap_err();
+        assert_eq!(error, WriteError::Name("X Y".to_owned()));
+        let target = Uri::sip(None, crate::sip::Host::Name("a SIP/2.0".to_owned()));
+        assert_eq!(Writer::request(&Method::Bye, &target).finish(), Err(WriteError::StartLine));
+    }
+
+    #[test]
+    fn what_is_written_keeps_to_the_parsers_caps() {
+        let value = "x".repeat(MAX_VALUE_BYTES);
+        let fits = Writer::request(&Method::Bye, &uri()).header(HeaderName::Subject, &value).finish();
+        assert!(parse(fits.unwrap()).is_ok());
+        let long = Writer::request(&Method::Bye, &uri()).header(HeaderName::Subject, value + "x").finish();
+        assert_eq!(long, Err(WriteError::ValueTooLong { name: HeaderName::Subject }));
+        let mut writer = Writer::request(&Method::Bye, &uri());
+        for _ in 0..MAX_HEADERS {
+            writer.header(HeaderName::Subject, "");
+        }
+        assert_eq!(writer.finish(), Err(WriteError::TooManyHeaders));
+        let body = vec![b'x'; MAX_MESSAGE_BYTES];
+        let large = Writer::request(&Method::Bye, &uri()).body("text/plain", &body).finish();
+        assert!(matches!(large, Err(WriteError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_response_takes_its_lines_from_the_request_unfolded_and_in_order() {
+        let request = parse(Bytes::from_static(
+            b"BYE sip:b@x SIP/2.0\r\nv: SIP/2.0/UDP a\r\n ;branch=1\r\nVia: SIP/2.0/UDP b, SIP/2.0/UDP c\r\n\r\n",
+        ));
+        let response = Writer::response(StatusCode::OK, "Fine")
+            .copy(request.unwrap().headers(), HeaderName::Via)
+            .finish()
+            .unwrap();
+        assert_eq!(
+            response,
+            "SIP/2.0 200 Fine\r\nVia: SIP/2.0/UDP a ;branch=1\r\nVia: SIP/2.0/UDP b, SIP/2.0/UDP c\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+    }
+}
