@@ -1,1 +1,284 @@
 //! The node against a scripted telephone on loopback.
+
+mod phone;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use self::phone::Phone;
+use super::{Event, Node, NodeConfig, PlaceError, Placement, Receipt};
+use crate::call::{Assets, CallResult, Step};
+use crate::id::Digest;
+use crate::outcome::Disposition;
+use crate::prompts::{Clip, PromptStore};
+use crate::questionnaire::Questionnaire;
+use crate::rtp::g711;
+use crate::sdp::Codec;
+use crate::settings::{Limits, Ports, Settings, Trunk};
+use crate::store::journal::{self, Journal};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const QUESTIONNAIRE: &str = r##"<questionnaire id="t" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <contact-field name="name" default="you"/>
+  <retry id="std" wait="3s" no-input="1" no-match="1" then="break-off"/>
+  <section id="s">
+    <statement id="hello" barge-in="no"><say lang="en" audio="hello.wav">Hello.</say></statement>
+    <choice id="ready" retry="std">
+      <say lang="en" audio="ready.wav">Press 1.</say>
+      <option key="1" value="yes"/> <option key="2" value="no" go="piped"/>
+    </choice>
+  </section>
+  <end id="done" outcome="complete"><say lang="en" audio="bye.wav">Goodbye.</say></end>
+  <end id="piped" outcome="callback"><say lang="en">Goodbye {name}.</say></end>
+</questionnaire>"##;
+
+/// A tone of its own for each prompt: `frames` times 20 ms.
+fn samples(pitch: f32, frames: usize) -> Vec<i16> {
+    (0_u16..).map(|n| (f32::from(n) * pitch).sin() * 9_000.0).take(frames * 160).map(to_sample).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "within 9000 either way")]
+fn to_sample(value: f32) -> i16 {
+    value as i16
+}
+
+fn wav(path: &Path, samples: &[i16]) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+}
+
+struct World {
+    node: Node,
+    events: mpsc::Receiver<Event>,
+    phone: Phone,
+    questionnaire: Digest,
+    dir: TempDir,
+}
+
+impl World {
+    fn new(first_port: u16) -> Self {
+        Self::with(first_port, journal::Limits::default(), 10)
+    }
+
+    fn with(first_port: u16, limits: journal::Limits, calls: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, pitch, frames) in
+            [("hello", 0.3, 10), ("ready", 0.5, 15), ("bye", 0.7, 8), ("spoken", 0.9, 9)]
+        {
+            wav(&dir.path().join(format!("{name}.wav")), &samples(pitch, frames));
+        }
+        let phone = Phone::new();
+        let mut settings = Settings::default();
+        settings.sip.listen = "127.0.0.1:0".parse().unwrap();
+        settings.media.ports = Ports { first: first_port, last: first_port + 19 };
+        settings.trunks.insert("phone".into(), Trunk::direct(phone.address()));
+        settings.limits.calls = calls;
+        // A speaker that says every text with the same voice.
+        settings.speech.command =
+            ["cat", dir.path().join("spoken.wav").to_str().unwrap()].map(str::to_owned).into();
+        let file = dir.path().join("t.xml");
+        let (questionnaire, _) = Questionnaire::load("t.xml", QUESTIONNAIRE.as_bytes()).unwrap();
+        let prompts = Arc::new(PromptStore::new(settings.speech.clone(), Limits::default()));
+        prompts.load_questionnaire(&questionnaire, &file, QUESTIONNAIRE.as_bytes()).unwrap();
+        let mut assets = Assets::default();
+        let questionnaire = assets.insert(Arc::new(questionnaire));
+        let (journal, _) = Journal::open(&dir.path().join("journal"), limits).unwrap();
+        let config = NodeConfig { shards: 2, media_threads: 1, ..NodeConfig::new(settings) };
+        let (node, events) = Node::start(config, assets, prompts, journal).unwrap();
+        Self { node, events, phone, questionnaire, dir }
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::new("+254712345678", "phone", self.questionnaire)
+    }
+
+    fn saved(&self) -> Vec<journal::SavedCall> {
+        journal::read(&self.dir.path().join("journal")).unwrap().calls
+    }
+
+    fn event(&mut self) -> Event {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => return event,
+                Err(TryRecvError::Empty) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(error) => panic!("no event: {error}"),
+            }
+        }
+    }
+
+    /// Steps until the result.
+    fn result(&mut self) -> (Vec<Step>, Box<CallResult>, Receipt) {
+        let mut steps = Vec::new();
+        loop {
+            match self.event() {
+                Event::Step { step, .. } => steps.push(step),
+                Event::Ended { result, receipt, .. } => return (steps, result, receipt),
+                Event::Failed { what } => panic!("{what}"),
+            }
+        }
+    }
+}
+
+/// What a sound of these samples is on the wire.
+fn frames(samples: &[i16]) -> Vec<u8> {
+    let clip = Clip::encode(samples);
+    clip.octets(Codec::Pcmu).to_vec()
+}
+
+#[test]
+fn a_survey_from_invite_to_bye() {
+    let mut world = World::new(21_500);
+    let call = world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    assert_eq!(invite.uri_text(), format!("sip:+254712345678@{}", world.phone.address()));
+    let saved = world.saved();
+    assert_eq!((saved.len(), saved[0].call_id), (1, call), "the record is durable before the INVITE leaves");
+    world.phone.pick_up(&invite);
+    world.phone.hear_out(&frames(&samples(0.3, 10)));
+    world.phone.hear_out(&frames(&samples(0.5, 15)));
+    assert!(world.phone.hear().iter().all(|&octet| octet == g711::ULAW_SILENCE), "silence while it waits");
+    world.phone.press(1);
+    world.phone.hear_out(&frames(&samples(0.7, 8)));
+    let bye = world.phone.request("BYE");
+    assert!(bye.headers().to().unwrap().tag() == Some("phone"));
+    world.phone.reply(&bye, "200 OK", None);
+
+    let (steps, result, receipt) = world.result();
+    assert_eq!(result.disposition, Disposition::Complete);
+    assert_eq!((result.call_id, result.to.as_str(), result.sip_status), (call, "+254712345678", Some(200)));
+    let json = serde_json::to_value(&result.responses).unwrap();
+    assert_eq!((&json[0]["question"], &json[0]["status"]), (&"ready".into(), &"answered".into()), "{json}");
+    assert_eq!(
+        (&json[0]["digits"][0]["digit"], &json[0]["digits"][0]["duration_ms"]),
+        (&"1".into(), &100.into())
+    );
+    assert!(matches!(steps.first(), Some(Step::Dialling { .. })), "{steps:?}");
+    assert!(steps.iter().any(|step| matches!(step, Step::Key { digit: '1' })), "{steps:?}");
+    receipt.stored();
+    let usage = world.node.usage();
+    assert_eq!((usage.calls, usage.streams, usage.faults.len()), (0, 0, 0), "{usage:?}");
+    assert_eq!(world.node.shutdown(PATIENCE), 0);
+    assert_eq!(
+        journal::read(&world.dir.path().join("journal")).unwrap().calls.len(),
+        0,
+        "told, kept, deleted"
+    );
+}
+
+#[test]
+fn the_callee_may_hang_up_at_any_moment() {
+    let mut world = World::new(21_520);
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    world.phone.pick_up(&invite);
+    world.phone.hear();
+    world.phone.hang_up(&invite);
+    let (_, result, _receipt) = world.result();
+    assert_eq!(result.disposition, Disposition::BreakOff);
+    let answer = loop {
+        if let crate::sip::Message::Response(response) = world.phone.recv() {
+            break response.status().as_u16();
+        }
+    };
+    assert_eq!(answer, 200);
+}
+
+#[test]
+fn a_text_with_a_name_in_it_is_spoken_while_the_stream_goes_on() {
+    let mut world = World::new(21_540);
+    let fields = BTreeMap::from([("name".to_owned(), "Amina".to_owned())]);
+    world.node.place(Placement { fields, ..world.placement() }).unwrap();
+    let invite = world.phone.request("INVITE");
+    world.phone.pick_up(&invite);
+    world.phone.hear_out(&frames(&samples(0.5, 15)));
+    world.phone.press(2);
+    world.phone.hear_out(&frames(&samples(0.9, 9)));
+    let bye = world.phone.request("BYE");
+    world.phone.reply(&bye, "200 OK", None);
+    assert_eq!(world.result().1.disposition, Disposition::Callback);
+}
+
+#[test]
+fn busy_is_acknowledged_and_gives_its_ports_back() {
+    let mut world = World::new(21_560);
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    world.phone.reply(&invite, "486 Busy Here", None);
+    world.phone.request("ACK");
+    let (_, result, receipt) = world.result();
+    assert_eq!((result.disposition, result.sip_status), (Disposition::Busy, Some(486)));
+    let body = String::from_utf8(invite.body().to_vec()).unwrap();
+    let port = body.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
+    let port: u16 = port.split(' ').next().unwrap().parse().unwrap();
+    std::net::UdpSocket::bind(("127.0.0.1", port)).expect("no call has it any more");
+    assert_eq!(world.saved().len(), 1, "its result is nobody's yet");
+    receipt.stored();
+}
+
+#[test]
+fn a_shutdown_cancels_what_rings() {
+    let World { node, events, mut phone, questionnaire, dir } = World::new(21_580);
+    node.place(Placement::new("+254712345678", "phone", questionnaire)).unwrap();
+    let invite = phone.request("INVITE");
+    phone.reply(&invite, "180 Ringing", None);
+    let ringing = std::thread::spawn(move || {
+        let cancel = phone.request("CANCEL");
+        phone.reply(&cancel, "200 OK", None);
+        phone.reply(&invite, "487 Request Terminated", None);
+        phone.request("ACK");
+    });
+    std::thread::sleep(Duration::from_millis(100)); // the 180 has been taken in
+    assert_eq!(node.shutdown(PATIENCE), 0);
+    ringing.join().unwrap();
+    drop((events, dir));
+}
+
+#[test]
+fn what_cannot_be_placed_says_why_and_takes_no_room() {
+    let world = World::with(21_600, journal::Limits::default(), 1);
+    let place = |placement| world.node.place(placement).unwrap_err();
+    let unknown = place(Placement { trunk: "mno".into(), ..world.placement() });
+    assert_eq!(unknown.to_string(), "no trunk is named `mno`; the settings have phone");
+    assert!(matches!(place(Placement { to: "bob".into(), ..world.placement() }), PlaceError::To { .. }));
+    let other = Placement { questionnaire: Digest::of(b"another"), ..world.placement() };
+    assert!(matches!(place(other), PlaceError::Start(_)));
+    world.node.place(world.placement()).expect("the refused ones took no room");
+    assert!(matches!(place(world.placement()), PlaceError::Full { limit: 1 }));
+}
+
+#[test]
+fn when_the_journal_fails_nothing_more_is_said() {
+    let limits = journal::Limits { segment_bytes: 1, ..journal::Limits::default() };
+    let mut world = World::with(21_620, limits, 10);
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    // The next segment cannot be made.
+    std::fs::remove_dir_all(world.dir.path().join("journal")).unwrap();
+    world.phone.reply(&invite, "200 OK", None);
+    loop {
+        match world.event() {
+            Event::Failed { what } => break assert!(what.contains("journal"), "{what}"),
+            Event::Step { .. } => {}
+            Event::Ended { result, .. } => panic!("{result:?}"),
+        }
+    }
+    assert!(matches!(world.node.place(world.placement()), Err(PlaceError::Journal)));
+    assert_eq!(world.node.usage().held, 0);
+}
