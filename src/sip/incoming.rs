@@ -234,6 +234,12 @@ impl Incoming {
         self.settle();
     }
 
+    /// The tag that the callee gave itself, in the To of its responses.
+    #[must_use]
+    pub fn local_tag(&self) -> Option<&str> {
+        self.usage.dialog().local_tag()
+    }
+
     /// True once every transaction has ended and nothing is owed.
     #[must_use]
     pub fn is_over(&self) -> bool {
