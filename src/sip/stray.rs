@@ -80,3 +80,79 @@ fn stateless_tag(request: &Request) -> Option<String> {
     }
     Some(Digest::of(&marks).to_string().chars().take(16).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::sip::parse;
+
+    /// A request from behind a NAT, as its start line and further headers.
+    fn request(start: &str, to: &str, headers: &str) -> Request {
+        let method = start.split(' ').next().unwrap();
+        let text = format!(
+            "{start} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5070;rport;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=f\r\n\
+             To: {to}\r\nCall-ID: 0123456789abcdef@10.0.0.9\r\nCSeq: 4 {method}\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        match parse(Bytes::from(text)).unwrap() {
+            Message::Request(request) => request,
+            Message::Response(_) => panic!("a request"),
+        }
+    }
+
+    fn status(request: &Request) -> Option<String> {
+        let transmit = reply(request, "203.0.113.5:61000".parse().unwrap(), "Baton")?;
+        let text = String::from_utf8(transmit.bytes.to_vec()).unwrap();
+        Some(text.split(' ').nth(1).unwrap().to_owned())
+    }
+
+    #[test]
+    fn each_stray_request_gets_what_its_kind_deserves() {
+        let strangers = [
+            ("OPTIONS sip:h", "<sip:us@h>", "", Some("200")),
+            ("INVITE sip:h", "<sip:us@h>", "", Some("403")),
+            ("INVITE sip:h", "<sip:us@h>", "Require: 100rel\r\n", Some("420")),
+            ("REGISTER sip:h", "<sip:us@h>", "", Some("405")),
+            ("NEWMETHOD sip:h", "<sip:us@h>", "", Some("501")),
+            ("CANCEL sip:h", "<sip:us@h>", "", Some("481")),
+            ("BYE sip:h", "<sip:us@h>", "", Some("481")),
+            ("INVITE sip:h", "<sip:us@h>;tag=gone", "", Some("481")),
+            ("OPTIONS sip:h", "<sip:us@h>;tag=gone", "", Some("481")),
+            ("ACK sip:h", "<sip:us@h>;tag=gone", "", None),
+        ];
+        for (start, to, headers, expected) in strangers {
+            assert_eq!(status(&request(start, to, headers)).as_deref(), expected, "{start} {to}");
+        }
+    }
+
+    #[test]
+    fn a_reply_goes_to_where_the_request_came_from_and_repeats_itself() {
+        // RFC 3581 §4; RFC 3261 §8.2.7
+        let options = request("OPTIONS sip:h", "<sip:us@h>", "");
+        let from = "203.0.113.5:61000".parse().unwrap();
+        let first = reply(&options, from, "Baton").unwrap();
+        assert_eq!(first.to, from);
+        let text = String::from_utf8(first.bytes.to_vec()).unwrap();
+        let via = "Via: SIP/2.0/UDP 10.0.0.9:5070;rport=61000;branch=z9hG4bKx;received=203.0.113.5\r\n";
+        assert!(text.contains(via), "{text}");
+        assert!(text.contains("To: <sip:us@h>;tag="), "{text}");
+        assert_eq!(reply(&options, from, "Baton"), Some(first));
+    }
+
+    #[test]
+    fn messages_find_their_owner() {
+        let id: CallId = "0123456789abcdef".parse().unwrap();
+        let to_contact = request("BYE sip:0123456789abcdef@192.0.2.1:5060", "<sip:us@h>;tag=t", "");
+        assert_eq!(owner(&Message::Request(to_contact)), Some(id));
+        let by_call_id = request("BYE sip:+254200000101@192.0.2.1", "<sip:us@h>;tag=t", "");
+        assert_eq!(owner(&Message::Request(by_call_id)), Some(id));
+        let response = |branch: &str| {
+            let text =
+                format!("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch={branch}\r\nContent-Length: 0\r\n\r\n");
+            parse(Bytes::from(text)).unwrap()
+        };
+        assert_eq!(owner(&response("z9hG4bK0123456789abcdef.token")), Some(id));
+        assert_eq!(owner(&response("z9hG4bKanother")), None);
+    }
+}

@@ -4,5 +4,6 @@ mod callee;
 mod endings;
 mod in_dialog;
 mod resume;
+mod storm;
 pub(super) mod trace;
 mod wire;

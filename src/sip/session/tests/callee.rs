@@ -23,7 +23,7 @@ fn last(trace: &Trace) -> String {
 
 /// A callee that answered at 1,000 ms and has the ACK.
 fn talking() -> Trace {
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     s.callee(10, |incoming, now, mint| incoming.ring(now, StatusCode::RINGING, None, mint));
     recv!(s, time 10, ["180 1 INVITE"]);
     accept(&mut s, 1_000);
@@ -45,7 +45,7 @@ fn a_call_that_the_caller_ends() {
 #[test]
 fn a_callee_that_needs_long_says_100_first_and_repeats_what_it_said() {
     // RFC 3261 §17.2.1
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     recv!(s, time 200, ["100 1 INVITE"]);
     send!(s, time 500, invite());
     recv!(s, time 500, ["100 1 INVITE again"]);
@@ -61,7 +61,7 @@ fn a_callee_that_needs_long_says_100_first_and_repeats_what_it_said() {
 #[test]
 fn the_200_is_repeated_until_the_ack() {
     // RFC 3261 §13.3.1.4
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     accept(&mut s, 100);
     recv!(s, time 100, ["200 1 INVITE"]);
     recv!(s, time 600, ["200 1 INVITE again"]);
@@ -75,7 +75,7 @@ fn the_200_is_repeated_until_the_ack() {
 #[test]
 fn without_ack_the_callee_hangs_up_after_32_s() {
     // RFC 3261 §13.3.1.4
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     accept(&mut s, 0);
     recv!(s, time 0, ["200 1 INVITE"]);
     for at in [500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500] {
@@ -90,7 +90,7 @@ fn without_ack_the_callee_hangs_up_after_32_s() {
 #[test]
 fn a_callee_hangs_up_only_after_the_ack() {
     // RFC 3261 §15
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     accept(&mut s, 0);
     recv!(s, time 0, ["200 1 INVITE"]);
     s.callee(10, |incoming, now, mint| incoming.bye(now, None, mint));
@@ -105,7 +105,7 @@ fn a_callee_hangs_up_only_after_the_ack() {
 #[test]
 fn busy_with_a_cause() {
     // RFC 3261 §17.2.1
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     s.callee(10, |incoming, now, mint| {
         let cause = vec![(HeaderName::Reason, "Q.850;cause=17".to_owned())];
         incoming.refuse(now, StatusCode::BUSY_HERE, cause, mint);
@@ -121,7 +121,7 @@ fn busy_with_a_cause() {
 #[test]
 fn the_caller_cancels() {
     // RFC 3261 §9.2
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     s.callee(10, |incoming, now, mint| incoming.ring(now, StatusCode::RINGING, None, mint));
     recv!(s, time 10, ["180 1 INVITE"]);
     let cancel = request("CANCEL", 1).tag("a").to(TO_US).branch(1).header("Reason: SIP;cause=200");
@@ -137,7 +137,7 @@ fn the_caller_cancels() {
 #[test]
 fn a_cancel_after_the_200_changes_nothing() {
     // RFC 3261 §9.2
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     accept(&mut s, 10);
     recv!(s, time 10, ["200 1 INVITE"]);
     send!(s, time 20, request("CANCEL", 1).tag("a").to(TO_US).branch(1));
@@ -149,7 +149,7 @@ fn a_cancel_after_the_200_changes_nothing() {
 #[test]
 fn a_bye_in_the_early_dialog_ends_it() {
     // RFC 3261 §15.1.2
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     s.callee(10, |incoming, now, mint| incoming.ring(now, StatusCode::RINGING, None, mint));
     recv!(s, time 10, ["180 1 INVITE"]);
     send!(s, time 20, request("BYE", 2).tag("a"));
@@ -159,7 +159,7 @@ fn a_bye_in_the_early_dialog_ends_it() {
 #[test]
 fn an_invite_that_expires() {
     // RFC 3261 §13.3.1
-    let mut s = Trace::called(invite().header("Expires: 30"));
+    let mut s = Trace::called(&invite().header("Expires: 30"));
     s.callee(10, |incoming, now, mint| incoming.ring(now, StatusCode::RINGING, None, mint));
     recv!(s, time 10, ["180 1 INVITE"]);
     recv!(s, time 30_000, ["487 1 INVITE", "Cancelled"]);
@@ -168,7 +168,7 @@ fn an_invite_that_expires() {
 #[test]
 fn an_invite_that_requires_what_we_cannot() {
     // RFC 3261 §8.2.2.3
-    let mut s = Trace::called(invite().header("Require: 100rel"));
+    let mut s = Trace::called(&invite().header("Require: 100rel"));
     recv!(s, time 0, ["420 1 INVITE"]);
     send!(s, time 10, request("ACK", 1).tag("a").branch(1));
     recv!(s, time 5_010, ["Over"]);
@@ -177,7 +177,7 @@ fn an_invite_that_requires_what_we_cannot() {
 #[test]
 fn the_same_invite_on_a_second_way() {
     // RFC 3261 §8.2.2.2
-    let mut s = Trace::called(invite());
+    let mut s = Trace::called(&invite());
     s.callee(10, |incoming, now, mint| incoming.ring(now, StatusCode::RINGING, None, mint));
     recv!(s, time 10, ["180 1 INVITE"]);
     send!(s, time 20, invite().branch(77));

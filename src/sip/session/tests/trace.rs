@@ -113,7 +113,7 @@ impl Trace {
     }
 
     /// A callee that the INVITE has just reached, at 0 ms.
-    pub(crate) fn called(invite: Asked) -> Self {
+    pub(crate) fn called(invite: &Asked) -> Self {
         let mut mint = Mint::seeded(2);
         let parameters = incoming::Parameters {
             id: call_id(),
@@ -246,14 +246,10 @@ impl Trace {
 
     fn drain(&mut self) {
         while let Some(event) = self.machine.poll_event() {
-            let line = match &event {
-                Event::Transmit(transmit) => {
-                    self.sent.push(transmit.clone());
-                    summary(transmit)
-                }
-                told => told_line(told),
-            };
-            self.heard.push_back((self.now_ms, line));
+            self.heard.push_back((self.now_ms, told_line(&event)));
+            if let Event::Transmit(transmit) = event {
+                self.sent.push(transmit);
+            }
         }
         self.machine.through_its_record();
     }
