@@ -5,6 +5,8 @@
 //! and docs/cli.md.
 
 mod callee;
+mod check;
+mod rehearse;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,10 @@ struct Arguments {
 enum Command {
     /// Answer calls like people: scripted respondents on one SIP address
     Callee(callee::Args),
+    /// Check questionnaires: every finding with file, line and column
+    Check(check::Args),
+    /// Run an interview here, without a telephone: keys typed or from a pipe
+    Try(rehearse::Args),
 }
 
 /// Reads the process's arguments, runs the command, says errors on stderr.
@@ -64,6 +70,8 @@ pub fn main() -> ExitCode {
     log_to_stderr();
     let ended = match &arguments.command {
         Command::Callee(args) => callee::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Try(args) => rehearse::run(args),
     };
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),

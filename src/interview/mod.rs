@@ -16,6 +16,7 @@ mod begin;
 mod collector;
 mod instruction;
 mod process;
+pub mod rehearsal;
 mod response;
 mod rfc3339;
 mod say;

@@ -1,0 +1,109 @@
+//! `baton try`: an interview in the terminal, or from a pipe.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+
+use super::Exit;
+use crate::interview::Interview;
+use crate::interview::rehearsal::{Act, Rehearsal};
+use crate::questionnaire::Questionnaire;
+use crate::time::Timestamp;
+
+/// What stands below the first question at a terminal.
+const HELP: &str = "(type keys and press Enter; Enter alone is silence; h hangs up)";
+
+/// Arguments of `baton try`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each line of the input is what the callee does at a question: keys such as 1 or 42#, \
+                        an empty line for silence, h to hang up. The end of the input hangs up.\n\
+                        The interview is shown on stderr, the replies go to stdout as JSON."
+)]
+pub(super) struct Args {
+    /// The questionnaire
+    #[arg(value_name = "FILE")]
+    questionnaire: PathBuf,
+    /// A contact field; `language` chooses the language
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
+    set: Vec<(String, String)>,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as field=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Runs the interview to its end.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let name = args.questionnaire.display().to_string();
+    let bytes = std::fs::read(&args.questionnaire).with_context(|| format!("cannot read {name}"))?;
+    let mut shown = std::io::stderr().lock();
+    let questionnaire = match Questionnaire::load(&name, &bytes) {
+        Ok((questionnaire, warnings)) => {
+            warnings.iter().try_for_each(|warning| writeln!(shown, "{warning}"))?;
+            questionnaire
+        }
+        Err(findings) => {
+            findings.iter().try_for_each(|finding| writeln!(shown, "{finding}"))?;
+            return Ok(Exit::Usage);
+        }
+    };
+    let fields: BTreeMap<String, String> = args.set.iter().cloned().collect();
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut rehearsal = Rehearsal::begin(&questionnaire, &fields, Timestamp::EPOCH + started)?;
+    converse(&mut rehearsal, &mut shown)?;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &result(&questionnaire, rehearsal.interview()))?;
+    writeln!(out)?;
+    Ok(Exit::Done)
+}
+
+fn converse(rehearsal: &mut Rehearsal<'_>, shown: &mut impl std::io::Write) -> anyhow::Result<()> {
+    let input = std::io::stdin();
+    let is_terminal = input.is_terminal();
+    let mut lines = input.lock().lines();
+    let mut help = if is_terminal { HELP } else { "" };
+    loop {
+        for line in rehearsal.lines() {
+            writeln!(shown, "{line}")?;
+        }
+        if rehearsal.is_over() {
+            return Ok(());
+        }
+        if !std::mem::take(&mut help).is_empty() {
+            writeln!(shown, "{HELP}")?;
+        }
+        if is_terminal {
+            write!(shown, "> ")?;
+            shown.flush()?;
+        }
+        let line = lines.next().transpose().context("cannot read the keys")?;
+        let line = line.unwrap_or_else(|| "h".to_owned());
+        if !is_terminal {
+            let empty = line.trim().is_empty();
+            writeln!(shown, "> {}", if empty { "(silence)" } else { line.trim() })?;
+        }
+        match Act::read(&line) {
+            Some(act) => rehearsal.act(act),
+            None if is_terminal => help = HELP,
+            None => anyhow::bail!("`{}` is no line of keys: 0-9, *, #, A-D, or h to hang up", line.trim()),
+        }
+    }
+}
+
+fn result(questionnaire: &Questionnaire, interview: &Interview) -> serde_json::Value {
+    serde_json::json!({
+        "questionnaire": {
+            "id": questionnaire.id(),
+            "version": questionnaire.version(),
+            "digest": questionnaire.digest(),
+        },
+        "outcome": interview.ending(),
+        "language": interview.language(),
+        "responses": interview.responses(questionnaire),
+    })
+}
