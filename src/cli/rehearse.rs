@@ -8,8 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 
 use super::Exit;
-use crate::interview::Interview;
+use crate::id::Digest;
 use crate::interview::rehearsal::{Act, Rehearsal};
+use crate::interview::{Interview, Outcome, Response};
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
 
@@ -95,15 +96,28 @@ fn converse(rehearsal: &mut Rehearsal<'_>, shown: &mut impl std::io::Write) -> a
     }
 }
 
-fn result(questionnaire: &Questionnaire, interview: &Interview) -> serde_json::Value {
-    serde_json::json!({
-        "questionnaire": {
-            "id": questionnaire.id(),
-            "version": questionnaire.version(),
-            "digest": questionnaire.digest(),
-        },
-        "outcome": interview.ending(),
-        "language": interview.language(),
-        "responses": interview.responses(questionnaire),
-    })
+/// What came of it, in the words of a call's result.
+#[derive(Debug, serde::Serialize)]
+struct Rehearsed {
+    questionnaire: Pinned,
+    outcome: Option<Outcome>,
+    language: String,
+    responses: Vec<Response>,
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Pinned {
+    id: String,
+    version: String,
+    digest: Digest,
+}
+
+fn result(questionnaire: &Questionnaire, interview: &Interview) -> Rehearsed {
+    let (id, version) = (questionnaire.id().to_owned(), questionnaire.version().to_owned());
+    Rehearsed {
+        questionnaire: Pinned { id, version, digest: questionnaire.digest() },
+        outcome: interview.ending(),
+        language: interview.language().to_owned(),
+        responses: interview.responses(questionnaire),
+    }
 }

@@ -204,8 +204,9 @@ impl<'q> Rehearsal<'q> {
     }
 
     fn say(&mut self, item: &str, prompt: &Prompt, outcome: Option<Outcome>) {
-        let ending = outcome.map(|outcome| format!("[{}]", outcome.as_str())).unwrap_or_default();
-        let line = format!("{item:NAME_WIDTH$} {} {ending}", prompt.text());
-        self.lines.push(line.trim_end().to_owned());
+        let text = Some(prompt.text()).filter(|text| !text.is_empty());
+        let ending = outcome.map(|outcome| format!("[{}]", outcome.as_str()));
+        let words: Vec<String> = text.into_iter().chain(ending).collect();
+        self.lines.push(format!("{item:NAME_WIDTH$} {}", words.join(" ")));
     }
 }

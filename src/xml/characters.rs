@@ -57,7 +57,9 @@ pub(super) fn explain(error: &Error) -> String {
     if matches!(error, Error::IllFormed(IllFormedError::UnclosedReference)) {
         return "a `&` stands alone; write it `&amp;`".to_owned();
     }
-    error.to_string().chars().take(160).collect()
+    let text = error.to_string();
+    let text = text.split_once("syntax error: ").map_or(text.as_str(), |(_, text)| text);
+    text.chars().take(160).collect()
 }
 
 fn short(name: &str) -> String {

@@ -62,7 +62,10 @@ impl Reading<'_> {
             && range.max_digits == range.min_digits
             && let Some(end) = range.end
         {
-            let what = format!("{end} is not needed: the number has always {} digits", range.max_digits);
+            let what = format!(
+                "{end} is not needed: no answer is longer or shorter than digits= {}",
+                range.max_digits
+            );
             let at = element.attribute("end").map_or(element.at, |attribute| attribute.at);
             self.findings.warning(at, what, "leave end= out".to_owned());
         }

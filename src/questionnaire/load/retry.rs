@@ -106,7 +106,7 @@ impl Reading<'_> {
         for (name, again) in [("no-input", retry.no_input_again), ("no-match", retry.no_match_again)] {
             let own = parent.elements().filter(|child| child.name == name).nth(usize::from(again));
             if let Some(element) = own {
-                let what = format!("this `{name}` is never said: the question is asked again {again} times");
+                let what = format!("this `{name}` is never said: {name}= is {again}");
                 self.findings.warning(element.at, what, format!("raise {name}= of its retry"));
             }
         }
