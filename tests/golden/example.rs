@@ -10,7 +10,7 @@ use baton::time::Timestamp;
 use baton::xml::Finding;
 
 /// A questionnaire of an example.
-pub struct Source {
+pub(crate) struct Source {
     text: String,
     directory: Option<std::path::PathBuf>,
     /// Characters that stand before the example's own in its first line.
@@ -19,7 +19,7 @@ pub struct Source {
 
 impl Source {
     /// A whole questionnaire, `questionnaire FILE`, or elements that stand in one.
-    pub fn read(block: &str) -> Self {
+    pub(crate) fn read(block: &str) -> Self {
         let first = block.trim_start();
         if let Some(file) = first.strip_prefix("questionnaire ") {
             let path = super::root().join(file.trim());
@@ -47,7 +47,7 @@ impl Source {
 }
 
 /// All findings, a line each.
-pub fn findings(source: &Source) -> String {
+pub(crate) fn findings(source: &Source) -> String {
     let findings = match source.load() {
         Ok((_, warnings)) => warnings,
         Err(findings) => findings,
@@ -64,7 +64,7 @@ pub fn findings(source: &Source) -> String {
 }
 
 /// Runs what the callee does in `script` (the lines that begin with `> `).
-pub fn conversation(source: &Source, script: &str, with_replies: bool) -> String {
+pub(crate) fn conversation(source: &Source, script: &str, with_replies: bool) -> String {
     let (questionnaire, _) = source.load().unwrap_or_else(|_| panic!("{}", findings(source)));
     let settings = script.lines().take_while(|line| line.starts_with("set "));
     let fields: BTreeMap<String, String> = settings

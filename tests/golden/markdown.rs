@@ -1,19 +1,19 @@
 //! The fenced blocks of a Markdown file.
 
 /// A fenced block.
-pub struct Block<'a> {
+pub(crate) struct Block<'a> {
     /// The word after the fence.
-    pub kind: &'a str,
+    pub(crate) kind: &'a str,
     /// Byte offset of `text` in the file.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// Line of its first line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What stands between the fences.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 /// All fenced blocks, in order.
-pub fn blocks(text: &str) -> Vec<Block<'_>> {
+pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut rest = text;
     while let Some((_, after)) = rest.split_once("```") {
