@@ -18,6 +18,8 @@ mod signalling;
 mod start;
 mod step;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -129,7 +131,10 @@ impl Call {
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
             Input::Received { message, from } => self.session.receive(now, &message, from, &mut self.mint),
-            Input::Key(event) => self.talk(now, assets, &mut turn, |talk, acts| talk.key(now, &event, acts)),
+            Input::Key(event) => {
+                let late_end = self.interview.late_term_char();
+                self.talk(now, assets, &mut turn, |talk, acts| talk.key(now, &event, late_end, acts));
+            }
             Input::PromptEnded { play } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.prompt_ended(now, play, acts));
             }
@@ -200,6 +205,9 @@ impl Call {
             Stage::Ended(verdict) => {
                 let verdict = *verdict;
                 self.give_out(verdict, assets, turn);
+                if self.session.is_over() {
+                    turn.outputs.push(Output::Forget);
+                }
             }
         }
     }

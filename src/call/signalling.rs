@@ -104,6 +104,7 @@ impl Call {
             }
             Some(body) => match sdp::answer(&local, &body) {
                 Ok((answer, negotiated)) => {
+                    local.refused.clone_from(&negotiated.refused);
                     self.local = local;
                     turn.outputs.push(talk.renegotiated(negotiated));
                     self.session.answer(now, Some(&answer), &mut self.mint);
@@ -117,6 +118,7 @@ impl Call {
     fn acked(&mut self, body: Option<Bytes>, turn: &mut Turn) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         if let Some(Ok(negotiated)) = body.map(|body| sdp::negotiate(&self.local, &body)) {
+            self.local.refused.clone_from(&negotiated.refused);
             turn.outputs.push(talk.renegotiated(negotiated));
         }
     }

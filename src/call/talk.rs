@@ -35,6 +35,8 @@ pub(super) struct Talk {
     last_event: Option<EventKey>,
     /// When it began: its evidence is found by this.
     last_pressed_at: Timestamp,
+    /// Keys that went down by then were pressed at a question that was not being heard.
+    listening_since: Timestamp,
     plays: u32,
     doing: Doing,
     /// A key that cut a statement short: it belongs to the next question.
@@ -95,6 +97,7 @@ impl Talk {
             until,
             last_event: None,
             last_pressed_at: anchor.t0,
+            listening_since: anchor.t0,
             plays: 0,
             doing: Doing::Nothing,
             carried: None,
@@ -169,10 +172,17 @@ impl Talk {
         }
     }
 
-    /// A key was pressed or released.
-    pub(super) fn key(&mut self, now: Timestamp, event: &KeyEvent, acts: &mut Vec<Act>) {
+    /// A key was pressed or released. `late_end` is the end key of the entry before, if that was complete
+    /// without it: who presses it now means that entry, and cuts nothing short.
+    pub(super) fn key(
+        &mut self,
+        now: Timestamp,
+        event: &KeyEvent,
+        late_end: Option<Key>,
+        acts: &mut Vec<Act>,
+    ) {
         match event.phase {
-            Phase::Pressed => self.pressed(now, event, acts),
+            Phase::Pressed => self.pressed(now, event, late_end, acts),
             Phase::Released { duration_ms } => self.released(event, duration_ms, acts),
         }
     }
@@ -209,23 +219,28 @@ impl Talk {
 
     /// The record was read back: the open instruction is carried out from its beginning, and an entry that
     /// was unfinished is discarded (a key pressed in the gap is lost, and a shortened number would be wrong).
+    /// So is a key that went down before now and is still held: its owner hears the question again.
     pub(super) fn restart(&mut self, now: Timestamp, instruction: Instruction, acts: &mut Vec<Act>) {
         self.doing = Doing::Nothing;
+        self.listening_since = now;
         self.follow(now, instruction, acts);
     }
 
-    fn pressed(&mut self, now: Timestamp, event: &KeyEvent, acts: &mut Vec<Act>) {
+    fn pressed(&mut self, now: Timestamp, event: &KeyEvent, late_end: Option<Key>, acts: &mut Vec<Act>) {
         if self.last_event == Some(event.key) {
             return;
         }
         self.last_event = Some(event.key);
         self.last_pressed_at = event.at;
+        if event.at <= self.listening_since {
+            return;
+        }
         acts.push(Act::Tell(Step::Key { digit: event.digit.as_char() }));
         let press = press(event);
         match &self.doing {
             Doing::Nothing | Doing::Parting { .. } => {}
             Doing::Saying { playing, barge_in } => {
-                if *barge_in {
+                if *barge_in && late_end != Some(press.key) {
                     acts.push(Act::StopPlay(playing.play));
                     self.doing = Doing::Nothing;
                     self.carried = Some(press);

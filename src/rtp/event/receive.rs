@@ -138,7 +138,9 @@ impl EventReceiver {
         }
         self.presses.push_back(press);
         if counted.is_none() {
-            self.tell(&press, Phase::Pressed, now);
+            // What was lost of its beginning, and what went by before we listened, counts as held.
+            let began = now - Duration::from_millis(press.duration_ms().into());
+            self.tell(&press, Phase::Pressed, began);
         }
         if event.end {
             self.release(now);

@@ -1,0 +1,152 @@
+//! Every way a call ends, as its result and its trace tell it.
+
+use std::time::Duration;
+
+use super::person::{Person, Phone, Reaction::*};
+use super::world::{Crash, World};
+use crate::call::EndedBy;
+use crate::interview::Status;
+use crate::outcome::Disposition;
+use crate::sdp::Codec;
+
+fn run(person: Person) -> World {
+    World::new(person, Crash::Never).run()
+}
+
+pub(super) fn willing() -> Person {
+    Person::picks_up().at("consent", &[Press("1")]).at("age", &[Press("42")]).at("well", &[Press("2")])
+}
+
+fn values(world: &World) -> Vec<(String, Option<String>)> {
+    let responses = &world.result().responses;
+    responses.iter().map(|r| (r.question.clone(), r.value.as_ref().map(ToString::to_string))).collect()
+}
+
+#[test]
+fn a_whole_interview_is_complete() {
+    let world = run(willing());
+    let result = world.result();
+    assert_eq!((result.disposition, result.aapor.as_str()), (Disposition::Complete, "1.1"));
+    assert_eq!((result.sip_status, result.cause, result.ended_by), (Some(200), None, EndedBy::Caller));
+    let replies = [("consent", "yes"), ("age", "42"), ("well", "no")];
+    assert_eq!(values(&world), replies.map(|(q, v)| (q.to_owned(), Some(v.to_owned()))));
+    let age = &result.responses[1];
+    assert_eq!(age.digits.iter().map(|press| press.key.as_char()).collect::<String>(), "42");
+    assert!(age.digits.iter().all(|press| press.duration_ms == Some(100)), "{:?}", age.digits);
+    assert!(result.started_at < result.ringing_at.unwrap());
+    assert!(result.ringing_at < result.answered_at && result.answered_at.unwrap() < result.ended_at);
+    assert_eq!(world.sent_in_order, ["INVITE", "ACK", "BYE"]);
+}
+
+#[test]
+fn a_third_digit_that_cannot_come_is_not_waited_for() {
+    let world = run(willing().at("age", &[Press("18")]));
+    let age = &world.result().responses[1];
+    let waited = age.at.unwrap().since(age.digits[1].at);
+    assert_eq!(waited, Duration::ZERO, "no age above 110 begins with 18");
+}
+
+#[test]
+fn who_is_too_young_is_ineligible_and_later_questions_are_not_reached() {
+    let world = run(willing().at("age", &[Press("7#")]));
+    assert_eq!(world.result().disposition, Disposition::Ineligible);
+    assert_ne!(world.result().responses[2].status, Status::Answered);
+}
+
+#[test]
+fn a_wrong_key_is_asked_again_and_counted() {
+    let world = run(willing().at("consent", &[Press("5"), Silent, Press("1")]));
+    let consent = &world.result().responses[0];
+    assert_eq!((consent.no_match, consent.no_input, consent.status), (1, 1, Status::Answered));
+    assert_eq!(world.result().disposition, Disposition::Complete);
+}
+
+#[test]
+fn who_stays_silent_is_a_break_off() {
+    let world = run(Person::picks_up());
+    assert_eq!(world.result().disposition, Disposition::BreakOff);
+    assert_eq!(world.result().ended_by, EndedBy::Caller);
+    assert_eq!(world.sent_in_order.last().map(String::as_str), Some("BYE"));
+}
+
+#[test]
+fn the_opt_out_key_is_a_refusal() {
+    let world = run(willing().at("consent", &[Interrupt("9")]));
+    assert_eq!((world.result().disposition, world.result().aapor.as_str()), (Disposition::Refusal, "2.11"));
+}
+
+#[test]
+fn who_hangs_up_in_the_middle_breaks_off_and_keeps_what_was_said() {
+    let world = run(willing().at("age", &[HangUp]));
+    let result = world.result();
+    assert_eq!((result.disposition, result.ended_by), (Disposition::BreakOff, EndedBy::Callee));
+    assert_eq!(result.responses[0].status, Status::Answered);
+    assert_eq!(result.responses[1].status, Status::NotReached);
+    assert_eq!(world.sent_in_order, ["INVITE", "ACK", "200"]);
+}
+
+#[test]
+fn refusals_on_the_wire_say_what_they_are() {
+    for (status, disposition) in [
+        (486, Disposition::Busy),
+        (404, Disposition::NonWorking),
+        (480, Disposition::NoAnswer),
+        (603, Disposition::Refusal),
+        (503, Disposition::TrunkFault),
+    ] {
+        let world = run(Person::new(Phone::Refuses(status)));
+        assert_eq!(world.result().disposition, disposition);
+        assert_eq!(world.result().sip_status, Some(status));
+        assert_eq!(world.sent_in_order, ["INVITE", "ACK"]);
+    }
+}
+
+#[test]
+fn a_phone_that_only_rings_is_cancelled() {
+    let world = run(Person::new(Phone::Rings));
+    assert_eq!((world.result().disposition, world.result().sip_status), (Disposition::NoAnswer, Some(487)));
+    assert_eq!(world.sent_in_order, ["INVITE", "CANCEL", "ACK"]);
+    assert!(world.result().answered_at.is_none());
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_hung_up() {
+    let rung = Duration::from_millis(20_005);
+    let world = run(Person::new(Phone::PickedUp(rung)));
+    assert_eq!(world.result().disposition, Disposition::NoAnswer);
+    assert_eq!(world.sent_in_order, ["INVITE", "CANCEL", "ACK", "BYE"]);
+}
+
+#[test]
+fn a_dead_trunk_is_a_trunk_fault() {
+    let world = run(Person::new(Phone::Dead));
+    let result = world.result();
+    assert_eq!((result.disposition, result.sip_status), (Disposition::TrunkFault, None));
+    assert_eq!(result.ended_by, EndedBy::Fault);
+    assert_eq!(world.sent_in_order, ["INVITE"]);
+}
+
+#[test]
+fn an_operator_stops_a_ringing_and_a_talking_call() {
+    let ringing = World::new(willing(), Crash::Never).stopped_after(Duration::from_millis(500)).run();
+    assert_eq!(ringing.result().disposition, Disposition::NotAttempted);
+    assert_eq!(ringing.sent_in_order, ["INVITE", "CANCEL", "ACK"]);
+    let talking = World::new(willing(), Crash::Never).stopped_after(Duration::from_secs(2)).run();
+    assert_eq!(talking.result().disposition, Disposition::BreakOff);
+    assert_eq!(talking.sent_in_order, ["INVITE", "ACK", "BYE"]);
+}
+
+#[test]
+fn a_reinvite_changes_the_codec_and_the_interview_goes_on() {
+    let mut person = willing();
+    person.reinvites_at = Some("age");
+    let world = run(person);
+    assert_eq!(world.result().disposition, Disposition::Complete);
+    assert_eq!(world.codecs, [Codec::Pcmu, Codec::Pcma]);
+}
+
+#[test]
+fn a_key_that_cuts_a_statement_short_answers_the_next_question() {
+    let world = run(willing());
+    assert!(world.said.iter().any(|line| line.starts_with("says hello")), "{:?}", world.said);
+}

@@ -1,0 +1,72 @@
+//! The person on the phone: what they do when they are rung, and when they are asked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::sip::StatusCode;
+
+/// What the phone does with the INVITE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phone {
+    /// Says nothing at all.
+    Dead,
+    /// Refuses.
+    Refuses(u16),
+    /// Rings and is never picked up.
+    Rings,
+    /// Rings, and is picked up after this long.
+    PickedUp(Duration),
+}
+
+impl Phone {
+    pub(super) fn refusal(self) -> Option<StatusCode> {
+        match self {
+            Self::Refuses(status) => StatusCode::new(status).ok(),
+            Self::Dead | Self::Rings | Self::PickedUp(_) => None,
+        }
+    }
+}
+
+/// What a person does when a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// Presses these keys, after the prompt.
+    Press(&'static str),
+    /// Presses these keys while the prompt still plays.
+    Interrupt(&'static str),
+    /// Stays silent.
+    Silent,
+    /// Hangs up.
+    HangUp,
+}
+
+/// A person: what to do at each asking of each question; the last entry holds for all later ones.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) phone: Phone,
+    pub(super) reactions: BTreeMap<&'static str, Vec<Reaction>>,
+    /// Offers another codec order at this question, before pressing anything.
+    pub(super) reinvites_at: Option<&'static str>,
+}
+
+impl Person {
+    pub(super) fn new(phone: Phone) -> Self {
+        Self { phone, reactions: BTreeMap::new(), reinvites_at: None }
+    }
+
+    /// A person who picks up after a second.
+    pub(super) fn picks_up() -> Self {
+        Self::new(Phone::PickedUp(Duration::from_secs(1)))
+    }
+
+    pub(super) fn at(mut self, question: &'static str, reactions: &[Reaction]) -> Self {
+        self.reactions.insert(question, reactions.to_vec());
+        self
+    }
+
+    /// What they do when this question was asked and went wrong `failed` times before.
+    pub(super) fn reaction(&self, question: &str, failed: usize) -> Reaction {
+        let reactions = self.reactions.get(question).map(Vec::as_slice).unwrap_or_default();
+        reactions.get(failed).or(reactions.last()).copied().unwrap_or(Reaction::Silent)
+    }
+}

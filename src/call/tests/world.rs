@@ -1,0 +1,409 @@
+//! One call, one phone, one wire, one clock; and a process that can die after any input.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::super::{Call, CallResult, Input, MediaPlan, Output, PlayId, Start, Step};
+use super::person::{Person, Phone, Reaction};
+use crate::call::Assets;
+use crate::id::{AttemptId, CallId, Epoch, Mint};
+use crate::rtp::{Digit, EventKey, KeyEvent, Phase, Ssrc};
+use crate::sdp::{self, Codec, LocalMedia, Origin};
+use crate::sip::incoming::{self, Incoming};
+use crate::sip::session::Event;
+use crate::sip::{self, Message, NameAddr, StatusCode, Uri, stray};
+use crate::time::Timestamp;
+
+const WIRE: Duration = Duration::from_millis(10);
+const PROMPT: Duration = Duration::from_millis(400);
+const REACTION: Duration = Duration::from_millis(300);
+/// No call of these tests lasts longer.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// When the process dies, counted in inputs, and what it had done by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crash {
+    Never,
+    /// Everything was carried out.
+    After(usize),
+    /// The save was durable, and nothing behind it left.
+    Saved(usize),
+    /// Not even the save was durable: as if the input had never come.
+    Unsaved(usize),
+}
+
+/// What can happen next.
+#[derive(Clone, Debug)]
+enum Happening {
+    AtCall(Bytes),
+    AtPhone(Bytes),
+    PromptEnds(PlayId),
+    Presses(Digit, EventKey),
+    Releases(Digit, EventKey),
+    HangsUp,
+    Reinvites,
+    PicksUp,
+    Operator,
+}
+
+pub(super) struct World {
+    pub(super) now: Timestamp,
+    assets: Assets,
+    person: Person,
+    call: Call,
+    saved: Vec<u8>,
+    crash: Crash,
+    pub(super) inputs: usize,
+    phone: Option<Incoming>,
+    phone_mint: Mint,
+    agenda: BTreeMap<(Timestamp, u64), Happening>,
+    scheduled: u64,
+    open: Option<String>,
+    held: Option<(Timestamp, Digit, EventKey)>,
+    keys: u32,
+    reinvited: bool,
+    media: Option<MediaPlan>,
+    pub(super) results: Vec<CallResult>,
+    pub(super) forgotten: bool,
+    pub(super) said: Vec<String>,
+    /// What the call sent, by (start line, CSeq, branch).
+    pub(super) sent: BTreeMap<String, Bytes>,
+    pub(super) sent_in_order: Vec<String>,
+    pub(super) codecs: Vec<Codec>,
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn local(port: u16, codecs: &[Codec]) -> LocalMedia {
+    let origin = Origin { session_id: 77, version: 1, address: address(0).ip() };
+    LocalMedia { codecs: codecs.to_vec(), ..LocalMedia::new(origin, address(0).ip(), port) }
+}
+
+fn start(questionnaire: crate::id::Digest) -> Start {
+    let mut mint = Mint::seeded(5);
+    Start {
+        call_id: CallId::mint(&mut mint),
+        attempt_id: AttemptId::mint(&mut mint),
+        case_id: None,
+        epoch: Epoch(1),
+        seed: [9; 32],
+        to: "100".into(),
+        trunk: "test".into(),
+        target: Uri::sip_at(Some("100"), address(5080)),
+        from: NameAddr::new(Uri::sip_at(Some("survey"), address(5060))),
+        destination: address(5080),
+        sent_by: address(5060),
+        local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
+        ring_timeout: Duration::from_secs(20),
+        longest: Duration::from_secs(200),
+        user_agent: "Baton".into(),
+        questionnaire,
+        fields: BTreeMap::new(),
+    }
+}
+
+impl World {
+    pub(super) fn new(person: Person, crash: Crash) -> Self {
+        let (assets, digest) = super::assets();
+        let now = Timestamp::from_millis(1_795_416_217_000);
+        let call = Call::new(now, start(digest), &assets).unwrap();
+        let mut world = Self {
+            now,
+            assets,
+            person,
+            saved: Vec::new(),
+            call,
+            crash,
+            inputs: 0,
+            phone: None,
+            phone_mint: Mint::seeded(6),
+            agenda: BTreeMap::new(),
+            scheduled: 0,
+            open: None,
+            held: None,
+            keys: 0,
+            reinvited: false,
+            media: None,
+            results: Vec::new(),
+            forgotten: false,
+            said: Vec::new(),
+            sent: BTreeMap::new(),
+            sent_in_order: Vec::new(),
+            codecs: Vec::new(),
+        };
+        world.feed(Input::Started);
+        world
+    }
+
+    /// The operator stops the call after this long.
+    pub(super) fn stopped_after(mut self, after: Duration) -> Self {
+        self.plan(after, Happening::Operator);
+        self
+    }
+
+    /// Lives until the call is forgotten.
+    pub(super) fn run(mut self) -> Self {
+        let end = self.now + LONGEST;
+        while !self.forgotten {
+            let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let phone = self.phone.as_ref().and_then(Incoming::poll_timeout);
+            let due = Timestamp::earliest(next, Timestamp::earliest(self.call.poll_timeout(), phone))
+                .unwrap_or_else(|| panic!("the call hangs: {:?}", self.said));
+            assert!(due <= end, "the call does not end: {:?}", self.said);
+            self.now = self.now.max(due);
+            if next == Some(due) {
+                let (_, happening) = self.agenda.pop_first().unwrap();
+                self.happen(happening);
+            } else if phone == Some(due) {
+                self.phone.as_mut().unwrap().timeout(self.now, &mut self.phone_mint);
+                self.follow_phone();
+            } else {
+                self.feed(Input::TimedOut);
+            }
+        }
+        self
+    }
+
+    pub(super) fn result(&self) -> &CallResult {
+        let first = self.results.first().expect("an outcome");
+        assert!(self.results.iter().all(|result| result == first), "one outcome: {:?}", self.results);
+        first
+    }
+
+    fn plan(&mut self, after: Duration, happening: Happening) {
+        self.scheduled += 1;
+        self.agenda.insert((self.now + after, self.scheduled), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::AtCall(bytes) => {
+                let message = Arc::new(sip::parse(bytes).unwrap());
+                assert_eq!(stray::owner(&message), Some(self.call.id()));
+                self.feed(Input::Received { message, from: address(5080) });
+            }
+            Happening::AtPhone(bytes) => self.at_phone(bytes),
+            Happening::PromptEnds(play) => self.feed(Input::PromptEnded { play }),
+            Happening::Presses(digit, key) => {
+                self.held = Some((self.now, digit, key));
+                self.key(self.now, digit, key, Phase::Pressed);
+            }
+            Happening::Releases(digit, key) => {
+                self.held = None;
+                self.key(self.now, digit, key, Phase::Released { duration_ms: 100 });
+            }
+            Happening::HangsUp => {
+                self.phone.as_mut().unwrap().bye(self.now, None, &mut self.phone_mint);
+                self.follow_phone();
+            }
+            Happening::Reinvites => {
+                let mut media = local(30_000, &[Codec::Pcma, Codec::Pcmu]);
+                media.origin.version = 2;
+                let offer = sdp::offer(&media);
+                self.phone.as_mut().unwrap().reinvite(self.now, Some(&offer), &mut self.phone_mint);
+                self.follow_phone();
+            }
+            Happening::PicksUp => {
+                let answer = sdp::offer(&local(30_000, &[Codec::Pcmu]));
+                self.phone.as_mut().unwrap().accept(self.now, Some(&answer), &mut self.phone_mint);
+                self.follow_phone();
+            }
+            Happening::Operator => self.feed(Input::HangUpAsked),
+        }
+    }
+
+    fn key(&mut self, at: Timestamp, digit: Digit, key: EventKey, phase: Phase) {
+        self.feed(Input::Key(KeyEvent { key, digit, phase, at }));
+    }
+
+    fn at_phone(&mut self, bytes: Bytes) {
+        if self.person.phone == Phone::Dead {
+            return;
+        }
+        let message = sip::parse(bytes).unwrap();
+        if let Some(phone) = &mut self.phone {
+            phone.receive(self.now, &message, address(5060), &mut self.phone_mint);
+            return self.follow_phone();
+        }
+        let Message::Request(request) = &message else { panic!("a response to nothing") };
+        let parameters = incoming::Parameters {
+            id: CallId::mint(&mut self.phone_mint),
+            sent_by: address(5080),
+            contact: Uri::sip_at(Some("100"), address(5080)),
+            user_agent: "Phone".into(),
+        };
+        let mut phone =
+            Incoming::new(self.now, request, address(5060), parameters, &mut self.phone_mint).unwrap();
+        match self.person.phone {
+            Phone::Dead => {}
+            Phone::Refuses(_) => {
+                let status = self.person.phone.refusal().unwrap();
+                phone.refuse(self.now, status, Vec::new(), &mut self.phone_mint);
+            }
+            Phone::Rings => phone.ring(self.now, StatusCode::RINGING, None, &mut self.phone_mint),
+            Phone::PickedUp(after) => {
+                phone.ring(self.now, StatusCode::RINGING, None, &mut self.phone_mint);
+                self.plan(after, Happening::PicksUp);
+            }
+        }
+        self.phone = Some(phone);
+        self.follow_phone();
+    }
+
+    fn follow_phone(&mut self) {
+        while let Some(event) = self.phone.as_mut().and_then(Incoming::poll_event) {
+            if let Event::Transmit(transmit) = event {
+                self.plan(WIRE, Happening::AtCall(transmit.bytes));
+            }
+        }
+    }
+
+    /// Gives the call an input; then the process may die.
+    fn feed(&mut self, input: Input) {
+        self.inputs += 1;
+        self.call.handle(self.now, input, &self.assets);
+        let outputs: VecDeque<Output> = std::iter::from_fn(|| self.call.poll_output()).collect();
+        let repeats = outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
+        assert!(repeats || matches!(outputs.front(), Some(Output::Save(_))), "save before send: {outputs:?}");
+        let inputs = self.inputs;
+        match self.crash {
+            Crash::Unsaved(at) if at == inputs && !self.saved.is_empty() => self.restart(),
+            Crash::Saved(at) if at == inputs => {
+                outputs.into_iter().take(1).for_each(|output| self.carry_out(output));
+                self.restart();
+            }
+            Crash::After(at) if at == inputs => {
+                outputs.into_iter().for_each(|output| self.carry_out(output));
+                self.restart();
+            }
+            Crash::Never | Crash::After(_) | Crash::Saved(_) | Crash::Unsaved(_) => {
+                outputs.into_iter().for_each(|output| self.carry_out(output));
+            }
+        }
+    }
+
+    /// The process died and another one read the journal. Soft state is gone: what was played stopped, and
+    /// a key that is still held
+    /// looks new to the new receiver, which can tell from its duration when it went down.
+    fn restart(&mut self) {
+        if self.forgotten {
+            return;
+        }
+        self.call = Call::restore(&self.saved).unwrap();
+        self.stop_listening();
+        self.agenda.retain(|_, happening| !matches!(happening, Happening::PromptEnds(_)));
+        self.feed(Input::Restored);
+        if let Some((at, digit, key)) = self.held {
+            self.key(at, digit, key, Phase::Pressed);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Save(record) => {
+                assert!(record.bytes.len() < 8_192, "{} bytes", record.bytes.len());
+                let restored = Call::restore(&record.bytes).unwrap();
+                assert_eq!(restored.record(), record, "a record reads back as it was");
+                self.saved = record.bytes;
+            }
+            Output::Send(transmit) => {
+                self.note_sent(&transmit.bytes);
+                self.plan(WIRE, Happening::AtPhone(transmit.bytes));
+            }
+            Output::OpenMedia(plan) => {
+                if let Some(before) = &self.media {
+                    assert_eq!(before.anchor, plan.anchor, "one stream");
+                }
+                self.codecs.push(plan.negotiated.codec);
+                self.media = Some(*plan);
+            }
+            Output::Play(play) => {
+                self.plan(PROMPT, Happening::PromptEnds(play.play));
+                self.listen();
+            }
+            Output::StopPlay(play) => self
+                .agenda
+                .retain(|_, happening| !matches!(happening, Happening::PromptEnds(p) if *p == play)),
+            Output::CloseMedia => self.stop_listening(),
+            Output::Tell(step) => self.told(&step),
+            Output::Ended(result) => self.results.push(*result),
+            Output::Forget => self.forgotten = true,
+        }
+    }
+
+    fn told(&mut self, step: &Step) {
+        self.open = match step {
+            Step::Asked { item, .. } => Some(item.clone()),
+            Step::Said { .. } => None,
+            Step::Dialling { .. }
+            | Step::Progress { .. }
+            | Step::Answered { .. }
+            | Step::Key { .. }
+            | Step::Entered { .. }
+            | Step::Silent { .. }
+            | Step::Ended { .. } => self.open.take(),
+        };
+        self.said.push(step.to_string());
+    }
+
+    /// What was heard before a restart and not yet answered is answered when it is heard again.
+    fn stop_listening(&mut self) {
+        self.agenda.retain(|_, happening| {
+            !matches!(happening, Happening::Presses(..) | Happening::HangsUp | Happening::Reinvites)
+        });
+    }
+
+    /// A prompt begins: the person decides what to do about it.
+    fn listen(&mut self) {
+        self.stop_listening();
+        let Some(item) = self.open.clone() else { return };
+        let responses = self.call.interview.responses(
+            self.assets.questionnaire(self.call.subject.questionnaire).expect("the questionnaire"),
+        );
+        let failed = responses.iter().find(|r| r.question == item).map_or(0, |r| r.no_input + r.no_match);
+        if self.person.reinvites_at == Some(item.as_str()) && !self.reinvited {
+            self.plan(Duration::from_millis(100), Happening::Reinvites);
+            self.reinvited = true;
+        }
+        match self.person.reaction(&item, usize::try_from(failed).unwrap()) {
+            Reaction::Press(keys) => self.press(PROMPT + REACTION, keys),
+            Reaction::Interrupt(keys) => self.press(PROMPT / 2, keys),
+            Reaction::Silent => {}
+            Reaction::HangUp => self.plan(PROMPT / 2, Happening::HangsUp),
+        }
+    }
+
+    fn press(&mut self, mut after: Duration, keys: &str) {
+        for digit in keys.chars().filter_map(Digit::from_char) {
+            self.keys += 1;
+            let key = EventKey { ssrc: Ssrc(4), timestamp: self.keys * 8_000, again: 0 };
+            self.plan(after, Happening::Presses(digit, key));
+            self.plan(after + Duration::from_millis(100), Happening::Releases(digit, key));
+            after += Duration::from_millis(250);
+        }
+    }
+
+    /// No (start line, CSeq, branch) may ever have two bodies.
+    fn note_sent(&mut self, bytes: &Bytes) {
+        let message = sip::parse(bytes.clone()).expect("we send what we can read");
+        let headers = message.headers();
+        let cseq = headers.cseq().expect("a CSeq");
+        let branch = headers.via().expect("a Via").branch().expect("a branch").to_string();
+        let what = match &message {
+            Message::Request(request) => request.method().to_string(),
+            Message::Response(response) => response.status().as_u16().to_string(),
+        };
+        let name = format!("{what} {} {} {branch}", cseq.number, cseq.method);
+        let before = self.sent.insert(name.clone(), bytes.clone());
+        match before {
+            Some(before) => assert_eq!(before, bytes, "two bodies for {name}"),
+            None => self.sent_in_order.push(what),
+        }
+    }
+}
