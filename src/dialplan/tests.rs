@@ -1,0 +1,1 @@
+//! A dialplan as its author and its callers see it.
