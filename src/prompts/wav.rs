@@ -191,3 +191,6 @@ fn to_f32(sample: i32) -> f32 {
     let [low0, low1, high0, high1] = sample.to_le_bytes();
     f32::from(i16::from_le_bytes([high0, high1])) * 65_536.0 + f32::from(u16::from_le_bytes([low0, low1]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,173 @@
 //! Settings as a person writes them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::sdp::Codec;
+
+fn wrong(text: &str) -> String {
+    Settings::parse("baton.toml", text).unwrap_err().to_string()
+}
+
+#[test]
+fn without_a_file_one_address_can_be_called() {
+    let settings = Settings::parse("empty.toml", "").unwrap();
+    assert_eq!(settings, Settings::default());
+    assert_eq!((settings.media.ports.first, settings.media.ports.last), (16_384, 32_767));
+    assert_eq!(settings.media.ports.pairs(), 8_192);
+    assert!(settings.sip.user_agent.starts_with("baton/"));
+    let trunk = Trunk::direct("192.0.2.1:5060".parse().unwrap());
+    assert_eq!((trunk.codecs, trunk.ring_timeout), (vec![Codec::Pcmu, Codec::Pcma], Duration::from_secs(35)));
+}
+
+#[test]
+fn the_example_holds_every_setting_and_loads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/baton.toml");
+    let settings = Settings::load(&path).unwrap();
+    assert_eq!(settings.default_trunk.as_deref(), Some("mno_a"));
+    assert_eq!(settings.trunks["mno_b"].codecs, [Codec::Pcma]);
+    assert_eq!(settings.trunks["mno_a"].ring_timeout, Duration::from_secs(40));
+    assert!(settings.dialplan.unwrap().ends_with("docs/../dialplans/kenya.xml"));
+    assert!(settings.journal.dir.unwrap().is_absolute());
+    assert_eq!(settings.speech.voices["sw"], "sw");
+    // Every key that this program knows stands in it, at least as a comment.
+    let text = std::fs::read_to_string(&path).unwrap();
+    for key in [
+        "listen",
+        "user_agent",
+        "address",
+        "ports",
+        "from",
+        "caller_id",
+        "codecs",
+        "ring_timeout",
+        "default_trunk",
+        "dialplan",
+        "dir",
+        "segment",
+        "command",
+        "voices",
+        "timeout",
+        "cache",
+        "cache_size",
+        "calls",
+        "prompt",
+        "prompt_file",
+        "prompts",
+    ] {
+        let stands = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} ="));
+        assert!(
+            text.lines().any(stands) || text.contains(&format!(".{key}]")),
+            "docs/baton.toml lacks {key}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_where_it_stands_with_what_was_meant() {
+    assert_eq!(
+        wrong(
+            "[sip]\nlisten = \"0.0.0.0:5060\"\n\n[trunks.a]\naddress = \"192.0.2.1\"\nring_timout = \"35s\"\n"
+        ),
+        "baton.toml:6:1: error: there is no setting `ring_timout` here (did you mean `ring_timeout`?)"
+    );
+    assert_eq!(
+        wrong("[meida]\n"),
+        "baton.toml:1:2: error: there is no setting `meida` here (did you mean `media`?)"
+    );
+    let told = wrong("[journal]\nfsync = false\n");
+    assert_eq!(told, "baton.toml:2:1: error: there is no setting `fsync` here (known here: dir, segment)");
+}
+
+#[test]
+fn units_are_asked_for_and_bounds_are_told() {
+    for (text, told) in [
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nring_timeout = 35",
+            "3:16: error: 35 has no unit (write it as \"35s\")",
+        ),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nring_timeout = \"35\"",
+            "3:16: error: \"35\" is no duration (such as \"35s\")",
+        ),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nring_timeout = \"1h\"",
+            "\"1h\" is out of bounds (from 1s to 3m)",
+        ),
+        ("[limits]\nprompt_file = 5000000", "2:15: error: 5000000 has no unit (write it as \"64MiB\")"),
+        ("[limits]\nprompts = \"5 cows\"", "\"5 cows\" is no size"),
+        ("[limits]\nprompts = \"0MB\"", "\"0MB\" is no size"),
+        ("[journal]\nsegment = \"3kB\"", "the size of a journal file is out of bounds (from 1MiB to 1GiB)"),
+        ("[limits]\ncalls = 0", "2:9: error: 0 is no number of calls (from 1 to 100000)"),
+        ("[media]\nports = \"16385-32767\"", "is no range of RTP ports"),
+        ("[media]\nports = \"20000\"", "is no range of RTP ports"),
+    ] {
+        let error = wrong(text);
+        assert!(error.contains(told), "{error}\ndoes not say\n{told}");
+    }
+    let settings = Settings::parse("", "[limits]\nprompt = \"1m 30s\"\nprompts = \"2 GiB\"").unwrap();
+    assert_eq!(settings.limits.prompt, Duration::from_secs(90));
+    assert_eq!(settings.limits.prompts, 2 << 30);
+}
+
+#[test]
+fn a_trunk_is_an_address_that_can_be_called() {
+    let settings = Settings::parse("", "[trunks.a]\naddress = \"192.0.2.1\"").unwrap();
+    assert_eq!(settings.trunks["a"], Trunk::direct("192.0.2.1:5060".parse().unwrap()));
+    assert_eq!(settings.default_trunk.as_deref(), Some("a"), "the only trunk is the default one");
+    for (text, told) in [
+        ("[trunks.a]\n", "1:1: error: missing field `address`"),
+        ("[trunks.a]\naddress = \"sip.example.org\"", "2:11: error: \"sip.example.org\" is no IP address"),
+        ("[trunks.a]\naddress = \"[2001:db8::1]:5060\"", "only IPv4 is spoken yet"),
+        ("[trunks.a]\naddress = \"0.0.0.0:5060\"", "no request can be sent"),
+        ("[trunks.\"a b\"]\naddress = \"192.0.2.1\"", "1:9: error: `a b` is no name for a trunk"),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\ncodecs = [\"PCMU\", \"G729\"]",
+            "`G729` is no codec of ours (PCMU, PCMA)",
+        ),
+        ("[trunks.a]\naddress = \"192.0.2.1\"\ncodecs = []", "a call needs a codec"),
+        ("[trunks.a]\naddress = \"192.0.2.1\"\nfrom = \"sip:a@b\\r\\nTo: x\"", "cannot stand in a header"),
+        ("[trunks.a]\naddress = \"192.0.2.1\"\nfrom = \"0712345678\"", "is no SIP address"),
+        ("[trunks.a]\naddress = \"192.0.2.1\"\ncaller_id = \"private\"", "is no number"),
+    ] {
+        let error = wrong(text);
+        assert!(error.contains(told), "{error}\ndoes not say\n{told}");
+    }
+}
+
+#[test]
+fn the_default_trunk_must_be_there() {
+    let two = "[trunks.mno_a]\naddress = \"192.0.2.1\"\n[trunks.mno_b]\naddress = \"192.0.2.2\"\n";
+    assert_eq!(Settings::parse("", two).unwrap().default_trunk, None);
+    assert_eq!(
+        wrong(&format!("default_trunk = \"mno-a\"\n{two}")),
+        "baton.toml:1:17: error: `default_trunk` names `mno-a`, and there is no such trunk (did you mean `mno_a`?)"
+    );
+}
+
+#[test]
+fn a_broken_file_is_told_with_its_place() {
+    let told = wrong("[sip]\nlisten = \n");
+    assert!(told.starts_with("baton.toml:2:"), "{told}");
+    assert!(!told.contains('\n'), "{told}");
+    let told = wrong("[sip]\nlisten = \"5060\"\n");
+    assert_eq!(
+        told,
+        "baton.toml:2:10: error: \"5060\" is no address with a port (such as \"0.0.0.0:5060\" or \"192.0.2.10:5060\")"
+    );
+    let told = wrong("[speech]\ncommand = [\"flite\", \"-o\", \"/dev/stdout\"]\n");
+    assert!(told.contains("2:11: error: the command never gets the text"), "{told}");
+    let error = Settings::load(Path::new("/nonexistent/baton.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the settings /nonexistent/baton.toml: "), "{error}");
+}
+
+#[test]
+fn paths_are_taken_from_the_directory_of_the_file() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("baton.toml");
+    std::fs::write(&path, "dialplan = \"plan.xml\"\n[journal]\ndir = \"/var/lib/baton\"\n").unwrap();
+    let settings = Settings::load(&path).unwrap();
+    assert_eq!(settings.dialplan, Some(dir.path().join("plan.xml")));
+    assert_eq!(settings.journal.dir, Some("/var/lib/baton".into()));
+}

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::error::MEND;
 use crate::sdp::Codec;
+use crate::sip::{NameAddr, Uri};
 
 /// A mistake: what is wrong, and what to write.
 fn wrong<E: serde::de::Error>(what: impl fmt::Display, mend: impl fmt::Display) -> E {
@@ -184,7 +185,13 @@ pub(super) fn header_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 
 /// The `From` of a trunk.
 pub(super) fn from_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    header_text(deserializer).map(Some)
+    let text = header_text(deserializer)?;
+    let mend = "such as \"sip:+254200000101@example.org\" or \"Survey <sip:survey@example.org>\"";
+    match text.parse::<NameAddr>() {
+        Ok(NameAddr { uri: Uri::Sip(_), params, .. }) if params.get("tag").is_none() => Ok(Some(text)),
+        Ok(_) => Err(wrong(format_args!("\"{text}\" is no SIP address without a tag"), mend)),
+        Err(error) => Err(wrong(format_args!("\"{text}\" is no SIP address: {error}"), mend)),
+    }
 }
 
 /// A number that is shown to who is called.

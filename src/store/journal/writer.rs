@@ -31,6 +31,9 @@ const KEPT_SEALED: usize = 1;
 /// Bytes that one commit carries over besides what it was given, at least.
 const CARRY_BYTES: usize = 256 * 1024;
 
+/// Commits without carrying after one that failed with it.
+const RESTED_COMMITS: u32 = 64;
+
 /// What lanes send to the thread.
 pub(super) enum Message {
     Append(Pending),
@@ -61,6 +64,8 @@ pub(super) struct Writer {
     pub(super) lock: File,
     active: Option<Segment>,
     last_number: u64,
+    /// Commits until records are carried over again.
+    rest: u32,
     buffer: Vec<u8>,
     placed: Vec<(Head, usize)>,
 }
@@ -75,7 +80,7 @@ impl Writer {
     ) -> Self {
         let last_number = index.newest();
         let (active, buffer, placed) = (None, Vec::new(), Vec::new());
-        Self { dir, limits, index, counters, lock, active, last_number, buffer, placed }
+        Self { dir, limits, index, counters, lock, active, last_number, rest: 0, buffer, placed }
     }
 
     /// Writes until the journal is closed or nobody can send any more.
@@ -125,22 +130,44 @@ impl Writer {
         }
     }
 
-    /// Makes the batches durable, all or none.
+    /// Makes the batches durable, all or none. What is carried over besides never makes them fail: on a disk
+    /// that is nearly full they may fit alone.
     fn commit(&mut self, waiting: &[Pending]) -> Result<(), WriteError> {
-        self.buffer.clear();
-        self.placed.clear();
-        let given = waiting.iter().map(|pending| pending.batch().bytes.len()).sum();
+        let given: usize = waiting.iter().map(|pending| pending.batch().bytes.len()).sum();
         if given == 0 {
             return Ok(()); // empty batches wait for nothing
         }
-        self.carry(given);
-        for pending in waiting {
-            let batch = pending.batch();
+        self.buffer.clear();
+        self.placed.clear();
+        self.rest = self.rest.saturating_sub(1);
+        if self.rest == 0 {
+            self.carry(given);
+        }
+        let carried = self.buffer.len();
+        self.add(waiting);
+        let written = self.write();
+        if carried == 0 || written.is_ok() {
+            return written;
+        }
+        self.rest = RESTED_COMMITS;
+        self.buffer.clear();
+        self.placed.clear();
+        self.add(waiting);
+        self.write()
+    }
+
+    /// Adds the batches to the write.
+    fn add(&mut self, waiting: &[Pending]) {
+        for batch in waiting.iter().map(Pending::batch) {
             self.buffer.extend_from_slice(&batch.bytes);
             self.placed.extend(batch.changes.iter().map(|change| (change.head, change.bytes)));
         }
+    }
+
+    /// Writes what was gathered, and notes where it stands.
+    fn write(&mut self) -> Result<(), WriteError> {
         let mut segment = self.take_segment()?;
-        let start = segment.durable();
+        let mut at = segment.durable();
         if let Err(source) = segment.append(&self.buffer) {
             let path = segment.path.clone();
             if segment.is_empty() {
@@ -149,7 +176,6 @@ impl Writer {
             segment.close();
             return Err(WriteError { operation: "write", path, source });
         }
-        let mut at = start;
         for (head, bytes) in self.placed.drain(..) {
             self.index.apply(&head, Position { segment: segment.number, at, bytes });
             at += u64::try_from(bytes).expect("a length fits u64");
