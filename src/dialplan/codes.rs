@@ -59,7 +59,7 @@ impl Range {
             None => (word, false),
         };
         let range = if let Some(class) = codes.strip_suffix("xx") {
-            class.parse::<u16>().ok().map(|class| (class * 100, class * 100 + 99))
+            class.parse::<u16>().ok().filter(|class| *class < 7).map(|class| (class * 100, class * 100 + 99))
         } else if let Some((first, last)) = codes.split_once('-') {
             first.parse().ok().zip(last.parse().ok())
         } else {

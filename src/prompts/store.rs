@@ -190,7 +190,7 @@ impl PromptStore {
             self.clips.insert(key, Arc::clone(&clip));
             return Ok(clip);
         }
-        let clip = self.encode(bytes).map_err(|source| PromptError::Audio { path: path(), source })?;
+        let clip = self.encode(&bytes).map_err(|source| PromptError::Audio { path: path(), source })?;
         let clip = self.keep(key, clip)?;
         self.recordings.insert(content, Arc::clone(&clip));
         Ok(clip)
@@ -200,11 +200,11 @@ impl PromptStore {
         let Utterance { language, text, audio: _ } = utterance;
         let key = self.speaker.key(language, text);
         let known = self.cache.as_ref().and_then(|cache| cache.read(key));
-        if let Some(Ok(clip)) = known.map(|bytes| self.encode(bytes)) {
+        if let Some(Ok(clip)) = known.map(|bytes| self.encode(&bytes)) {
             return Ok(clip);
         }
         let bytes = self.speaker.speak(language, text)?;
-        let clip = self.encode(bytes.clone()).map_err(|source| PromptError::Spoken { source })?;
+        let clip = self.encode(&bytes).map_err(|source| PromptError::Spoken { source })?;
         if clip.frames() == 0 {
             return Err(PromptError::Nothing { text: text.clone() });
         }
@@ -214,7 +214,7 @@ impl PromptStore {
         Ok(clip)
     }
 
-    fn encode(&self, bytes: Vec<u8>) -> Result<Clip, WavError> {
+    fn encode(&self, bytes: &[u8]) -> Result<Clip, WavError> {
         let audio = wav::read(bytes, self.limits.prompt)?;
         let samples = resample::to_8_khz(&audio).map_err(WavError::Samples)?;
         Ok(Clip::encode(&samples))

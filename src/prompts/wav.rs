@@ -7,6 +7,7 @@
 //! header; such a `data` chunk ends where the bytes end.
 
 use std::io::Cursor;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use hound::{SampleFormat, WavReader};
@@ -14,7 +15,7 @@ use hound::{SampleFormat, WavReader};
 use crate::rtp::g711;
 
 /// Sampling rates that are taken, in Hz.
-const RATES_HZ: std::ops::RangeInclusive<u32> = 8_000..=48_000;
+const RATES_HZ: RangeInclusive<u32> = 8_000..=48_000;
 /// Lengths from here on are placeholders of programs that write to a pipe (espeak-ng: 0x7FFF_F000).
 const PLACEHOLDER_BYTES: usize = 0x7FFF_0000;
 
@@ -92,13 +93,14 @@ struct Chunks {
     channels: u16,
     hz: u32,
     bits: u16,
-    data: std::ops::Range<usize>,
+    format: Range<usize>,
+    data: Range<usize>,
 }
 
 /// Reads a WAV file that plays at most `limit`.
-pub(super) fn read(bytes: Vec<u8>, limit: Duration) -> Result<Audio, WavError> {
-    let chunks = walk(&bytes)?;
-    let Chunks { tag, channels, hz, bits, ref data } = chunks;
+pub(super) fn read(bytes: &[u8], limit: Duration) -> Result<Audio, WavError> {
+    let chunks = walk(bytes)?;
+    let Chunks { tag, channels, hz, bits, ref data, .. } = chunks;
     if !RATES_HZ.contains(&hz) {
         return Err(WavError::Rate { hz });
     }
@@ -143,9 +145,13 @@ fn walk(bytes: &[u8]) -> Result<Chunks, WavError> {
         let body = at + 8;
         let left = bytes.len() - body;
         match &[a, b, c, d] {
-            b"fmt " => format = bytes.get(body..).and_then(|rest| rest.first_chunk::<16>()),
+            b"fmt " => {
+                let range = body..body.saturating_add(size);
+                format =
+                    bytes.get(range.clone()).and_then(|chunk| chunk.first_chunk()).map(|head| (range, head));
+            }
             b"data" => {
-                let &[t0, t1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1] =
+                let (format, &[t0, t1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1]) =
                     format.ok_or_else(|| not("it has no format before its samples"))?;
                 let len = if size >= PLACEHOLDER_BYTES { left } else { size };
                 if len > left {
@@ -156,6 +162,7 @@ fn walk(bytes: &[u8]) -> Result<Chunks, WavError> {
                     channels: u16::from_le_bytes([c0, c1]),
                     hz: u32::from_le_bytes([r0, r1, r2, r3]),
                     bits: u16::from_le_bytes([b0, b1]),
+                    format,
                     data: body..body + len,
                 });
             }
@@ -165,16 +172,28 @@ fn walk(bytes: &[u8]) -> Result<Chunks, WavError> {
     }
 }
 
-/// The samples of a PCM or float file, by `hound`, which trusts the header: its length is set right first.
-fn pcm(mut bytes: Vec<u8>, chunks: &Chunks) -> Result<Vec<f32>, WavError> {
+/// The samples of a PCM or float file, by `hound`. It is given the two chunks that matter with their true
+/// lengths: it believes placeholders, and stumbles over the padding of other chunks.
+fn pcm(bytes: &[u8], chunks: &Chunks) -> Result<Vec<f32>, WavError> {
     let frame_bytes = usize::from(chunks.channels) * usize::from(chunks.bits.div_ceil(8)).max(1);
     let whole = chunks.data.len() / frame_bytes * frame_bytes;
-    let length = u32::try_from(whole).map_err(|_| WavError::NotWav { what: "it is longer than 4 GB" })?;
-    if let Some(size) = bytes.get_mut(chunks.data.start - 4..chunks.data.start) {
-        size.copy_from_slice(&length.to_le_bytes());
-    }
+    let data = bytes.get(chunks.data.start..chunks.data.start + whole).unwrap_or_default();
+    let format = bytes.get(chunks.format.clone()).unwrap_or_default();
+    let length = |bytes: usize| {
+        let length = u32::try_from(bytes).map_err(|_| WavError::NotWav { what: "it is longer than 4 GB" })?;
+        Ok(length.to_le_bytes())
+    };
+    let mut plain = Vec::with_capacity(28 + format.len() + data.len());
+    plain.extend_from_slice(b"RIFF");
+    plain.extend_from_slice(&length(20 + format.len() + data.len())?);
+    plain.extend_from_slice(b"WAVEfmt ");
+    plain.extend_from_slice(&length(format.len())?);
+    plain.extend_from_slice(format);
+    plain.extend_from_slice(b"data");
+    plain.extend_from_slice(&length(data.len())?);
+    plain.extend_from_slice(data);
     let unread = |error: hound::Error| WavError::Samples(error.to_string());
-    let mut reader = WavReader::new(Cursor::new(bytes)).map_err(unread)?;
+    let mut reader = WavReader::new(Cursor::new(plain)).map_err(unread)?;
     let spec = reader.spec();
     match spec.sample_format {
         SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(unread),

@@ -12,7 +12,7 @@ const QUESTIONNAIRE: &str = r#"<questionnaire id="q" version="1" languages="en" 
   <contact-field name="name"/>
   <statement id="hello"><say audio="hello.wav">Hello.</say></statement>
   <statement id="dear"><say>Dear {name}.</say></statement>
-  <statement id="read-out"><say>WAV</say></statement>
+  <statement id="read_out"><say>WAV</say></statement>
   <end id="done" outcome="complete"><say audio="bye.wav">Bye.</say></end>
 </questionnaire>
 "#;

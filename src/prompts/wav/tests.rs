@@ -72,7 +72,7 @@ fn every_rate_width_and_channel_count_is_heard_at_its_level() {
         (2, 44_100, 16),
         (2, 48_000, 24),
     ] {
-        let audio = read(written(spec(channels, hz, bits), &sine(hz, 1_000.0)), LIMIT).unwrap();
+        let audio = read(&written(spec(channels, hz, bits), &sine(hz, 1_000.0)), LIMIT).unwrap();
         let samples = to_8_khz(&audio).unwrap();
         assert!((7_999..=8_001).contains(&samples.len()), "{hz} Hz: {} samples", samples.len());
         let expected = 0.5 / f32::from(channels);
@@ -80,13 +80,13 @@ fn every_rate_width_and_channel_count_is_heard_at_its_level() {
         assert!((heard / expected - 1.0).abs() < 0.03, "{channels} × {bits} bits at {hz} Hz: {heard}");
     }
     let float = WavSpec { sample_format: SampleFormat::Float, ..spec(1, 32_000, 32) };
-    let audio = read(written(float, &sine(32_000, 1_000.0)), LIMIT).unwrap();
+    let audio = read(&written(float, &sine(32_000, 1_000.0)), LIMIT).unwrap();
     assert!((level(&to_8_khz(&audio).unwrap(), 1_000.0) - 0.5).abs() < 0.01);
 }
 
 #[test]
 fn what_a_phone_cannot_carry_does_not_come_back_as_another_tone() {
-    let audio = read(written(spec(1, 44_100, 16), &sine(44_100, 6_000.0)), LIMIT).unwrap();
+    let audio = read(&written(spec(1, 44_100, 16), &sine(44_100, 6_000.0)), LIMIT).unwrap();
     let samples = to_8_khz(&audio).unwrap();
     let middle = &samples[800..7_200];
     assert!(level(middle, 2_000.0) < 0.002, "6 kHz folded to 2 kHz: {}", level(middle, 2_000.0));
@@ -112,7 +112,7 @@ fn raw(tag: u16, bits: u16, data_bytes: u32, data: &[u8]) -> Vec<u8> {
 fn g711_files_pass_unchanged() {
     let octets: Vec<u8> = (0..=255).collect();
     for (tag, encode) in [(7, g711::ulaw_encode as fn(i16) -> u8), (6, g711::alaw_encode)] {
-        let audio = read(raw(tag, 8, 256, &octets), LIMIT).unwrap();
+        let audio = read(&raw(tag, 8, 256, &octets), LIMIT).unwrap();
         let again: Vec<u8> = to_8_khz(&audio).unwrap().into_iter().map(encode).collect();
         let differing = octets.iter().zip(&again).filter(|(a, b)| a != b).count();
         assert!(differing <= 1, "format tag {tag}: {differing} octets"); // µ-law has two zeros
@@ -123,16 +123,16 @@ fn g711_files_pass_unchanged() {
 fn a_file_from_a_pipe_ends_where_its_bytes_end_and_a_cut_off_one_is_refused() {
     let data = [0x10, 0x20].repeat(400);
     for placeholder in [0x7FFF_F000, 0x7FFF_FFFF, u32::MAX] {
-        assert_eq!(read(raw(1, 16, placeholder, &data), LIMIT).unwrap().samples.len(), 400);
+        assert_eq!(read(&raw(1, 16, placeholder, &data), LIMIT).unwrap().samples.len(), 400);
     }
-    assert_eq!(read(raw(1, 16, 1_000, &data), LIMIT), Err(WavError::CutOff { missing: 200 }));
-    let odd = read(raw(1, 16, u32::MAX, &data[..799]), LIMIT).unwrap();
+    assert_eq!(read(&raw(1, 16, 1_000, &data), LIMIT), Err(WavError::CutOff { missing: 200 }));
+    let odd = read(&raw(1, 16, u32::MAX, &data[..799]), LIMIT).unwrap();
     assert_eq!(odd.samples.len(), 399, "half a sample at the end is no sample");
 }
 
 #[test]
 fn what_is_no_prompt_is_told_by_its_kind() {
-    let told = |bytes: Vec<u8>| read(bytes, LIMIT).unwrap_err().to_string();
+    let told = |bytes: Vec<u8>| read(&bytes, LIMIT).unwrap_err().to_string();
     assert!(told(b"ID3\x04 an mp3 file".to_vec()).contains("it is no WAV file"));
     assert!(told(Vec::new()).contains("it is no WAV file"));
     assert!(told(b"RIFF\0\0\0\0WAVE".to_vec()).contains("it has no samples"));
@@ -152,10 +152,10 @@ proptest::proptest! {
         at in proptest::prelude::any::<proptest::sample::Index>(),
     ) {
         let file = raw(tag, bits, 150, &bytes);
-        drop(read(file.clone(), LIMIT));
+        drop(read(&file, LIMIT));
         let at = at.index(file.len());
         bytes.splice(0..0, file[..at].iter().copied());
-        if let Ok(audio) = read(bytes, LIMIT) {
+        if let Ok(audio) = read(&bytes, LIMIT) {
             drop(to_8_khz(&audio));
         }
     }

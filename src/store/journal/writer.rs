@@ -95,6 +95,7 @@ impl Writer {
                     tracing::error!(%error, appends = waiting.len(), "appends were not made durable");
                 }
                 self.counters.committed(&waiting, self.buffer.len(), result.is_ok());
+                self.counters.holds(self.index.len(), self.index.segments());
                 for pending in waiting.drain(..) {
                     pending.acknowledge(result.clone());
                 }
