@@ -5,6 +5,7 @@
 //! while its appends before are on their way to the disk.
 
 #![allow(missing_docs, reason = "a benchmark has no readers of documentation")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::fs::File;
 use std::io::Write as _;
