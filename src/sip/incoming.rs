@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::dialog::Dialog;
 use super::local::Local;
 use super::reply::{Objection, inspect};
-use super::session::{Event, Invited, Phase, Taken, Turn, Usage};
+use super::session::{Event, Invited, Phase, Taken, Turn, Usage, own_branch};
 use super::timers::{Reliability, TRYING};
+use super::transaction::Transmit;
 use super::{HeaderName, Message, Method, Reason, Request, StatusCode, Uri, stray};
 use crate::id::{CallId, Mint};
 use crate::time::Timestamp;
@@ -171,10 +172,8 @@ impl Incoming {
                 }
             }
             Message::Response(response) => {
-                if let Ok(via) = response.headers().via()
-                    && let Some(branch) = via.branch()
-                {
-                    self.usage.response(&mut turn, response, branch);
+                if let Some(branch) = own_branch(response) {
+                    self.usage.response(&mut turn, response, &branch);
                 }
             }
         }
@@ -184,12 +183,7 @@ impl Incoming {
 
     /// A request of another dialog. An INVITE without To tag that has our Call-ID came on a second way:
     /// merged (§8.2.2.2).
-    fn misfit(
-        request: &Request,
-        from: SocketAddr,
-        dialog: &Dialog,
-        local: &Local,
-    ) -> Option<super::transaction::Transmit> {
+    fn misfit(request: &Request, from: SocketAddr, dialog: &Dialog, local: &Local) -> Option<Transmit> {
         if *request.method() == Method::Invite && dialog.is_merged(request) {
             stray::refuse(request, from, &local.user_agent, StatusCode::LOOP_DETECTED)
         } else {

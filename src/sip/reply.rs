@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::local::{self, ALLOW, SDP};
 use super::transaction::{Key, MAGIC_COOKIE};
-use super::{HeaderName, Method, Request, StatusCode, Via, Writer};
+use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer};
 
 /// The head of the responses to one request. It stands in the record while a response is still to come,
 /// and lets a later response be written without the request.
@@ -70,12 +70,12 @@ impl Reply {
     /// The beginning of a response that makes or refreshes a dialog: with the Record-Route values of the
     /// request and our Contact (§12.1.1).
     #[must_use]
-    pub fn dialog_response(&self, status: StatusCode, contact: &super::Uri) -> Writer {
+    pub fn dialog_response(&self, status: StatusCode, contact: &Uri) -> Writer {
         let mut writer = self.response(status);
         for route in &self.record_routes {
             writer.header(HeaderName::RecordRoute, route);
         }
-        writer.header(HeaderName::Contact, super::NameAddr::new(contact.clone()));
+        writer.header(HeaderName::Contact, NameAddr::new(contact.clone()));
         writer
     }
 
@@ -132,19 +132,62 @@ impl Objection {
     }
 }
 
-/// Inspects a request as RFC 3261 §8.2.1 to §8.2.3 order it: method, required extensions, body.
+/// The methods that this user agent takes ([`ALLOW`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Understood {
+    /// INVITE.
+    Invite,
+    /// ACK.
+    Ack,
+    /// CANCEL.
+    Cancel,
+    /// BYE.
+    Bye,
+    /// OPTIONS.
+    Options,
+}
+
+/// Inspects a request as RFC 3261 §8.2 orders it: syntax, method, Request-URI, required extensions, body.
 ///
 /// # Errors
 /// The status and headers to refuse it with.
-pub fn inspect(request: &Request) -> Result<(), Objection> {
+pub fn inspect(request: &Request) -> Result<Understood, Objection> {
     let headers = request.headers();
-    if headers.cseq().map_or(true, |cseq| cseq.method != *request.method()) {
-        return Err(Objection::bare(StatusCode::BAD_REQUEST)); // §8.1.1.5: CSeq repeats the method
+    let readable = headers.cseq().is_ok_and(|cseq| cseq.method == *request.method()) // §8.1.1.5
+        && headers.from().is_ok()
+        && headers.call_id().is_ok();
+    if !readable {
+        return Err(Objection::bare(StatusCode::BAD_REQUEST));
     }
-    match request.method() {
+    let understood = understand(request.method())?;
+    match understood {
         // A BYE ends the call whatever it requires or carries: refusing it would leave one side talking.
-        Method::Ack | Method::Cancel | Method::Bye => return Ok(()),
-        Method::Invite | Method::Options => {}
+        Understood::Ack | Understood::Cancel | Understood::Bye => return Ok(understood),
+        Understood::Invite | Understood::Options => {}
+    }
+    match request.uri() {
+        Ok(Uri::Sip(_) | Uri::Tel(_)) => {}
+        Ok(Uri::Other { .. }) => return Err(Objection::bare(StatusCode::UNSUPPORTED_URI_SCHEME)), // §8.2.2.1
+        Err(_) => return Err(Objection::bare(StatusCode::BAD_REQUEST)),
+    }
+    let required = texts(headers.list(HeaderName::Require)).join(", ");
+    if !required.is_empty() {
+        return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &required)); // §8.2.2.3
+    }
+    if understood == Understood::Invite {
+        inspect_body(request)?;
+    }
+    Ok(understood)
+}
+
+/// §8.2.1: what it knows and does not take is 405, what it does not know 501 (§21.5.2).
+fn understand(method: &Method) -> Result<Understood, Objection> {
+    match method {
+        Method::Invite => Ok(Understood::Invite),
+        Method::Ack => Ok(Understood::Ack),
+        Method::Cancel => Ok(Understood::Cancel),
+        Method::Bye => Ok(Understood::Bye),
+        Method::Options => Ok(Understood::Options),
         Method::Register
         | Method::Update
         | Method::Prack
@@ -153,19 +196,9 @@ pub fn inspect(request: &Request) -> Result<(), Objection> {
         | Method::Notify
         | Method::Refer
         | Method::Subscribe
-        | Method::Publish => {
-            return Err(Objection::with(StatusCode::METHOD_NOT_ALLOWED, HeaderName::Allow, ALLOW)); // §8.2.1
-        }
-        Method::Other(_) => {
-            return Err(Objection::with(StatusCode::NOT_IMPLEMENTED, HeaderName::Allow, ALLOW)); // §21.5.2
-        }
+        | Method::Publish => Err(Objection::with(StatusCode::METHOD_NOT_ALLOWED, HeaderName::Allow, ALLOW)),
+        Method::Other(_) => Err(Objection::with(StatusCode::NOT_IMPLEMENTED, HeaderName::Allow, ALLOW)),
     }
-    let required: Vec<String> = texts(headers.list(HeaderName::Require));
-    if !required.is_empty() {
-        let unsupported = required.join(", ");
-        return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &unsupported)); // §8.2.2.3
-    }
-    if *request.method() == Method::Invite { inspect_body(request) } else { Ok(()) }
 }
 
 /// §8.2.3: only SDP, and not encoded. A body that its sender calls optional is passed over.

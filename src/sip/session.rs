@@ -13,7 +13,9 @@
 //! ([`receive`](Session::receive), [`timeout`](Session::timeout), the owner's wishes) and talks through
 //! [`poll_event`](Session::poll_event). The owner drains the events of one input, saves the record, and
 //! only then carries the `Transmit`s out: a restored record is made whole by
-//! [`resume`](Session::resume), which sends whatever may not have left, byte for byte.
+//! [`resume`](Session::resume), which sends whatever may not have left, byte for byte. What needs the save
+//! is an event that is not a `Transmit` with `again`, and each wish of the owner's, even if the session
+//! has nothing to say to it yet (a CANCEL may have to wait). All else may be forgotten: the peer repeats.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -43,7 +45,7 @@ use self::calling::Calling;
 use super::local::{Local, SDP};
 use super::reply::Objection;
 use super::timers::Reliability;
-use super::{Headers, Message, Method, Reason, Request, Response, StatusCode, WriteError, stray};
+use super::{Headers, Message, Reason, Request, Response, StatusCode, WriteError, stray};
 use crate::id::Mint;
 use crate::time::Timestamp;
 
@@ -209,8 +211,7 @@ impl Session {
             return;
         }
         if let Some(calling) = &mut self.calling
-            && *request.method() == Method::Bye
-            && calling.peer_bye(&mut turn, request, from)
+            && calling.request(&mut turn, request, from)
         {
             return;
         }
@@ -218,8 +219,8 @@ impl Session {
     }
 
     fn response(&mut self, now: Timestamp, response: &Response, mint: &mut Mint) {
-        let Ok(via) = response.headers().via() else { return };
-        let Some(branch) = via.branch() else { return };
+        let Some(branch) = own_branch(response) else { return };
+        let branch = branch.as_str();
         let mut turn = turn!(self, now, mint);
         if let Some(usage) = &mut self.usage
             && usage.response(&mut turn, response, branch)
@@ -240,6 +241,14 @@ impl Session {
             self.told_over = true;
             self.events.push_back(Event::Over);
         }
+    }
+}
+
+/// The branch of a response to us. One with several Vias was meant for somebody else (§8.1.3.3).
+pub(in crate::sip) fn own_branch(response: &Response) -> Option<String> {
+    match response.headers().vias().ok()?.as_slice() {
+        [via] => via.branch().map(str::to_owned),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::local::id_of_branch;
-use super::reply::{Reply, inspect};
+use super::reply::{Reply, Understood, inspect};
 use super::transaction::Transmit;
 use super::{HeaderName, Headers, Message, Method, Request, StatusCode};
 use crate::id::{CallId, Digest};
@@ -39,6 +39,7 @@ fn of_call_id(headers: &Headers) -> Option<CallId> {
 /// | with a To tag | 481 (§12.2.2) |
 /// | OPTIONS | 200 (§11.2) |
 /// | INVITE | 403: this gateway calls and is not called |
+/// | what §8.2 objects to | 400, 416, 420, 415 |
 /// | other known methods | 405 with Allow (§8.2.1) |
 /// | unknown methods | 501 with Allow (§21.5.2) |
 #[must_use]
@@ -48,14 +49,12 @@ pub fn reply(request: &Request, from: SocketAddr, server: &str) -> Option<Transm
     }
     let reply = Reply::to(request, from, &stateless_tag(request)?, server)?;
     let in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
-    let bytes = if in_dialog || matches!(request.method(), Method::Cancel | Method::Bye) {
-        reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[])
-    } else if let Err(objection) = inspect(request) {
-        reply.bare(objection.status, &objection.headers)
-    } else if *request.method() == Method::Options {
-        reply.options()
-    } else {
-        reply.bare(StatusCode::FORBIDDEN, &[])
+    let bytes = match inspect(request) {
+        _ if in_dialog => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
+        Ok(Understood::Cancel | Understood::Bye) => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
+        Ok(Understood::Options) => reply.options(),
+        Ok(Understood::Invite | Understood::Ack) => reply.bare(StatusCode::FORBIDDEN, &[]),
+        Err(objection) => reply.bare(objection.status, &objection.headers),
     }?;
     Some(Transmit::again(reply.destination, bytes))
 }
@@ -113,6 +112,9 @@ mod tests {
             ("OPTIONS sip:h", "<sip:us@h>", "", Some("200")),
             ("INVITE sip:h", "<sip:us@h>", "", Some("403")),
             ("INVITE sip:h", "<sip:us@h>", "Require: 100rel\r\n", Some("420")),
+            ("OPTIONS mailto:h", "<sip:us@h>", "", Some("416")),
+            ("OPTIONS sip:", "<sip:us@h>", "", Some("400")),
+            ("OPTIONS sip:h", "<sip:us@h>", "From: <sip:c@d>\r\n", Some("400")),
             ("REGISTER sip:h", "<sip:us@h>", "", Some("405")),
             ("NEWMETHOD sip:h", "<sip:us@h>", "", Some("501")),
             ("CANCEL sip:h", "<sip:us@h>", "", Some("481")),

@@ -13,7 +13,7 @@ use super::usage::{Usage, send_bye};
 use super::{Event, Parameters, derived, retry_after, sdp_of_response};
 use crate::sip::dialog::Dialog;
 use crate::sip::local::{ALLOW, finish};
-use crate::sip::reply::Reply;
+use crate::sip::reply::{Reply, Understood, inspect};
 use crate::sip::timers::PATIENCE;
 use crate::sip::transaction::{InviteClient, InviteReceived, Lapse, NonInviteClient, Transmit};
 use crate::sip::{
@@ -136,28 +136,14 @@ impl Calling {
             }
             return None;
         }
-        match response.headers().cseq().ok()?.method {
-            Method::Invite => self.invite_response(turn, response),
-            Method::Cancel => {
-                if let Cancel::Sent { client, .. } = &mut self.cancel {
-                    client.receive(turn.now, status);
-                }
-                None
-            }
-            Method::Ack
-            | Method::Bye
-            | Method::Options
-            | Method::Register
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Message
-            | Method::Notify
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Other(_) => None,
+        let method = response.headers().cseq().ok()?.method;
+        if method == Method::Invite {
+            return self.invite_response(turn, response);
         }
+        if let (Method::Cancel, Cancel::Sent { client, .. }) = (method, &mut self.cancel) {
+            client.receive(turn.now, status);
+        }
+        None
     }
 
     fn invite_response(&mut self, turn: &mut Turn<'_>, response: &Response) -> Option<Usage> {
@@ -284,9 +270,10 @@ impl Calling {
         self.cancel = Cancel::Sent { client, give_up: turn.now + PATIENCE }; // 64*T1, §9.1
     }
 
-    /// A BYE that is not of the session's dialog: of a fork's, or of an early one, which a callee should
-    /// not send (§15) but which shows that it is gone; its INVITE is given up then. False: not ours.
-    pub(super) fn peer_bye(&mut self, turn: &mut Turn<'_>, request: &Request, from: SocketAddr) -> bool {
+    /// A request that is not of the session's dialog, but of a fork's or an early one. It is answered
+    /// without state: its repeat makes the same bytes. A BYE is not what a callee should send in an early
+    /// dialog (§15), but it shows that the callee is gone, and the INVITE is given up. False: not ours.
+    pub(super) fn request(&mut self, turn: &mut Turn<'_>, request: &Request, from: SocketAddr) -> bool {
         let headers = request.headers();
         let is_ours = headers.call_id().is_ok_and(|id| id == self.call_id)
             && headers.to().is_ok_and(|to| to.tag() == self.from.tag());
@@ -295,12 +282,22 @@ impl Calling {
         if !is_ours || !(of_fork || self.client.is_pending()) {
             return false;
         }
-        let reply = Reply::to(request, from, "", &turn.local.user_agent);
-        let bytes = reply.as_ref().and_then(|reply| reply.bare(StatusCode::OK, &[]));
-        if let (Some(reply), Some(bytes)) = (reply, bytes) {
-            turn.resend(reply.destination, bytes); // stateless: its repeat makes the same bytes
+        let Some(reply) = Reply::to(request, from, "", &turn.local.user_agent) else { return false };
+        let understood = inspect(request);
+        let response = match &understood {
+            Ok(Understood::Ack) => None,
+            Ok(Understood::Bye) => reply.bare(StatusCode::OK, &[]),
+            Ok(Understood::Options) => reply.options(),
+            Ok(Understood::Invite) => reply.bare(StatusCode::REQUEST_PENDING, &[]), // §14.2
+            Ok(Understood::Cancel) => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
+            Err(objection) => reply.bare(objection.status, &objection.headers),
+        };
+        if let Some(bytes) = response {
+            turn.resend(reply.destination, bytes);
         }
-        self.cancel(turn, None);
+        if understood == Ok(Understood::Bye) {
+            self.cancel(turn, None);
+        }
         true
     }
 

@@ -17,7 +17,7 @@ use super::inviting::Inviting;
 use super::turn::Turn;
 use super::usage::{Phase, Usage};
 use crate::sip::dialog::Order;
-use crate::sip::reply::{Objection, Reply, inspect, key_of, sdp_of};
+use crate::sip::reply::{Objection, Reply, Understood, inspect, key_of, sdp_of};
 use crate::sip::transaction::Key;
 use crate::sip::{HeaderName, Method, Request, StatusCode};
 
@@ -55,73 +55,49 @@ impl Usage {
         if !self.dialog.matches(request) {
             return Taken::No;
         }
-        match request.method() {
-            Method::Ack => self.ack(turn, &read),
-            Method::Cancel => self.answer(turn, &read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST)),
-            Method::Invite
-            | Method::Bye
-            | Method::Options
-            | Method::Register
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Message
-            | Method::Notify
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Other(_) => self.in_order(turn, &read),
+        if *request.method() == Method::Ack {
+            self.ack(turn, &read);
+        } else if *request.method() == Method::Cancel {
+            self.answer(turn, &read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST));
+        } else {
+            self.in_order(turn, &read);
         }
         Taken::Yes
     }
 
     /// Repeats, and what belongs to an INVITE by its key; true if the request is one of these.
     fn by_transaction(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) -> bool {
-        let of_invited = self.invited.as_ref().is_some_and(|invited| invited.matches(&read.key));
-        match read.request.method() {
-            Method::Ack if of_invited && !self.is_unacked() => {
-                if let Some(invited) = &mut self.invited {
+        let invited = self.invited.as_mut().filter(|invited| invited.matches(&read.key));
+        let method = read.request.method();
+        if *method == Method::Ack {
+            self.answers.acknowledged(turn.now, &read.key);
+            // The ACK of a refusal has the INVITE's branch, that of a 2xx one of its own (§17.1.1.3).
+            return match invited.filter(|invited| !invited.is_unacked()) {
+                Some(invited) => {
                     invited.refusal_acked(turn.now);
+                    true
                 }
-                true
-            }
-            Method::Ack => {
-                self.answers.acknowledged(turn.now, &read.key);
-                false // the ACK of a 2xx has a branch of its own
-            }
-            Method::Invite if of_invited => {
-                if let Some(invited) = &self.invited {
-                    invited.repeated(turn);
-                }
-                true
-            }
-            Method::Cancel if self.answers.repeated(turn, &read.key, &Method::Cancel) => true,
-            Method::Cancel if of_invited || self.answers.was_refused(&read.key) => {
-                self.cancel(turn, read, of_invited);
-                true
-            }
-            Method::Invite
-            | Method::Cancel
-            | Method::Bye
-            | Method::Options
-            | Method::Register
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Message
-            | Method::Notify
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Other(_) => self.answers.repeated(turn, &read.key, read.request.method()),
+                None => false,
+            };
         }
+        if self.answers.repeated(turn, &read.key, method) {
+            return true;
+        }
+        match (method, invited) {
+            (Method::Invite, Some(invited)) => invited.repeated(turn),
+            (Method::Cancel, Some(_)) => self.cancel(turn, read),
+            (Method::Cancel, None) if self.answers.was_refused(&read.key) => {
+                self.answer(turn, read, &Objection::bare(StatusCode::OK)); // §9.2: too late
+            }
+            (_, Some(_) | None) => return false,
+        }
+        true
     }
 
     /// §9.2: 200 to the CANCEL; 487 to the INVITE, if it still waits.
-    fn cancel(&mut self, turn: &mut Turn<'_>, read: &Read<'_>, of_invited: bool) {
+    fn cancel(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
         self.answer(turn, read, &Objection::bare(StatusCode::OK));
-        let pending = self.invited.as_ref().is_some_and(Invited::is_pending);
-        if !of_invited || !pending {
+        if !self.invited.as_ref().is_some_and(Invited::is_pending) {
             return;
         }
         let was_early = self.phase == Phase::Early;
@@ -159,25 +135,12 @@ impl Usage {
         if matches!(self.phase, Phase::Left { .. }) && *method != Method::Bye {
             return self.answer(turn, read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST));
         }
-        if let Err(objection) = inspect(read.request) {
-            return self.answer(turn, read, &objection);
-        }
-        match method {
-            Method::Bye => self.peer_bye(turn, read),
-            Method::Invite => self.reinvited(turn, read),
-            Method::Options
-            | Method::Ack
-            | Method::Cancel
-            | Method::Register
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Message
-            | Method::Notify
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Other(_) => self.options(turn, read), // `inspect` let only OPTIONS pass
+        match inspect(read.request) {
+            Err(objection) => self.answer(turn, read, &objection),
+            Ok(Understood::Bye) => self.peer_bye(turn, read),
+            Ok(Understood::Invite) => self.reinvited(turn, read),
+            Ok(Understood::Options) => self.options(turn, read),
+            Ok(Understood::Ack | Understood::Cancel) => {} // they have no number of their own
         }
     }
 
@@ -236,22 +199,11 @@ impl Usage {
         let Some(reply) = self.reply_to(turn, read) else { return };
         let Some(bytes) = reply.bare(objection.status, &objection.headers) else { return };
         let (key, to) = (read.key.clone(), reply.destination);
-        match read.request.method() {
-            Method::Invite => self.answers.refuse(turn, key, to, bytes),
-            method @ (Method::Ack
-            | Method::Cancel
-            | Method::Bye
-            | Method::Options
-            | Method::Register
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Message
-            | Method::Notify
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Other(_)) => self.answers.answer(turn, key, method, to, bytes),
+        let method = read.request.method();
+        if *method == Method::Invite {
+            self.answers.refuse(turn, key, to, bytes);
+        } else {
+            self.answers.answer(turn, key, method, to, bytes);
         }
     }
 

@@ -285,6 +285,36 @@ fn a_bye_before_any_2xx_shows_that_the_callee_is_gone() {
 }
 
 #[test]
+fn requests_in_an_early_dialog_are_answered() {
+    let mut s = Trace::calling();
+    recv!(s, time 0, ["INVITE 1"]);
+    send!(s, time 10, response("INVITE", 183).tag("b"));
+    recv!(s, time 10, ["Progress 183"]);
+    send!(s, time 20, request("OPTIONS", 1));
+    recv!(s, time 20, ["200 1 OPTIONS again"]);
+    send!(s, time 30, request("UPDATE", 2).body("theirs"));
+    recv!(s, time 30, ["405 2 UPDATE again"]);
+    send!(s, time 40, request("INVITE", 3).body("theirs"));
+    recv!(s, time 40, ["491 3 INVITE again"]); // RFC 3261 §14.2
+    send!(s, time 50, response("INVITE", 200).tag("b"));
+    recv!(s, time 50, ["Answered", "ACK 1"]);
+}
+
+#[test]
+fn responses_that_are_not_for_us_are_dropped() {
+    let mut s = Trace::calling();
+    recv!(s, time 0, ["INVITE 1"]);
+    let meant_for_another = "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKother"; // RFC 3261 §8.1.3.3
+    send!(s, time 10, response("INVITE", 200).tag("b").header(meant_for_another));
+    s.nothing_more();
+    let invite = s.request("INVITE", None);
+    let via = line(&invite, "Via").replace("z9hG4bK0123456789abcdef.", "z9hG4bK0123456789abcdef.0");
+    let strange = format!("SIP/2.0 200 OK\r\nVia: {via}\r\nContent-Length: 0\r\n\r\n");
+    s.give_bytes(strange.into());
+    s.nothing_more();
+}
+
+#[test]
 fn both_hang_up_at_once() {
     // RFC 5407 §3.2.1
     let mut s = Trace::answered();
