@@ -37,34 +37,24 @@ fn the_example_holds_every_setting_and_loads() {
     assert_eq!(settings.speech.voices["sw"], "sw");
     // Every key that this program knows stands in it, at least as a comment.
     let text = std::fs::read_to_string(&path).unwrap();
-    for key in [
-        "listen",
-        "user_agent",
-        "address",
-        "ports",
-        "from",
-        "caller_id",
-        "codecs",
-        "ring_timeout",
-        "default_trunk",
-        "dialplan",
-        "dir",
-        "segment",
-        "command",
-        "voices",
-        "timeout",
-        "cache",
-        "cache_size",
-        "calls",
-        "prompt",
-        "prompt_file",
-        "prompts",
-    ] {
-        let stands = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} ="));
-        assert!(
-            text.lines().any(stands) || text.contains(&format!(".{key}]")),
-            "docs/baton.toml lacks {key}"
-        );
+    for section in ["", "[sip]", "[media]", "[trunks.a]", "[journal]", "[speech]", "[limits]"] {
+        let told = wrong(&format!("{section}\nunheard_of_key = 1\n"));
+        let known = told.split_once("known here: ").unwrap().1.trim_end_matches(')').to_owned();
+        for key in known.split(", ") {
+            let stands = |line: &str| {
+                let line = line.trim_start_matches(['#', ' ']);
+                [format!("{key} ="), format!("[{key}"), format!("[speech.{key}]")]
+                    .iter()
+                    .any(|at| line.starts_with(at))
+            };
+            assert!(text.lines().any(stands), "docs/baton.toml lacks {key} of {section}");
+            let reference = include_str!("../../docs/settings.md");
+            let described = [format!("| `{key}` |"), format!("`[{key}"), format!("`[speech.{key}]`")];
+            assert!(
+                described.iter().any(|at| reference.contains(at)),
+                "docs/settings.md lacks {key} of {section}"
+            );
+        }
     }
 }
 

@@ -275,3 +275,22 @@ fn threads_that_need_the_same_text_at_once_get_the_same_sound() {
     assert!(clips.iter().all(|clip| Arc::ptr_eq(clip, &clips[0])));
     assert_eq!(store.bytes(), 10 * 320);
 }
+
+/// espeak-ng is one of the tools that tests/tools/install brings.
+#[test]
+fn the_default_command_speaks_at_a_level_that_is_heard() {
+    let store = PromptStore::new(Speech::default(), Limits::default());
+    let any = Digest::of(b"any");
+    let text =
+        |language: &str, text: &str| Utterance { language: language.into(), audio: None, text: text.into() };
+    let clip = store.render(&text("en", "How old are you? End with hash."), any).unwrap();
+    let long = Duration::from_secs(1)..Duration::from_secs(6);
+    assert!(long.contains(&clip.duration()), "{:?}", clip.duration());
+    let samples = clip.octets(Codec::Pcmu).iter().map(|&octet| crate::rtp::g711::ulaw_decode(octet));
+    let loudest = samples.map(i16::unsigned_abs).max().unwrap();
+    assert!(loudest > 8_000, "{loudest}");
+    let option = store.render(&text("en", "--version"), any).unwrap();
+    assert!(option.frames() > 10, "a text that looks like an option is spoken");
+    let told = store.render(&text("xx", "What language is this?"), any).unwrap_err().to_string();
+    assert!(told.starts_with("the speech command `espeak-ng` failed (exit status: 1): "), "{told}");
+}
