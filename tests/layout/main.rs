@@ -20,7 +20,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("xml", &["time", "id"]),
     ("questionnaire", &["time", "id", "xml"]),
     ("dialplan", &["time", "id", "xml"]),
-    ("interview", &["time", "id", "questionnaire"]),
+    // xml for nothing but its did-you-mean
+    ("interview", &["time", "id", "questionnaire", "xml"]),
     ("call", &["time", "id", "sip", "sdp", "rtp", "interview", "questionnaire", "outcome", "dialplan"]),
     // edge rooms name pure rooms and each other
     ("node", EDGE),
@@ -140,7 +141,7 @@ struct File<'a> {
 fn check_file(findings: &mut Vec<String>, file: &File<'_>) {
     let name = file.name;
     let mut say = |line: usize, what: String| findings.push(format!("src/{name}:{line}: {what}"));
-    if !file.text.starts_with("//! ") {
+    if !file.text.trim_start().starts_with("//!") {
         say(1, "a file opens with `//!`: what it is, its RFC sections".to_owned());
     }
     let items = source::test_items(&file.tokens);
