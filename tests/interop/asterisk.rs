@@ -1,0 +1,135 @@
+//! An Asterisk of its own for one test: configured into a directory, chan_pjsip on a loopback port, strict RTP.
+//!
+//! Each extension answers, records what it hears into `heard.wav`, and presses keys.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::machine::{self, Place, Running};
+use crate::signal;
+
+/// A running Asterisk.
+pub(crate) struct Asterisk {
+    _process: Running,
+    place: Place,
+    /// Its SIP port.
+    pub(crate) port: u16,
+}
+
+const MODULES: &[&str] = &[
+    "app_echo",
+    "app_mixmonitor",
+    "app_senddtmf",
+    "app_dial",
+    "bridge_simple",
+    "chan_pjsip",
+    "codec_alaw",
+    "codec_ulaw",
+    "format_pcm",
+    "format_wav",
+    "func_channel",
+    "pbx_config",
+    "res_pjproject",
+    "res_pjsip",
+    "res_pjsip_dtmf_info",
+    "res_pjsip_endpoint_identifier_anonymous",
+    "res_pjsip_pubsub",
+    "res_pjsip_rfc3326",
+    "res_pjsip_sdp_rtp",
+    "res_pjsip_session",
+    "res_rtp_asterisk",
+    "res_sorcery_astdb",
+    "res_sorcery_config",
+    "res_sorcery_memory",
+    "res_timing_timerfd",
+];
+
+impl Asterisk {
+    /// Starts it; `steps` are the dialplan applications that follow `Answer()` and the recorder. `endpoint`
+    /// holds further lines of the PJSIP endpoint.
+    #[track_caller]
+    pub(crate) fn start(steps: &[&str], endpoint: &str) -> Self {
+        let run = machine::tool("asterisk/run");
+        let tree = run.parent().unwrap().to_owned();
+        let place = Place::new();
+        let home = place.path().display().to_string();
+        let port = machine::ports(32);
+        let triplet = std::fs::read_dir(tree.join("usr/lib")).unwrap().map(|entry| entry.unwrap().path());
+        let library =
+            triplet.filter(|path| path.join("asterisk/modules").is_dir()).last().expect("a whole tree");
+        let directories =
+            ["astetcdir", "astvarlibdir", "astdbdir", "astkeydir", "astspooldir", "astrundir", "astlogdir"]
+                .map(|name| format!("{name} => {home}\n"))
+                .concat();
+        place.write(
+            "asterisk.conf",
+            format!(
+                "[directories]\n{directories}astmoddir => {}\nastdatadir => {}\n[options]\nverbose = 4\n",
+                library.join("asterisk/modules").display(),
+                tree.join("usr/share/asterisk").display(),
+            ),
+        );
+        let load = MODULES.map_lines(|module| format!("load = {module}.so\n"));
+        place.write("modules.conf", format!("[modules]\nautoload = no\n{load}"));
+        place.write("logger.conf", "[general]\n[logfiles]\nmessages => notice,warning,error,verbose\n");
+        let (first, last) = (port + 2, port + 31);
+        place.write("rtp.conf", format!("[general]\nrtpstart={first}\nrtpend={last}\nstrictrtp=yes\n"));
+        place.write(
+            "pjsip.conf",
+            format!(
+                "[udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{port}\n\
+                 [anonymous]\ntype=endpoint\ntransport=udp\ncontext=phone\ndisallow=all\nallow=ulaw,alaw\n\
+                 dtmf_mode=rfc4733\ndirect_media=no\nsend_rpid=no\n{endpoint}\n"
+            ),
+        );
+        let steps = steps.map_lines(|step| format!(" same => n,{step}\n"));
+        place.write(
+            "extensions.conf",
+            format!(
+                "[phone]\nexten => _[+0-9].,1,Answer()\n\
+                 same => n,MixMonitor({home}/both.wav,r({home}/heard.wav))\n{steps} same => n,Hangup()\n"
+            ),
+        );
+        let mut command = Command::new(run);
+        command.arg("-C").arg(place.file("asterisk.conf")).args(["-f", "-n"]);
+        let screen = std::fs::File::create(place.file("screen.log")).unwrap();
+        command.stdout(screen.try_clone().unwrap()).stderr(Stdio::from(screen)).current_dir(place.path());
+        let mut process = Running::start(&mut command, "asterisk");
+        let booted = machine::until(Duration::from_secs(20), || {
+            place.read("messages").contains("Asterisk Ready") || process.is_over()
+        });
+        let listens = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_err();
+        assert!(
+            booted && listens,
+            "Asterisk does not start:\n{}\n{}",
+            place.read("screen.log"),
+            place.read("messages")
+        );
+        Self { _process: process, place, port }
+    }
+
+    /// What it recorded of the caller. Waits until the recorder has closed its file.
+    #[track_caller]
+    pub(crate) fn heard(&self) -> Vec<i16> {
+        let ended =
+            machine::until(Duration::from_secs(10), || self.log().contains("End MixMonitor Recording"));
+        assert!(ended, "Asterisk recorded nothing:\n{}", self.log());
+        signal::read_wav(&self.place.file("heard.wav"))
+    }
+
+    /// Its log so far.
+    pub(crate) fn log(&self) -> String {
+        self.place.read("messages")
+    }
+}
+
+/// One line of text for each element.
+trait Lines {
+    fn map_lines(&self, line: impl Fn(&str) -> String) -> String;
+}
+
+impl Lines for [&str] {
+    fn map_lines(&self, line: impl Fn(&str) -> String) -> String {
+        self.iter().map(|element| line(element)).collect()
+    }
+}

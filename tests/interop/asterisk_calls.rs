@@ -1,0 +1,77 @@
+//! Asterisk 22 as the callee: it hears what was to be said, and what it presses is what is recorded.
+
+use crate::asterisk::Asterisk;
+use crate::baton::{Call, Outcome};
+use crate::pcap::Speaker;
+use crate::signal;
+use crate::sipp::Sipp;
+use crate::survey;
+
+/// What Asterisk recorded when SIPp said 900 ms to it, with the frames `lost` missing.
+fn said_by_sipp(lost: std::ops::Range<usize>) -> signal::Found {
+    let prompt = signal::noise(1, 900);
+    let voice = Speaker::new(101).voice(400).say(&prompt, lost).voice(400);
+    let asterisk = Asterisk::start(&["Wait(10)"], "");
+    Sipp::caller("call_asterisk.xml", asterisk.port, &[("voice.pcap", &voice.pcap())]).finish();
+    signal::find(&prompt, &asterisk.heard())
+}
+
+#[test]
+fn asterisk_hears_what_is_said_to_it() {
+    said_by_sipp(0..0).assert_clean("said by SIPp");
+}
+
+#[test]
+fn asterisk_hears_a_hole_of_60_ms() {
+    let holed = said_by_sipp(20..23);
+    assert!(holed.dropout_ms > 20, "the ruler does not see a hole: {holed:?}");
+}
+
+/// A call to an Asterisk that runs these steps; what it recorded, and Baton's result.
+#[track_caller]
+fn call(steps: &[&str], endpoint: &str) -> (Outcome, Vec<i16>, String) {
+    let asterisk = Asterisk::start(steps, endpoint);
+    let outcome = Call::to(asterisk.port).finish();
+    let heard = asterisk.heard();
+    (outcome, heard, asterisk.log())
+}
+
+/// Presses `1`, waits, presses `4`, `2`, `#`, and stays until the caller hangs up.
+const PRESS_ALL: &[&str] =
+    &["Wait(2)", "SendDTMF(1,250,160)", "Wait(2)", "SendDTMF(42#,200,160)", "Wait(20)"];
+
+#[test]
+fn asterisk_hears_every_prompt_and_its_keys_are_counted() {
+    let (outcome, heard, log) = call(PRESS_ALL, "");
+    outcome.assert_complete(42, "42");
+    let mut places = Vec::new();
+    for (name, _) in survey::PROMPTS {
+        let found = signal::find(&survey::sound(name), &heard);
+        found.assert_clean(name);
+        places.push(found.at);
+    }
+    assert!(places.is_sorted(), "the prompts came in another order: {places:?}");
+    // Between the statement and the question after it there is no pause of its own: at most two frames.
+    let gap = places[1] - places[0] - survey::sound("hello").len();
+    assert!(gap <= 320, "{gap} samples of silence between hello and consent");
+    assert!(!log.contains("Strict RTP qualifying"), "Asterisk doubted where the stream came from\n{log}");
+}
+
+#[test]
+fn asterisk_that_takes_only_a_law_hears_the_same() {
+    let (outcome, heard, _) = call(PRESS_ALL, "disallow=all\nallow=alaw");
+    outcome.assert_complete(42, "42");
+    for (name, _) in survey::PROMPTS {
+        signal::find(&survey::sound(name), &heard).assert_clean(name);
+    }
+}
+
+#[test]
+fn asterisk_hangs_up_in_the_middle() {
+    let (outcome, heard, _) = call(&["Wait(2)", "SendDTMF(1,250,160)", "Wait(0.4)"], "");
+    outcome.assert("break_off", "2.12", 200);
+    outcome.assert_response("consent", "answered", "yes", "1");
+    outcome.assert_response("age", "not-reached", serde_json::Value::Null, "");
+    assert_eq!(outcome.result["cause"], 16, "{:#}", outcome.result);
+    signal::find(&survey::sound("consent"), &heard).assert_clean("consent");
+}

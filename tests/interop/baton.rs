@@ -1,0 +1,160 @@
+//! `baton call URI --questionnaire F --config C --json`, run as a person runs it.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::machine::{self, Place, Running};
+use crate::survey;
+
+/// A call that Baton makes.
+pub(crate) struct Call {
+    process: Running,
+    place: Place,
+}
+
+impl Call {
+    /// Starts a call to `+254712345678` at a port of loopback.
+    #[track_caller]
+    pub(crate) fn to(port: u16) -> Self {
+        Self::with(port, "5s")
+    }
+
+    /// The same with a ring timeout.
+    #[track_caller]
+    pub(crate) fn with(port: u16, ring_timeout: &str) -> Self {
+        let place = Place::new();
+        let questionnaire = survey::write(&place);
+        let first = machine::ports(16);
+        let settings = place.write(
+            "baton.toml",
+            format!(
+                "default_trunk = \"peer\"\n\
+                 [sip]\nlisten = \"127.0.0.1:0\"\n\
+                 [media]\naddress = \"127.0.0.1\"\nports = \"{first}-{last}\"\n\
+                 [journal]\ndir = \"journal\"\n\
+                 [trunks.peer]\naddress = \"127.0.0.1:{port}\"\nfrom = \"sip:survey@baton.example\"\n\
+                 codecs = [\"PCMU\", \"PCMA\"]\nring_timeout = \"{ring_timeout}\"\n",
+                last = first + 15,
+            ),
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+        command.current_dir(place.path());
+        command.arg("call").arg(format!("sip:+254712345678@127.0.0.1:{port}"));
+        command.arg("--questionnaire").arg(questionnaire).arg("--config").arg(settings).arg("--json");
+        command.stdout(Stdio::from(std::fs::File::create(place.file("stdout")).unwrap()));
+        command.stderr(Stdio::from(std::fs::File::create(place.file("stderr")).unwrap()));
+        let process = Running::start(&mut command, "baton call");
+        Self { process, place }
+    }
+
+    /// Waits for its end: what it printed.
+    #[track_caller]
+    pub(crate) fn finish(self) -> Outcome {
+        self.within(Duration::from_secs(40))
+    }
+
+    #[track_caller]
+    pub(crate) fn within(mut self, limit: Duration) -> Outcome {
+        let status = self.process.wait(limit);
+        let (stdout, stderr) = (self.place.read("stdout"), self.place.read("stderr"));
+        let result = serde_json::from_str(&stdout).unwrap_or_else(|error| {
+            panic!("baton call --json ended with {status} and printed no JSON ({error}).\n{stdout}\n{stderr}")
+        });
+        Outcome { code: status.code(), result, stderr }
+    }
+
+    /// Interrupts it, as Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        use nix::sys::signal::{Signal, kill};
+        kill(nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap()), Signal::SIGINT).unwrap();
+    }
+}
+
+/// What `baton call --json` left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) result: Value,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Checks disposition, AAPOR code and final SIP status, and all that holds for every result.
+    #[track_caller]
+    pub(crate) fn assert(&self, disposition: &str, aapor: &str, sip_status: impl Into<Option<u16>>) {
+        let result = &self.result;
+        let found = (&result["disposition"], &result["aapor"], &result["sip_status"]);
+        let expected = (&Value::from(disposition), &Value::from(aapor), &Value::from(sip_status.into()));
+        assert_eq!(found, expected, "{result:#}\n{}", self.stderr);
+        self.assert_form();
+    }
+
+    /// What every result has.
+    #[track_caller]
+    fn assert_form(&self) {
+        let result = &self.result;
+        for field in
+            ["call_id", "attempt_id", "to", "disposition", "aapor", "started_at", "ended_at", "language"]
+        {
+            assert!(result[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {result:#}");
+        }
+        for field in ["sip_status", "cause", "ringing_at", "answered_at", "questionnaire", "responses"] {
+            assert!(result.get(field).is_some(), "no {field} in {result:#}");
+        }
+        assert!(result["to"].as_str().unwrap().contains("+254712345678"), "{result:#}");
+        assert_eq!(result["questionnaire"]["id"], "interop");
+        assert_eq!(result["questionnaire"]["version"], "7");
+        assert!(
+            result["questionnaire"]["digest"].as_str().is_some_and(|digest| digest.len() >= 32),
+            "{result:#}"
+        );
+        let times: Vec<jiff::Timestamp> = ["started_at", "ringing_at", "answered_at", "ended_at"]
+            .iter()
+            .filter_map(|field| result[*field].as_str())
+            .map(|text| {
+                let (_, fraction) = text.split_once('.').unwrap_or_default();
+                assert!(fraction.len() == 4 && text.ends_with('Z'), "not RFC 3339 UTC with ms: {text}");
+                text.parse().unwrap()
+            })
+            .collect();
+        assert!(times.is_sorted(), "times go back: {result:#}");
+        let questions: Vec<_> =
+            self.responses().iter().map(|response| response["question"].clone()).collect();
+        assert_eq!(questions, ["consent", "age"], "{result:#}");
+    }
+
+    pub(crate) fn responses(&self) -> &[Value] {
+        self.result["responses"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// Checks one response: its status, value and the keys that were counted for it.
+    #[track_caller]
+    pub(crate) fn assert_response(&self, question: &str, status: &str, value: impl Into<Value>, keys: &str) {
+        let response = self.responses().iter().find(|response| response["question"] == question);
+        let response = response.unwrap_or_else(|| panic!("no {question} in {:#}", self.result));
+        let digits = response["digits"].as_array().unwrap();
+        let counted: String = digits.iter().map(|digit| digit["digit"].as_str().unwrap()).collect();
+        assert_eq!(
+            (&response["status"], &response["value"], counted.as_str()),
+            (&Value::from(status), &value.into(), keys),
+            "{:#}",
+            self.result
+        );
+        for digit in digits {
+            assert_eq!(digit["method"], "rfc4733", "{digit:#}");
+            assert!(digit["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{digit:#}");
+            assert!(digit.get("duration_ms").is_some(), "{digit:#}");
+        }
+    }
+
+    /// Checks that the interview went through with these keys.
+    #[track_caller]
+    pub(crate) fn assert_complete(&self, age: u64, age_keys: &str) {
+        self.assert("complete", "1.1", 200);
+        self.assert_response("consent", "answered", "yes", "1");
+        self.assert_response("age", "answered", age, age_keys);
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+    }
+}
