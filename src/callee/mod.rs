@@ -13,6 +13,7 @@ mod conversation;
 pub mod crowd;
 pub mod ear;
 pub mod judge;
+pub mod lesson;
 pub mod mouth;
 pub mod pattern;
 pub mod respondent;

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::survey::{self, Survey};
 use super::{Exit, MachineError};
+use crate::callee::ear::Index;
 use crate::callee::script::Script;
-use crate::callee::{Crowd, CrowdConfig};
+use crate::callee::{Crowd, CrowdConfig, lesson};
+use crate::settings::Settings;
 
 /// Arguments of `baton callee`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,12 @@ pub(super) struct Args {
     /// What the respondents do (docs/callee-script.md)
     #[arg(long, value_name = "FILE")]
     script: PathBuf,
+    /// The questionnaire they will be asked, so that they recognise its prompts
+    #[arg(long, value_name = "QUESTIONNAIRE")]
+    prompts: Option<PathBuf>,
+    /// A contact field that its prompts name; repeat for more
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = survey::field, requires = "prompts")]
+    set: Vec<(String, String)>,
     /// Write the log to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -31,10 +40,18 @@ pub(super) struct Args {
 /// Answers calls until interrupted.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let script = read_script(&args.script)?;
+    let prompts = match &args.prompts {
+        Some(file) => {
+            let survey = Survey::load(file, &Settings::default())?;
+            lesson::learn(&survey.questionnaire, &survey.prompts, &survey::fields(&args.set))
+        }
+        None => Index::default(),
+    };
     let log = open_log(args.log.as_deref())?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| MachineError(error.into()))?;
-    let config = CrowdConfig { listen: args.listen, script, prompts: Arc::default(), log: Some(log), seed };
+    let prompts = Arc::new(prompts);
+    let config = CrowdConfig { listen: args.listen, script, prompts, log: Some(log), seed };
     let runtime = super::runtime()?;
     let crowd = Crowd::start(config).map_err(|error| MachineError(error.into()))?;
     super::say(&format!("answering on {} (UDP); ctrl-c ends it", crowd.address()));

@@ -6,7 +6,11 @@
 
 mod callee;
 mod check;
+mod demo;
+mod gateway;
 mod rehearse;
+mod report;
+mod survey;
 
 use std::process::ExitCode;
 
@@ -55,6 +59,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: call a crowd of scripted people over loopback, and compare
+    Demo(demo::Args),
     /// Answer calls like people: scripted respondents on one SIP address
     Callee(callee::Args),
     /// Check questionnaires: every finding with file, line and column
@@ -69,6 +75,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse(); // clap exits with 2 by itself on a wrong command line
     log_to_stderr();
     let ended = match &arguments.command {
+        Command::Demo(args) => demo::run(args),
         Command::Callee(args) => callee::run(args),
         Command::Check(args) => check::run(args),
         Command::Try(args) => rehearse::run(args),

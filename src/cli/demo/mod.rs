@@ -1,0 +1,215 @@
+//! `baton demo`: the gateway calls a crowd of scripted respondents over loopback, and both are compared.
+//!
+//! ```text
+//! people ─► Crowd (telephones)  ◄── SIP, RTP ──►  Gateway (node, journal) ─► CallResult
+//!    │         └─► Testimony ──────────┐              ┌──────────┘
+//!    └─► Expected ────────────────► compare ──────────┘ ──► differences: exit 1
+//! ```
+
+mod compare;
+mod files;
+mod people;
+mod progress;
+mod rehearsal;
+mod run;
+mod shipped;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use self::compare::{Difference, compare};
+use self::people::Person;
+use self::run::Ran;
+use super::gateway::{Gateway, machine, temporary};
+use super::report::{picture, tally};
+use super::survey::{self, Survey};
+use super::{Exit, MachineError};
+use crate::callee::script::Script;
+use crate::callee::testimony::Testimony;
+use crate::callee::{Crowd, CrowdConfig, lesson};
+use crate::questionnaire::Questionnaire;
+use crate::settings::{Settings, Trunk};
+
+/// The name of the trunk that leads to the crowd.
+const TRUNK: &str = "crowd";
+/// How long a telephone of the demo rings in vain.
+const RING_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long the telephones have to notice that the last call is over.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Arguments of `baton demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Everything runs in this process and over its loopback sockets: nobody is called. \
+                        The people answer everything, press wrong keys, hang up in the middle, stay silent, \
+                        opt out, are busy, do not answer, or have a dead number. Each one's own log is \
+                        compared with the result.\n\n\
+                        Exit codes: 0 all results are as they should be, 1 some differ, 2 wrong usage or \
+                        file, 3 the machine refused.")]
+pub(super) struct Args {
+    /// How many people to call
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=5_000))]
+    calls: u16,
+    /// Calls started per second
+    #[arg(long, value_name = "R", default_value_t = 4.0, value_parser = rate)]
+    cps: f64,
+    /// What to ask; without it a customer survey that is on board
+    #[arg(long, value_name = "FILE")]
+    questionnaire: Option<PathBuf>,
+    /// A contact field of all the people; repeat for more
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = survey::field)]
+    set: Vec<(String, String)>,
+    /// Who is called and what they answer; the same seed calls the same people
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Where results.jsonl, responses.csv, summary.json and the people's own log go
+    #[arg(long, value_name = "DIR", default_value = "baton-demo")]
+    out: PathBuf,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.1..=500.0).contains(&rate) { Ok(rate) } else { Err("from 0.1 to 500 calls per second".to_owned()) }
+}
+
+/// Calls everyone, shows and writes what came of it, and compares.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let unpacked = temporary("baton-demo-")?;
+    let file = match &args.questionnaire {
+        Some(file) => file.clone(),
+        None => shipped::unpack(unpacked.path()).map_err(machine)?,
+    };
+    let mut settings = Settings::default();
+    settings.sip.listen = ([127, 0, 0, 1], 0).into();
+    settings.media.address = Some([127, 0, 0, 1].into());
+    settings.limits.calls = settings.limits.calls.max(usize::from(args.calls));
+    let survey = Survey::load(&file, &settings)?;
+    let fields = survey::fields(&args.set);
+    survey.check_fields(&fields)?;
+    let people = people::gather(&survey.questionnaire, &fields, usize::from(args.calls), args.seed);
+    let mut files = files::Files::create(&args.out)?;
+
+    let index = lesson::learn(&survey.questionnaire, &survey.prompts, &fields);
+    let crowd = CrowdConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        script: Script { seed: args.seed, parties: people.iter().map(|one| one.party.clone()).collect() },
+        prompts: Arc::new(index),
+        log: Some(files.callees()?),
+        seed: crate::id::Mint::seeded(args.seed)
+            .number()
+            .to_be_bytes()
+            .repeat(4)
+            .try_into()
+            .unwrap_or([0; 32]),
+    };
+    let crowd = Crowd::start(crowd).map_err(|error| MachineError(error.into()))?;
+    let mut trunk = Trunk::direct(crowd.address());
+    trunk.ring_timeout = RING_TIMEOUT;
+    settings.trunks.insert(TRUNK.to_owned(), trunk);
+    let gateway = Gateway::start(settings, &survey)?;
+
+    introduce(args, &survey.questionnaire, people.len());
+    let runtime = super::runtime()?;
+    let ran = runtime.block_on(run::call_everyone(args, gateway, &survey, &fields, &people, &mut files))?;
+    let testimonies = hear_testimonies(crowd, &people);
+    conclude(args, &survey.questionnaire, &people, &ran, &testimonies, &files)
+}
+
+fn introduce(args: &Args, questionnaire: &Questionnaire, people: usize) {
+    let (id, version) = (questionnaire.id(), questionnaire.version());
+    super::say(&format!(
+        "Calling {people} scripted people over loopback, {} a second, to ask `{id}` version {version} (seed {}).",
+        args.cps, args.seed
+    ));
+}
+
+/// Waits until everyone's call has ended on their side too.
+fn hear_testimonies(crowd: Crowd, people: &[Person]) -> Vec<Testimony> {
+    let until = std::time::Instant::now() + LAST_WORDS;
+    let mut testimonies = Vec::new();
+    while testimonies.len() < people.len() && std::time::Instant::now() < until {
+        testimonies.extend(crowd.take_finished());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    testimonies.extend(crowd.stop());
+    testimonies
+}
+
+/// Shows, writes and compares.
+fn conclude(
+    args: &Args,
+    questionnaire: &Questionnaire,
+    people: &[Person],
+    ran: &Ran,
+    testimonies: &[Testimony],
+    files: &files::Files,
+) -> anyhow::Result<Exit> {
+    let differences =
+        if ran.interrupted { Vec::new() } else { all_differences(questionnaire, people, ran, testimonies) };
+    let outcomes = tally::outcomes(&ran.results);
+    let questions = tally::questions(questionnaire, &ran.results);
+    let media = files::Media::heard(testimonies);
+    let summary =
+        files::Summary::new(args.seed, questionnaire, ran, &outcomes, &questions, &media, &differences);
+    files.finish(questionnaire, &ran.results, &summary)?;
+
+    let mut text = format!("\nHow the calls ended\n{}\nWhat people answered\n", picture::outcomes(&outcomes));
+    for question in &questions {
+        text.push_str(&picture::question(question));
+    }
+    text.push_str(&format!("\nWhat the telephones heard\n  {media}\n\n"));
+    text.push_str(&verdict(people.len(), ran, &differences));
+    text.push_str(&format!("Written to {}\n", files.names()));
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).context("cannot write to stdout").map_err(MachineError)?;
+    let agree = differences.is_empty() && !ran.interrupted;
+    Ok(if agree { Exit::Done } else { Exit::Not })
+}
+
+fn verdict(people: usize, ran: &Ran, differences: &[Difference]) -> String {
+    if ran.interrupted {
+        let ended = ran.results.len();
+        return format!("Interrupted: {ended} of {people} calls had ended; nothing was compared.\n");
+    }
+    if differences.is_empty() {
+        return format!("All {people} results are what the people did, reply by reply and digit by digit.\n");
+    }
+    let wrong: BTreeSet<&str> = differences.iter().map(|difference| difference.to.as_str()).collect();
+    let mut text = format!("{} of {people} results are not what the people did:\n", wrong.len());
+    for difference in differences {
+        text.push_str(&format!("  {difference}\n"));
+    }
+    text
+}
+
+fn all_differences(
+    questionnaire: &Questionnaire,
+    people: &[Person],
+    ran: &Ran,
+    testimonies: &[Testimony],
+) -> Vec<Difference> {
+    let mut results: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for result in &ran.results {
+        results.entry(&result.to).or_default().push(result);
+    }
+    let mut heard: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for testimony in testimonies {
+        heard.entry(&testimony.user).or_default().push(testimony);
+    }
+    let of = |person: &Person| {
+        let result = results.get(person.number.as_str()).map_or(&[][..], Vec::as_slice);
+        let testimony = heard.get(person.number.as_str()).map_or(&[][..], Vec::as_slice);
+        compare(questionnaire, person, result, testimony)
+    };
+    people.iter().flat_map(of).collect()
+}
+
+/// The directory that results go to, made if need be.
+fn make_directory(path: &Path) -> anyhow::Result<()> {
+    let made = std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()));
+    Ok(made.map_err(MachineError)?)
+}

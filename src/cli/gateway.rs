@@ -1,0 +1,52 @@
+//! A gateway for the length of one command: journal, node, events.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::MachineError;
+use super::survey::Survey;
+use crate::node::{Event, Node, NodeConfig};
+use crate::settings::Settings;
+use crate::store::journal::{Journal, Limits};
+
+/// A running node and what keeps it alive.
+pub(super) struct Gateway {
+    pub(super) node: Node,
+    pub(super) events: mpsc::Receiver<Event>,
+    /// Removed at the end, where the settings name no directory.
+    _journal: Option<TempDir>,
+}
+
+impl Gateway {
+    /// Starts a node that asks this survey.
+    pub(super) fn start(settings: Settings, survey: &Survey) -> anyhow::Result<Self> {
+        let temporary = match &settings.journal.dir {
+            Some(_) => None,
+            None => Some(temporary("baton-journal-")?),
+        };
+        let here = temporary.as_ref().map(|dir| dir.path().to_owned());
+        let dir: PathBuf = settings.journal.dir.clone().or(here).expect("one of both");
+        let limits = Limits { segment_bytes: settings.journal.segment, ..Limits::default() };
+        let (journal, _replay) = Journal::open(&dir, limits).map_err(machine)?;
+        let (assets, _) = survey.assets();
+        let prompts = std::sync::Arc::clone(&survey.prompts);
+        let started = Node::start(NodeConfig::new(settings), assets, prompts, journal);
+        let (node, events) = started.map_err(machine)?;
+        Ok(Self { node, events, _journal: temporary })
+    }
+}
+
+/// A directory that is gone at the end.
+pub(super) fn temporary(prefix: &str) -> anyhow::Result<TempDir> {
+    let made = tempfile::Builder::new().prefix(prefix).tempdir();
+    let made = made.with_context(|| format!("no temporary directory in {}", std::env::temp_dir().display()));
+    Ok(made.map_err(MachineError)?)
+}
+
+/// An error that no file and no argument is to blame for.
+pub(super) fn machine(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    MachineError(error.into()).into()
+}
