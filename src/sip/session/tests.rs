@@ -3,7 +3,9 @@
 mod callee;
 mod endings;
 mod in_dialog;
+mod peer;
 mod resume;
 mod storm;
-pub(super) mod trace;
+mod trace;
 mod wire;
+mod world;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::trace::{Asked, Trace, line, quiet, recv, request, response, send};
+use super::peer::{Asked, line, request, response};
+use super::trace::{Trace, quiet, recv, send};
 use crate::sip::{HeaderName, StatusCode};
 
 const TO_US: &str = "<sip:callee@192.0.2.1>";

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::trace::{Trace, extra, line, parameters, quiet, recv, request, response, send};
+use super::peer::{line, request, response};
+use super::trace::{Trace, extra, parameters, quiet, recv, send};
 use crate::sip::{Reason, StatusCode};
 
 #[test]

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::trace::{Trace, line, quiet, recv, request, response, send};
+use super::peer::{line, request, response};
+use super::trace::{Trace, quiet, recv, send};
 use crate::sip::StatusCode;
 
 /// The latest message that was sent, as text.

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::trace::{Trace, quiet, recv, request, response, send};
+use super::peer::{request, response};
+use super::trace::{Trace, quiet, recv, send};
 
 /// Compares the latest bytes with what was sent at `index` before.
 fn same_bytes(trace: &Trace, index: usize) {

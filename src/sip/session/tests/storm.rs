@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::trace::{PEER, US, line, parameters};
+use super::peer::line;
+use super::trace::{PEER, US, parameters};
 use crate::id::{CallId, Mint};
 use crate::sip::incoming::{self, Incoming};
 use crate::sip::session::{Event, Session};
