@@ -1,7 +1,10 @@
 //! What a node tells its owner.
 
+use std::sync::Arc;
+
 use crossbeam_channel::Sender;
 
+use super::load::Load;
 use super::shard::Post;
 use crate::call::{CallResult, Step};
 use crate::id::CallId;
@@ -40,16 +43,24 @@ pub enum Event {
 pub struct Receipt {
     call: CallId,
     inbox: Sender<Post>,
+    load: Arc<Load>,
 }
 
 impl Receipt {
-    pub(super) const fn new(call: CallId, inbox: Sender<Post>) -> Self {
-        Self { call, inbox }
+    pub(super) fn new(call: CallId, inbox: Sender<Post>, load: Arc<Load>) -> Self {
+        load.receipt_out();
+        Self { call, inbox, load }
     }
 
     /// The result is kept: the node may forget the call.
     pub fn stored(self) {
         // A node that is gone has left the record in the journal; that is all that can be said.
         drop(self.inbox.send(Post::Stored(self.call)));
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.load.receipt_back();
     }
 }

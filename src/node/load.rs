@@ -20,6 +20,8 @@ struct Counts {
     live: usize,
     /// Calls in memory: also those whose transactions or results are still owed to somebody.
     held: usize,
+    /// Results that somebody was told and has not kept or dropped yet.
+    receipts: usize,
 }
 
 /// Why no call is taken.
@@ -69,6 +71,16 @@ impl Load {
         self.change(|counts| counts.held = counts.held.saturating_sub(1));
     }
 
+    /// A result was given out with its receipt.
+    pub(crate) fn receipt_out(&self) {
+        self.change(|counts| counts.receipts += 1);
+    }
+
+    /// A receipt was given back, or dropped.
+    pub(crate) fn receipt_back(&self) {
+        self.change(|counts| counts.receipts = counts.receipts.saturating_sub(1));
+    }
+
     fn change(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
@@ -96,11 +108,12 @@ impl Load {
         (counts.live, counts.held)
     }
 
-    /// Waits until no call is without an outcome, or for this long; returns how many still are.
+    /// Waits until every call has its outcome and every result is kept, or for this long; returns how many calls
+    /// have none.
     pub(crate) fn wait_until_ended(&self, limit: Duration) -> usize {
         let deadline = Instant::now() + limit;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        while counts.live > 0 {
+        while counts.live > 0 || counts.receipts > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;

@@ -115,7 +115,7 @@ impl Node {
         self.load.reserve().map_err(|refusal| match refusal {
             Refusal::Full => PlaceError::Full { limit: self.load.limit() },
             Refusal::Draining => PlaceError::Draining,
-            Refusal::Failed => PlaceError::Journal,
+            Refusal::Failed => PlaceError::Failed,
         })?;
         self.place_reserved(placement).inspect_err(|_| {
             self.load.ended();
@@ -166,7 +166,7 @@ impl Node {
         let shard = &self.shards[shard_of(call_id, self.shards.len())];
         shard.inbox.try_send(Post::Place { call, ports }).map_err(|refused| match refused {
             TrySendError::Full(_) => PlaceError::Busy,
-            TrySendError::Disconnected(_) => PlaceError::Journal,
+            TrySendError::Disconnected(_) => PlaceError::Failed,
         })?;
         Ok(call_id)
     }

@@ -61,11 +61,10 @@ pub enum PlaceError {
     /// The node is shutting down.
     #[error("this node is shutting down and takes no calls")]
     Draining,
-    /// The journal failed.
-    #[error(
-        "the journal of this node cannot be written, and no call may go without it; mend its disk and restart"
-    )]
-    Journal,
+    /// The journal cannot be written, or a part of the node has ended: [`Event::Failed`](super::Event::Failed) said
+    /// which.
+    #[error("this node has failed and takes no calls; its log says why (most likely its journal's disk)")]
+    Failed,
     /// No such trunk.
     #[error("no trunk is named `{name}`; the settings have {known}")]
     Trunk {

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
@@ -125,6 +125,7 @@ impl Node {
                 events: events.clone(),
                 inbox: inboxes[shard].clone(),
                 server: common.server.clone(),
+                load: Arc::clone(&common.load),
                 faults: Arc::clone(&common.faults),
             };
             let inbox = inboxes[shard].clone();
@@ -181,14 +182,32 @@ impl Common {
         // A lane has fewer unanswered appends than the channel has places, so that this never waits; a shard that
         // has stopped wants no answers.
         let saves = Saves::new(journal.lane(move |ack| drop(acknowledge.send(ack))));
-        let (clock, assets, load) = (self.clock, Arc::clone(&self.assets), Arc::clone(&self.load));
+        let (clock, assets) = (self.clock, Arc::clone(&self.assets));
+        let alarm = Alarm { load: Arc::clone(&self.load), events: parts.events.clone() };
         let name = format!("shard-{}", parts.shard);
         let run = move || {
-            let hands = Hands::new(parts);
-            Shard::new(clock, assets, posts, acks, saves, hands, load).run();
+            let _alarm = alarm;
+            Shard::new(clock, assets, posts, acks, saves, Hands::new(parts)).run();
         };
         let thread = std::thread::Builder::new().name(name).spawn(run)?;
         Ok(ShardHandle { inbox, thread: Some(thread) })
+    }
+}
+
+/// Says so when the thread that holds it panics: its calls cannot go on, so no more are taken.
+struct Alarm {
+    load: Arc<Load>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.load.fail() {
+            let what =
+                "a shard panicked; its calls are in the journal. Restart, and please report it".to_owned();
+            tracing::error!("{what}");
+            drop(self.events.try_send(Event::Failed { what }));
+        }
     }
 }
 
@@ -217,7 +236,8 @@ fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
         let mut lost = 0;
         for (inbox, arrived) in inboxes.iter().zip(sorted) {
             let count = arrived.len();
-            if count > 0 && inbox.try_send(Post::Sip(arrived)).is_err() {
+            // A shard that has stopped has no calls to lose anything.
+            if count > 0 && matches!(inbox.try_send(Post::Sip(arrived)), Err(TrySendError::Full(_))) {
                 lost += count;
             }
         }

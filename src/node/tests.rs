@@ -171,15 +171,17 @@ fn a_survey_from_invite_to_bye() {
     );
     assert!(matches!(steps.first(), Some(Step::Dialling { .. })), "{steps:?}");
     assert!(steps.iter().any(|step| matches!(step, Step::Key { digit: '1' })), "{steps:?}");
-    receipt.stored();
     let usage = world.node.usage();
     assert_eq!((usage.calls, usage.streams, usage.faults.len()), (0, 0, 0), "{usage:?}");
+    assert_eq!(world.saved().len(), 1, "the result is nobody's yet");
+    let keeper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        receipt.stored();
+    });
     assert_eq!(world.node.shutdown(PATIENCE), 0);
-    assert_eq!(
-        journal::read(&world.dir.path().join("journal")).unwrap().calls.len(),
-        0,
-        "told, kept, deleted"
-    );
+    keeper.join().unwrap();
+    let saved = journal::read(&world.dir.path().join("journal")).unwrap().calls;
+    assert_eq!(saved.len(), 0, "a shutdown waits until the result is kept; then the record goes");
 }
 
 #[test]
@@ -279,6 +281,6 @@ fn when_the_journal_fails_nothing_more_is_said() {
             Event::Ended { result, .. } => panic!("{result:?}"),
         }
     }
-    assert!(matches!(world.node.place(world.placement()), Err(PlaceError::Journal)));
+    assert!(matches!(world.node.place(world.placement()), Err(PlaceError::Failed)));
     assert_eq!(world.node.usage().held, 0);
 }

@@ -13,6 +13,7 @@ use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::event::{Event, Receipt};
 use crate::node::faults::Faults;
+use crate::node::load::Load;
 
 /// The shard's end of the event channel.
 pub(super) struct Delivery {
@@ -21,6 +22,7 @@ pub(super) struct Delivery {
     /// than the limit of calls.
     waiting: VecDeque<Event>,
     inbox: Sender<Post>,
+    load: Arc<Load>,
     clock: Clock,
     faults: Arc<Faults>,
 }
@@ -29,10 +31,11 @@ impl Delivery {
     pub(super) fn new(
         events: mpsc::Sender<Event>,
         inbox: Sender<Post>,
+        load: Arc<Load>,
         clock: Clock,
         faults: Arc<Faults>,
     ) -> Self {
-        Self { events, waiting: VecDeque::new(), inbox, clock, faults }
+        Self { events, waiting: VecDeque::new(), inbox, load, clock, faults }
     }
 
     /// Tells a step if there is room for it: who watches slowly misses some.
@@ -49,7 +52,7 @@ impl Delivery {
 
     /// Tells a result, now or later.
     pub(super) fn result(&mut self, call: CallId, result: Box<CallResult>) {
-        let receipt = Receipt::new(call, self.inbox.clone());
+        let receipt = Receipt::new(call, self.inbox.clone(), Arc::clone(&self.load));
         self.waiting.push_back(Event::Ended { call, result, receipt });
         self.flush();
     }

@@ -29,6 +29,7 @@ pub(crate) struct Hands {
     pub(super) outbox: Outbox,
     pub(super) delivery: Delivery,
     server: String,
+    pub(super) load: Arc<Load>,
     faults: Arc<Faults>,
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct HandsParts {
     pub(crate) inbox: Sender<Post>,
     /// Server header of answers to strays.
     pub(crate) server: String,
+    /// Counts of calls.
+    pub(crate) load: Arc<Load>,
     /// Counters.
     pub(crate) faults: Arc<Faults>,
 }
@@ -57,13 +60,14 @@ pub(crate) struct HandsParts {
 impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
-        let HandsParts { shard, clock, engine, renderer, socket, events, inbox, server, faults } = parts;
-        let delivery = Delivery::new(events, inbox, clock, Arc::clone(&faults));
-        Self { shard, clock, engine, renderer, outbox: Outbox::new(socket), delivery, server, faults }
+        let HandsParts { shard, clock, engine, renderer, socket, events, inbox, server, load, faults } =
+            parts;
+        let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
+        Self { shard, clock, engine, renderer, outbox: Outbox::new(socket), delivery, server, load, faults }
     }
 
     /// Does what the call asks for. Everything that it depends on is durable.
-    pub(super) fn carry_out(&mut self, live: &mut Live, output: Output, load: &Load) {
+    pub(super) fn carry_out(&mut self, live: &mut Live, output: Output) {
         match output {
             // Saves are not parked, they park.
             Output::Save(_) => {}
@@ -78,13 +82,14 @@ impl Hands {
             Output::CloseMedia => self.close_media(live),
             Output::Tell(step) => self.delivery.step(live.call.id(), step),
             Output::Ended(result) => {
-                if !live.ending.told {
-                    load.ended();
-                }
                 // A call that was never answered still has its ports.
                 self.close_media(live);
+                let first = !live.ending.told;
                 live.ended(result.disposition, result.ended_at.since(result.started_at));
                 self.delivery.result(live.call.id(), result);
+                if first {
+                    self.load.ended();
+                }
             }
             Output::Forget => live.ending.forgotten = true,
         }

@@ -23,7 +23,6 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, select};
 
 use super::clock::Clock;
-use super::load::Load;
 use super::media::{End, MediaEvent, Told};
 use super::ports::PortPair;
 use super::transport::Arrived;
@@ -83,7 +82,6 @@ pub(crate) struct Shard {
     timers: BTreeSet<(Timestamp, CallId)>,
     saves: Saves,
     hands: Hands,
-    load: Arc<Load>,
     stopping: bool,
 }
 
@@ -96,10 +94,9 @@ impl Shard {
         acks: Receiver<Ack>,
         saves: Saves,
         hands: Hands,
-        load: Arc<Load>,
     ) -> Self {
         let (calls, timers) = (BTreeMap::new(), BTreeSet::new());
-        Self { clock, assets, inbox, acks, calls, timers, saves, hands, load, stopping: false }
+        Self { clock, assets, inbox, acks, calls, timers, saves, hands, stopping: false }
     }
 
     /// Runs until it is told to stop or the journal fails.
@@ -247,7 +244,7 @@ impl Shard {
     fn release(&mut self, id: CallId) {
         let Some(live) = self.calls.get_mut(&id) else { return };
         while let Some(output) = live.parking.pop() {
-            self.hands.carry_out(live, output, &self.load);
+            self.hands.carry_out(live, output);
         }
         self.forget_if_done(id);
     }
@@ -299,7 +296,7 @@ impl Shard {
         if let Some(live) = self.calls.get_mut(&id) {
             self.hands.close_media(live);
             if !live.ending.told {
-                self.load.ended();
+                self.hands.load.ended();
             }
         }
         self.remove(id);
@@ -310,14 +307,14 @@ impl Shard {
             if let Some(due) = live.due {
                 self.timers.remove(&(due, id));
             }
-            self.load.forgotten();
+            self.hands.load.forgotten();
         }
     }
 
     /// The journal failed: no call of this shard may say anything more.
     fn fail(&mut self, error: &AppendError) {
         self.stopping = true;
-        if self.load.fail() {
+        if self.hands.load.fail() {
             tracing::error!(
                 %error,
                 calls = self.calls.len(),

@@ -1,0 +1,195 @@
+//! 500 talking calls on one core: how steadily does each callee hear its prompt, and what does a call weigh?
+//!
+//! ```text
+//! core 0: this file as `node`               core 1: this file as `callee`
+//! a real Node: SIP, journal, shards,  ◄───► one SIP socket, one RTP socket for all calls: answers, sends 50 packets
+//! media thread, every call talking          a second to each, notes when the kernel received each of ours
+//! ```
+//! The floors of the project: p99 of the time between two packets of a call ≤ 40 ms, resident memory per call
+//! ≤ 32 kB. The callee takes the kernel's receive timestamps, so that its own slowness is not charged to the node.
+//! Exits with 1 where a floor is missed. Run without `--bench` it is a smoke test of five calls.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench runs in real time and tells a person what it found"
+)]
+
+mod callee;
+mod node;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// Floor: p99 of the gap between two packets of a call.
+const GAP_P99_MS: f64 = 40.0;
+/// Floor: resident memory of a live call.
+const CALL_KB: f64 = 32.0;
+
+/// How many calls, and how long they are listened to.
+#[derive(Clone, Copy)]
+struct Plan {
+    calls: usize,
+    window: Duration,
+}
+
+/// What a child process says of itself, as `name value` lines.
+struct Report(Vec<(String, f64)>);
+
+impl Report {
+    fn of(&self, name: &str) -> f64 {
+        self.0.iter().find(|(known, _)| known == name).map_or(f64::NAN, |(_, value)| *value)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["callee"] => callee::run(),
+        ["node", calls, port] => node::run(calls.parse().expect("a count"), port.parse().expect("a port")),
+        others if others.contains(&"--bench") => {
+            return bench(Plan { calls: 500, window: Duration::from_secs(20) });
+        }
+        _ => return bench(Plan { calls: 5, window: Duration::from_secs(1) }),
+    }
+    ExitCode::SUCCESS
+}
+
+fn bench(plan: Plan) -> ExitCode {
+    let mut callee = Role::start(&["callee"], 1);
+    let port = callee.expect("port");
+    let mut node = Role::start(&["node", &plan.calls.to_string(), &port], 0);
+    node.expect("talking");
+    callee.say("measure");
+    std::thread::sleep(plan.window);
+    node.say("measured");
+    let load = node.report();
+    callee.say("report");
+    let heard = callee.report();
+    node.say("end");
+    drop((node, callee));
+    judge(plan, &load, &heard)
+}
+
+fn judge(plan: Plan, load: &Report, heard: &Report) -> ExitCode {
+    let window = plan.window.as_secs_f64();
+    println!("{} talking calls on one core, {window} s", plan.calls);
+    println!("  calls heard              {}", heard.of("calls"));
+    println!("  packets/s to callees     {:.0}", heard.of("packets") / window);
+    println!("  packets/s from callees   {:.0}", heard.of("sent") / window);
+    println!("  frames with sound        {:.2} %", 100.0 * heard.of("sound") / heard.of("packets"));
+    println!("  packets lost or skipped  {}", heard.of("lost"));
+    println!(
+        "  gap p50 / p99 / max      {:.1} / {:.1} / {:.1} ms (p99 of the worst call {:.1})",
+        heard.of("p50_ms"),
+        heard.of("p99_ms"),
+        heard.of("max_ms"),
+        heard.of("worst_p99_ms"),
+    );
+    println!("  node: CPU                {:.1} % of its core", 100.0 * load.of("cpu_s") / load.of("wall_s"));
+    println!("  node: resident           {:.1} kB a call", load.of("rss_per_call_kb"));
+    println!("  node: threads            {}", load.of("threads"));
+    let floors = [
+        ("every call is heard", heard.of("calls") >= u32_of(plan.calls)),
+        ("every call talks", heard.of("sound") >= 0.9 * heard.of("packets")),
+        ("p99 gap ≤ 40 ms", heard.of("p99_ms") <= GAP_P99_MS),
+        // Of five calls the node itself would be most of it.
+        ("a call ≤ 32 kB", plan.calls < 100 || load.of("rss_per_call_kb") <= CALL_KB),
+    ];
+    for (floor, _) in floors.iter().filter(|(_, held)| !held) {
+        println!("  MISSED: {floor}");
+    }
+    if floors.iter().all(|(_, held)| *held) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn u32_of(count: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("a few hundred"))
+}
+
+/// Binds this process, and the threads that it will start, to one core.
+fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    let pinned = set.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+    if let Err(error) = pinned {
+        println!("note not pinned to core {core}: {error}");
+    }
+}
+
+/// A child process with a part to play.
+struct Role {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Role {
+    fn start(arguments: &[&str], core: usize) -> Self {
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env("CORE", core.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program starts again");
+        let input = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, input, output }
+    }
+
+    /// Waits for a line of this name; returns what follows it.
+    fn expect(&mut self, name: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).expect("the child's output is text");
+            assert!(read > 0, "a child ended before it said `{name}`");
+            match line.trim_end().split_once(' ') {
+                Some((found, rest)) if found == name => return rest.to_owned(),
+                Some(("note", rest)) => println!("  {rest}"),
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("the child listens");
+    }
+
+    fn report(&mut self) -> Report {
+        let text = self.expect("report");
+        let fields = text.split(' ').filter_map(|field| field.split_once('='));
+        Report(fields.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        // It ends by itself when its input does; a stuck one is ended here.
+        for _ in 0..100 {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The core that the parent chose for this process.
+fn chosen_core() -> usize {
+    std::env::var("CORE").ok().and_then(|core| core.parse().ok()).unwrap_or_default()
+}
+
+/// The next line from the parent; `None` when it is gone.
+fn told() -> Option<String> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line).ok()?;
+    (read > 0).then(|| line.trim_end().to_owned())
+}
