@@ -230,3 +230,6 @@ impl NumberRange {
 fn digits(keys: &[Key]) -> Option<u64> {
     keys.iter().try_fold(0_u64, |value, key| value.checked_mul(10)?.checked_add(u64::from(key.digit()?)))
 }
+
+#[cfg(test)]
+mod tests;

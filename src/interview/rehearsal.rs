@@ -210,3 +210,6 @@ impl<'q> Rehearsal<'q> {
         self.lines.push(format!("{item:NAME_WIDTH$} {}", words.join(" ")));
     }
 }
+
+#[cfg(test)]
+mod tests;

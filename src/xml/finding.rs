@@ -25,16 +25,16 @@ impl Position {
 
     /// The place after `text`, if `text` begins here.
     #[must_use]
-    pub fn after(mut self, text: &str) -> Self {
-        for character in text.chars() {
-            if character == '\n' {
-                self.line = self.line.saturating_add(1);
-                self.column = 1;
-            } else {
-                self.column = self.column.saturating_add(1);
-            }
+    pub fn after(self, text: &str) -> Self {
+        let characters = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let Some((before, last)) = text.rsplit_once('\n') else {
+            return Self { column: self.column.saturating_add(characters(text)), ..self };
+        };
+        let lines = u32::try_from(memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1);
+        Self {
+            line: self.line.saturating_add(lines.unwrap_or(u32::MAX)),
+            column: characters(last).saturating_add(1),
         }
-        self
     }
 }
 

@@ -142,3 +142,6 @@ impl Operator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

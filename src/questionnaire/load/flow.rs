@@ -32,22 +32,27 @@ impl Reading<'_> {
         if !self.flow_is_known || self.items.is_empty() {
             return;
         }
-        self.check_reach(quotas);
-        self.check_loops();
-        self.check_uses();
+        let table = |which| (0..self.items.len()).map(|index| ways(&self.items, index, which)).collect();
+        let (all, answering, unasked): (Graph, Graph, Graph) =
+            (table(Ways::All), table(Ways::Answering), table(Ways::Unasked));
+        if self.check_reach(quotas, &all, &answering) {
+            self.check_loops(&unasked);
+            self.check_uses(&all);
+        }
     }
 
-    fn check_reach(&mut self, quotas: &[Quota]) {
+    /// Says whether there is an end at all.
+    fn check_reach(&mut self, quotas: &[Quota], all: &Graph, answering: &Graph) -> bool {
         if !self.items.iter().any(|item| matches!(item.kind, Kind::End(_))) {
             self.findings.error(
                 self.place(0),
                 "the questionnaire has no way to end",
                 "add <end id=\"done\" outcome=\"complete\"/>".to_owned(),
             );
-            return;
+            return false;
         }
-        let reached =
-            self.reach(&mut std::iter::once(0).chain(quotas.iter().map(|quota| quota.full)).collect());
+        let starts = std::iter::once(0).chain(quotas.iter().map(|quota| quota.full));
+        let reached = reach(all, starts.collect());
         let mut before = true;
         for (index, &is_reached) in reached.iter().enumerate() {
             if !is_reached && before {
@@ -56,11 +61,12 @@ impl Reading<'_> {
             }
             before = is_reached;
         }
-        self.check_ends(&reached);
+        self.check_ends(&reached, answering);
+        true
     }
 
     /// From each item that is reached an end must be.
-    fn check_ends(&mut self, reached: &[bool]) {
+    fn check_ends(&mut self, reached: &[bool], answering: &Graph) {
         let length = self.items.len();
         let mut back: Vec<Vec<usize>> = vec![Vec::new(); length];
         let mut ending: Vec<usize> = Vec::new();
@@ -68,7 +74,7 @@ impl Reading<'_> {
             if matches!(item.kind, Kind::End(_)) {
                 ending.push(index);
             }
-            for to in ways(&self.items, index, Ways::Answering) {
+            for &to in answering.get(index).into_iter().flatten() {
                 if let Some(back) = back.get_mut(to) {
                     back.push(index);
                 } else if reached[index] {
@@ -95,7 +101,7 @@ impl Reading<'_> {
     }
 
     /// A loop on which nothing is asked never ends. Only a `go` leads back.
-    fn check_loops(&mut self) {
+    fn check_loops(&mut self, unasked: &Graph) {
         let length = self.items.len();
         let (mut entered, mut left) = (vec![false; length], vec![false; length]);
         for start in 0..length {
@@ -104,7 +110,7 @@ impl Reading<'_> {
                 if turn == 0 && std::mem::replace(&mut entered[index], true) {
                     continue;
                 }
-                let Some(&to) = ways(&self.items, index, Ways::Unasked).get(turn) else {
+                let Some(&to) = unasked[index].get(turn) else {
                     left[index] = true;
                     continue;
                 };
@@ -124,34 +130,20 @@ impl Reading<'_> {
     }
 
     /// A reply can be used only where its question can have been asked before.
-    fn check_uses(&mut self) {
+    fn check_uses(&mut self, all: &Graph) {
         let mut after: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
         for used in std::mem::take(&mut self.uses) {
             let early = used.question > used.item || (used.question == used.item && !used.after);
             if !early || (after.len() == MAX_SEARCHES && !after.contains_key(&used.question)) {
                 continue;
             }
-            let reached = after
-                .entry(used.question)
-                .or_insert_with(|| self.reach(&mut ways(&self.items, used.question, Ways::All)));
+            let reached =
+                after.entry(used.question).or_insert_with(|| reach(all, all[used.question].clone()));
             if reached.get(used.item) != Some(&true) {
                 let what = format!("`{}` is asked only later; nothing is known of it here", used.name);
                 self.findings.error(used.at, what, None);
             }
         }
-    }
-
-    /// The items that are reached from these.
-    fn reach(&self, from: &mut Vec<usize>) -> Vec<bool> {
-        let mut reached = vec![false; self.items.len()];
-        while let Some(index) = from.pop() {
-            if let Some(flag) = reached.get_mut(index)
-                && !std::mem::replace(flag, true)
-            {
-                from.extend(ways(&self.items, index, Ways::All));
-            }
-        }
-        reached
     }
 
     /// How an item is called in a message.
@@ -161,6 +153,22 @@ impl Reading<'_> {
             Some(_) | None => "this `go`".to_owned(),
         }
     }
+}
+
+/// The items that may come after each item.
+type Graph = Vec<Vec<usize>>;
+
+/// The items that are reached from these.
+fn reach(all: &Graph, mut from: Vec<usize>) -> Vec<bool> {
+    let mut reached = vec![false; all.len()];
+    while let Some(index) = from.pop() {
+        if let Some(flag) = reached.get_mut(index)
+            && !std::mem::replace(flag, true)
+        {
+            from.extend(&all[index]);
+        }
+    }
+    reached
 }
 
 /// The items that may come after an item, each once; the number of items stands for "off the end".

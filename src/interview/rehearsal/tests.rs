@@ -1,0 +1,183 @@
+//! Whatever a callee does, an interview ends within its limits; and it goes on from its record as if
+//! nothing had happened.
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::id::Mint;
+use crate::interview::{MIN_STEPS, STEPS_PER_ITEM, Status};
+
+/// What a callee may do at any question.
+fn any_act(mint: &mut Mint) -> Act {
+    const KEYS: [char; 16] = ['0', '1', '1', '1', '2', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A'];
+    let key = |mint: &mut Mint| Key::new(KEYS[usize::from(mint.number16() % 16)]).unwrap();
+    match mint.number16() % 40 {
+        0 => Act::HangUp,
+        1..=6 => Act::Silence,
+        draw => Act::Keys((0..=draw % 4).map(|_| key(mint)).collect()),
+    }
+}
+
+/// Serialises interview and collector, drops them, and reads them back.
+fn restored<'q>(rehearsal: &Rehearsal<'q>) -> Rehearsal<'q> {
+    let interview = postcard::to_stdvec(&rehearsal.interview).unwrap();
+    let collector = postcard::to_stdvec(&rehearsal.collector).unwrap();
+    assert!(interview.len() < 2_048, "a record of {} bytes", interview.len());
+    Rehearsal {
+        interview: postcard::from_bytes(&interview).unwrap(),
+        collector: postcard::from_bytes(&collector).unwrap(),
+        ..rehearsal.clone()
+    }
+}
+
+/// Runs one interview with a seed; gives how many acts it took.
+fn run(questionnaire: &Questionnaire, seed: u64) -> usize {
+    let mint = &mut Mint::seeded(seed);
+    let fields = questionnaire.contact_fields().iter().map(|field| (field.name.clone(), "1".to_owned()));
+    let mut rehearsal = Rehearsal::begin(questionnaire, &fields.collect(), Timestamp::EPOCH).unwrap();
+    let limit = MIN_STEPS + STEPS_PER_ITEM * questionnaire.items().len() + 1;
+    let mut acts = 0;
+    while !rehearsal.is_over() {
+        let act = any_act(mint);
+        let mut other = restored(&rehearsal);
+        rehearsal.act(act.clone());
+        other.act(act);
+        assert_eq!(rehearsal.lines, other.lines, "seed {seed}");
+        assert_eq!(rehearsal.interview, other.interview, "seed {seed}");
+        let again = rehearsal.interview.again(questionnaire);
+        assert_eq!(again, other.interview.again(questionnaire), "seed {seed}");
+        acts += 1;
+        assert!(rehearsal.instructions <= limit && acts <= limit, "seed {seed} does not end");
+    }
+    assert!(rehearsal.interview.ending().is_some());
+    plausible(questionnaire, rehearsal.interview());
+    acts
+}
+
+/// What is reported must not contradict itself.
+fn plausible(questionnaire: &Questionnaire, interview: &Interview) {
+    let responses = interview.responses(questionnaire);
+    assert_eq!(responses.len(), questionnaire.questions().count());
+    for response in responses {
+        let answered = response.status == Status::Answered;
+        assert_eq!(answered, response.value.is_some(), "{response:?}");
+        assert!(answered || response.status == Status::Refused || response.digits.is_empty(), "{response:?}");
+        assert!(response.digits.iter().all(|press| press.duration_ms == Some(HELD_MS)), "{response:?}");
+        assert_eq!(response.asked == 0, response.asked_at.is_none(), "{response:?}");
+        assert!(response.asked > 0 || !answered, "{response:?}");
+        assert!(response.status != Status::Skipped || response.asked == 0, "{response:?}");
+    }
+}
+
+fn load(xml: &str) -> Questionnaire {
+    Questionnaire::load("test.xml", xml.as_bytes()).map(|(questionnaire, _)| questionnaire).unwrap()
+}
+
+#[test]
+fn the_shipped_questionnaires_end_whatever_is_keyed() {
+    let satisfaction = load(include_str!("../../../questionnaires/satisfaction.xml"));
+    let clinic = load(include_str!("../../../questionnaires/clinic.xml"));
+    let most = (0..1_500).map(|seed| run(&satisfaction, seed).max(run(&clinic, seed))).max();
+    assert!(most > Some(10), "the callees hardly did anything");
+}
+
+#[test]
+fn generated_questionnaires_end_whatever_is_keyed() {
+    let mut loaded = 0;
+    for seed in 0..1_500 {
+        let xml = generate(&mut Mint::seeded(seed));
+        if let Ok((questionnaire, _)) = Questionnaire::load("generated.xml", xml.as_bytes()) {
+            loaded += 1;
+            for turn in 0..4 {
+                run(&questionnaire, seed * 4 + turn);
+            }
+        }
+    }
+    assert!(loaded > 300, "only {loaded} of 1,500 generated questionnaires are without errors");
+}
+
+/// A questionnaire of a few items with conditions and jumps in all directions.
+fn generate(mint: &mut Mint) -> String {
+    let count = 2 + usize::from(mint.number16() % 10);
+    let mut xml = String::from(
+        "<questionnaire id='g' version='1' languages='en' xmlns='urn:baton:questionnaire:1'>\
+         <keys repeat='*' opt-out='#'/>\
+         <retry id='s' no-input='1' no-match='1' then='skip'/><retry id='r' no-input='0' then='refuse'/>\
+         <retry id='g' no-input='2' no-match='0' go='last'/>",
+    );
+    for index in 0..count {
+        let draw = |mint: &mut Mint, below: u16| usize::from(mint.number16() % below);
+        let condition = |mint: &mut Mint| {
+            let about = draw(mint, u16::try_from(count).unwrap());
+            ["answered(q?)", "not answered(q?)", "refused(q?) or answered(q0)"][draw(mint, 3)]
+                .replace('?', &about.to_string())
+        };
+        let ask_if = match draw(mint, 4) {
+            0 => format!("ask-if='{}'", condition(mint)),
+            _ => String::new(),
+        };
+        let retry = ["", "retry='s'", "retry='r'", "retry='g'"][draw(mint, 4)];
+        let to = draw(mint, u16::try_from(count).unwrap());
+        match draw(mint, 6) {
+            0 => write!(xml, "<statement id='q{index}' {ask_if}><say>S</say></statement>"),
+            1 => write!(
+                xml,
+                "<number id='q{index}' min='0' max='120' digits='1-3' {ask_if} {retry}><say>N</say></number>"
+            ),
+            2 => write!(xml, "<go id='q{index}' to='q{to}' when='{}'/>", condition(mint)),
+            3 => write!(
+                xml,
+                "<choice id='q{index}' {ask_if} {retry}><say>C</say><option key='1' value='a' go='q{to}'/>\
+                 <option key='2' value='b'/><option key='33' value='c'/></choice>"
+            ),
+            _ => write!(xml, "<yes-no id='q{index}' {ask_if} {retry}><say>Y</say></yes-no>"),
+        }
+        .unwrap();
+    }
+    xml + "<end id='last' outcome='complete'/></questionnaire>"
+}
+
+#[test]
+fn a_gap_asks_the_same_question_again() {
+    let clinic = load(include_str!("../../../questionnaires/clinic.xml"));
+    let mut rehearsal = Rehearsal::begin(&clinic, &BTreeMap::new(), Timestamp::EPOCH).unwrap();
+    for line in ["2", "1", "111"] {
+        rehearsal.act(Act::read(line).unwrap());
+    }
+    let before = rehearsal.interview.again(&clinic);
+    let after = restored(&rehearsal).interview.again(&clinic);
+    assert_eq!(before, after);
+    assert_eq!(after.item(), "age");
+    assert_eq!(
+        after.prompt().text(),
+        "Umri ni kati ya 0 na 110. Una umri wa miaka mingapi? Malizia kwa reli."
+    );
+    assert_eq!(rehearsal.interview.question(&clinic), Some("age"));
+    assert_eq!(rehearsal.interview.language(), "sw");
+}
+
+#[test]
+fn another_version_of_the_questionnaire_changes_nothing_in_a_running_interview() {
+    let xml = include_str!("../../../questionnaires/satisfaction.xml");
+    let (one, two) = (load(xml), load(&xml.replace("version=\"1\"", "version=\"2\"")));
+    let mut interview = Interview::begin(&one, &BTreeMap::new(), 0).unwrap();
+    interview.next(&one, Timestamp::EPOCH, Heard::Begin);
+    let before = interview.clone();
+    let instruction = interview.next(&two, Timestamp::EPOCH, Heard::Said);
+    assert!(matches!(instruction, Instruction::End { outcome: Outcome::Technical, .. }));
+    assert_eq!(interview, before);
+}
+
+#[test]
+fn what_does_not_fit_changes_nothing() {
+    let satisfaction = load(include_str!("../../../questionnaires/satisfaction.xml"));
+    let mut interview = Interview::begin(&satisfaction, &BTreeMap::new(), 0).unwrap();
+    let now = Timestamp::from_millis(1);
+    let first = interview.next(&satisfaction, now, Heard::Begin);
+    for heard in [Heard::Begin, Heard::Silence, Heard::Keys(Vec::new())] {
+        assert_eq!(interview.next(&satisfaction, now, heard), first);
+    }
+    assert!(!interview.released(Key::new('1').unwrap(), now, 80));
+    assert_eq!(interview.next(&satisfaction, now, Heard::Said).item(), "consent");
+    assert_eq!(interview.next(&satisfaction, now, Heard::Said).item(), "consent");
+}
