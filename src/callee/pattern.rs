@@ -17,6 +17,12 @@ impl Pattern {
         Self::new("*")
     }
 
+    /// Whether it matches one user only.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.0.iter().any(|character| matches!(character, '*' | '?'))
+    }
+
     /// Whether the whole of `user` fits. A pattern of n characters costs at most n × length steps.
     #[must_use]
     pub fn matches(&self, user: &str) -> bool {

@@ -5,7 +5,7 @@
 //!        └ another prompt begins first: the reaction is put off to its end
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ pub struct Respondent {
     reaction: Option<Reaction>,
     /// The asking that was already reacted to by barging in.
     barged: bool,
-    /// How often each turn has come.
-    come: Vec<u32>,
+    /// How often each turn has come, at each question.
+    come: BTreeMap<(usize, Option<String>), u32>,
     keys: VecDeque<(Digit, u16)>,
     free_at: Timestamp,
     hang_up: Option<Timestamp>,
@@ -71,7 +71,7 @@ impl Respondent {
             item: None,
             reaction: None,
             barged: false,
-            come: vec![0; party.turns.len()],
+            come: BTreeMap::new(),
             keys: VecDeque::new(),
             free_at: now,
             hang_up: party.hang_up_after.map(|after| now + after),
@@ -197,7 +197,7 @@ impl Respondent {
 
     fn react(&mut self, now: Timestamp, reaction: Reaction) {
         let Some(turn) = self.party.turns.get(reaction.turn) else { return };
-        let Some(come) = self.come.get_mut(reaction.turn) else { return };
+        let come = self.come.entry((reaction.turn, reaction.question.clone())).or_default();
         let nth = usize::try_from(*come).unwrap_or(usize::MAX);
         *come = come.saturating_add(1);
         self.barged = reaction.barges;
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn answers_the_question_that_was_asked_and_not_the_greeting() {
         let mut respondent = respondent(
-            "[[party.turn]]\nquestion = \"*\"\npress = \"4\"\n\
+            "[[party.turn]]\nquestion = \"*\"\npress = [\"4\", \"5\"]\n\
              [[party.turn]]\nquestion = \"consent\"\npress = \"12\"\n",
             index(),
         );

@@ -175,14 +175,18 @@ impl Party {
 }
 
 impl Script {
-    /// The party that a call to this user reaches; drawn by weight where several match, the same
-    /// for the same seed and user.
+    /// The party that a call to this user reaches: one that names the user exactly before one whose
+    /// pattern fits; drawn by weight where several do, the same for the same seed and user.
     #[must_use]
     pub fn party_for(&self, user: &str) -> Option<usize> {
-        let fits = |party: &&(usize, &Party)| party.1.users.iter().any(|pattern| pattern.matches(user));
-        let all: Vec<(usize, &Party)> = self.parties.iter().enumerate().collect();
-        let fitting: Vec<(usize, u64)> =
-            all.iter().filter(fits).map(|(index, party)| (*index, u64::from(party.weight))).collect();
+        let fitting = |exactly: bool| -> Vec<(usize, u64)> {
+            let fits = |pattern: &Pattern| pattern.is_exact() == exactly && pattern.matches(user);
+            let parties = self.parties.iter().enumerate();
+            let parties = parties.filter(|(_, party)| party.users.iter().any(fits));
+            parties.map(|(index, party)| (index, u64::from(party.weight))).collect()
+        };
+        let exact = fitting(true);
+        let fitting = if exact.is_empty() { fitting(false) } else { exact };
         let total: u64 = fitting.iter().map(|(_, weight)| weight).sum();
         if total == 0 {
             return fitting.first().map(|(index, _)| *index);
@@ -518,6 +522,14 @@ mod tests {
         assert!(error("[[party]]\n[[party.turn]]\npress = \"x\"\nquestion = \"q\"\n").contains("not 'x'"));
         assert!(error("[[party]]\n[[party.turn]]\npress = \"1\"\n").contains("a turn needs its place"));
         assert!(error("").contains("at least one [[party]]"));
+    }
+
+    #[test]
+    fn who_is_named_comes_before_whose_pattern_fits() {
+        let text = "[[party]]\n[[party]]\nusers = [\"busy\", \"engaged*\"]\nrefuse = 486\n";
+        let script = Script::parse("people.toml", text).unwrap();
+        assert!((0..50).all(|seed| Script { seed, ..script.clone() }.party_for("busy") == Some(1)));
+        assert!((0..50).any(|seed| Script { seed, ..script.clone() }.party_for("engaged1") == Some(0)));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::store::journal::{Journal, Limits};
 pub(super) struct Gateway {
     pub(super) node: Node,
     pub(super) events: mpsc::Receiver<Event>,
-    /// Removed at the end, where the settings name no directory.
-    _journal: Option<TempDir>,
+    /// The journal's directory where the settings name none; removed when this is dropped.
+    pub(super) keep: Option<TempDir>,
 }
 
 impl Gateway {
@@ -30,12 +30,16 @@ impl Gateway {
         let here = temporary.as_ref().map(|dir| dir.path().to_owned());
         let dir: PathBuf = settings.journal.dir.clone().or(here).expect("one of both");
         let limits = Limits { segment_bytes: settings.journal.segment, ..Limits::default() };
-        let (journal, _replay) = Journal::open(&dir, limits).map_err(machine)?;
+        let (journal, replay) = Journal::open(&dir, limits).map_err(machine)?;
+        if !replay.calls.is_empty() {
+            let (calls, dir) = (replay.calls.len(), dir.display());
+            super::say(&format!("{dir} holds {calls} calls of an earlier run; they are left as they are"));
+        }
         let (assets, _) = survey.assets();
         let prompts = std::sync::Arc::clone(&survey.prompts);
         let started = Node::start(NodeConfig::new(settings), assets, prompts, journal);
         let (node, events) = started.map_err(machine)?;
-        Ok(Self { node, events, _journal: temporary })
+        Ok(Self { node, events, keep: temporary })
     }
 }
 

@@ -4,6 +4,7 @@
 //! Results go to stdout, everything said to a person about the run goes to stderr. Exit codes: [`Exit`],
 //! and docs/cli.md.
 
+mod call;
 mod callee;
 mod check;
 mod demo;
@@ -61,6 +62,8 @@ struct Arguments {
 enum Command {
     /// See it work: call a crowd of scripted people over loopback, and compare
     Demo(demo::Args),
+    /// Call one person now, and tell each step
+    Call(call::Args),
     /// Answer calls like people: scripted respondents on one SIP address
     Callee(callee::Args),
     /// Check questionnaires: every finding with file, line and column
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
     log_to_stderr();
     let ended = match &arguments.command {
         Command::Demo(args) => demo::run(args),
+        Command::Call(args) => call::run(args),
         Command::Callee(args) => callee::run(args),
         Command::Check(args) => check::run(args),
         Command::Try(args) => rehearse::run(args),

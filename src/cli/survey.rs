@@ -12,7 +12,7 @@ use crate::interview::Interview;
 use crate::prompts::PromptStore;
 use crate::questionnaire::Questionnaire;
 use crate::settings::Settings;
-use crate::xml::Finding;
+use crate::xml::{Finding, Severity};
 
 /// A checked questionnaire whose prompts are ready.
 pub(super) struct Survey {
@@ -30,9 +30,7 @@ impl Survey {
         let has_audio = |path: &str| directory.join(path).is_file();
         let loaded = Questionnaire::load_with(&name, &bytes, &has_audio);
         let (questionnaire, warnings) = loaded.map_err(|findings| broken(&name, &findings))?;
-        for warning in warnings {
-            super::say(&warning.to_string());
-        }
+        say_findings(&name, &warnings)?;
         let prompts = PromptStore::new(settings.speech.clone(), settings.limits);
         let made = prompts.load_questionnaire(&questionnaire, file, &bytes);
         made.map_err(|findings| broken(&name, &findings))?;
@@ -53,7 +51,17 @@ impl Survey {
     }
 }
 
-fn broken(name: &str, findings: &[Finding]) -> anyhow::Error {
+/// Says warnings; errors are returned, all of them in one text.
+pub(super) fn say_findings(what: &str, findings: &[Finding]) -> anyhow::Result<()> {
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(broken(what, findings));
+    }
+    findings.iter().for_each(|finding| super::say(&finding.to_string()));
+    Ok(())
+}
+
+/// All findings of a file as one error.
+pub(super) fn broken(name: &str, findings: &[Finding]) -> anyhow::Error {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
     anyhow::anyhow!("{name} cannot be used:\n{}", lines.join("\n"))
 }

@@ -32,7 +32,7 @@ pub(super) fn rehearse(
 ) -> Rehearsal {
     let Ok(mut interview) = Interview::begin(questionnaire, fields, 0) else { return Rehearsal::default() };
     let mut rehearsal = Rehearsal::default();
-    let mut come = vec![0_usize; party.turns.len()];
+    let mut come: BTreeMap<String, usize> = BTreeMap::new();
     let mut now = Timestamp::EPOCH;
     let mut heard = Heard::Begin;
     for _ in 0..MAX_STEPS {
@@ -45,13 +45,14 @@ pub(super) fn rehearse(
             }
             Instruction::Ask { item, collect, .. } => {
                 let turn = party.turn_at_question(&item);
+                let nth = come.entry(item.clone()).or_default();
+                *nth += 1;
                 rehearsal.asked.push(item);
                 let Some(turn) = turn else {
                     heard = Heard::Silence;
                     continue;
                 };
-                let (keys, hangs_up) = reaction(&party.turns[turn], come[turn]);
-                come[turn] += 1;
+                let (keys, hangs_up) = reaction(&party.turns[turn], *nth - 1);
                 if hangs_up {
                     interview.hung_up(questionnaire, now);
                     rehearsal.outcome = interview.ending();

@@ -47,10 +47,11 @@ pub(super) async fn call_everyone(
     let interrupted = run.until_all_ended(args, survey, fields, people).await;
     run.progress.finish();
     let interrupted = interrupted?;
-    let Run { gateway: Gateway { node, mut events, .. }, results, .. } = run;
+    let Run { gateway: Gateway { node, mut events, keep }, results, .. } = run;
     let leave = tokio::task::spawn_blocking(move || node.shutdown(FAREWELL));
     while events.recv().await.is_some() {} // nobody waits for these any more, but the node for their taking
     let _left = leave.await;
+    drop(keep);
     Ok(Ran { results, started_at, ended_at: clock.now(), interrupted })
 }
 

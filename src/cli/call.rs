@@ -1,0 +1,262 @@
+//! `baton call`: one call now, each step told as it happens.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use super::gateway::{Gateway, machine};
+use super::report::csv::word;
+use super::survey::{self, Survey, say_findings};
+use super::{Exit, MachineError};
+use crate::call::{CallResult, Step};
+use crate::dialplan::{Dialplan, Draw, RouteError};
+use crate::id::{CallId, Digest};
+use crate::interview::Status;
+use crate::node::clock::Clock;
+use crate::node::{Event, PlaceError, Placement};
+use crate::outcome::Disposition;
+use crate::settings::{Settings, Trunk};
+use crate::sip::Uri;
+use crate::time::Timestamp;
+
+/// The name of the trunk that a `sip:` URI makes by itself.
+const DIRECT: &str = "direct";
+/// How long the call has to end in order after ctrl-c.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Arguments of `baton call`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        baton call sip:bob@192.0.2.7 --questionnaire questionnaires/satisfaction.xml\n  \
+                        baton call +254712345678 --config baton.toml --questionnaire q.xml --set visits=3\n\n\
+                        A sip: URI is called at its own address, which must be an IP address; a number goes \
+                        by the dialplan of the settings, or by --trunk, or by the default trunk. Ctrl-c \
+                        hangs up.\n\n\
+                        Exit codes: 0 the interview is complete, 1 the call ended in another way, 2 wrong \
+                        usage or file, 3 the machine refused.")]
+pub(super) struct Args {
+    /// Whom to call: sip:user@address[:port], or a number
+    #[arg(value_name = "URI|NUMBER")]
+    to: String,
+    /// What to ask
+    #[arg(long, value_name = "FILE")]
+    questionnaire: PathBuf,
+    /// A contact field; repeat for more
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = survey::field)]
+    set: Vec<(String, String)>,
+    /// The settings (docs/settings.md); without it those that need none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Call through this trunk of the settings, past the dialplan
+    #[arg(long, value_name = "TRUNK")]
+    trunk: Option<String>,
+    /// The context of the dialplan that numbers are routed in
+    #[arg(long, value_name = "NAME", default_value = "outbound")]
+    context: String,
+    /// Print the result alone on stdout, as one line of JSON; the steps go to stderr
+    #[arg(long)]
+    json: bool,
+}
+
+/// Places the call and tells what happens.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let mut settings = match &args.config {
+        Some(file) => Settings::load(file)?,
+        None => Settings::default(),
+    };
+    let way = way(args, &mut settings)?;
+    let survey = Survey::load(&args.questionnaire, &settings)?;
+    let fields = survey::fields(&args.set);
+    survey.check_fields(&fields)?;
+    let (_, digest) = survey.assets();
+    let placement = way.placement(digest, fields);
+    let gateway = Gateway::start(settings, &survey)?;
+    let runtime = super::runtime()?;
+    let result = runtime.block_on(carry(gateway, placement, args.json))?;
+    conclude(&result, args.json)?;
+    Ok(if result.disposition == Disposition::Complete { Exit::Done } else { Exit::Not })
+}
+
+/// How a call gets there.
+struct Way {
+    to: String,
+    trunk: String,
+    caller_id: Option<String>,
+    ring_timeout: Option<Duration>,
+}
+
+impl Way {
+    fn placement(self, questionnaire: Digest, fields: BTreeMap<String, String>) -> Placement {
+        let Self { to, trunk, caller_id, ring_timeout } = self;
+        Placement { fields, caller_id, ring_timeout, ..Placement::new(to, trunk, questionnaire) }
+    }
+
+    fn by_trunk(to: &str, trunk: &str) -> Self {
+        Self { to: to.to_owned(), trunk: trunk.to_owned(), caller_id: None, ring_timeout: None }
+    }
+}
+
+fn way(args: &Args, settings: &mut Settings) -> anyhow::Result<Way> {
+    let to = args.to.as_str();
+    if let Some(trunk) = &args.trunk {
+        refuse_emergency(to)?;
+        return Ok(Way::by_trunk(to, trunk));
+    }
+    if to.contains(':') {
+        let uri: Uri = to.parse().with_context(|| format!("{to} is no sip: URI"))?;
+        let Some(address) = uri.socket_addr() else {
+            bail!("{to}: the host must be an IP address (or name a trunk of the settings with --trunk)");
+        };
+        settings.trunks.insert(DIRECT.to_owned(), Trunk::direct(address));
+        return Ok(Way::by_trunk(to, DIRECT));
+    }
+    if let Some(file) = settings.dialplan.clone() {
+        return by_dialplan(to, &args.context, &file, settings);
+    }
+    let Some(trunk) = settings.default_trunk.clone() else {
+        bail!(
+            "no trunk for the number {to}: give --config FILE with a trunk and --trunk NAME, or call a sip: URI"
+        );
+    };
+    refuse_emergency(to)?;
+    Ok(Way::by_trunk(to, &trunk))
+}
+
+/// The first trunk of the dialplan's route. (Trying the next one when it fails is the campaign's.)
+fn by_dialplan(to: &str, context: &str, file: &Path, settings: &Settings) -> anyhow::Result<Way> {
+    let dialplan = load_dialplan(file)?;
+    let trunks: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
+    say_findings("the dialplan", &dialplan.check_trunks(&trunks))?;
+    let route = dialplan.route(to, context, Draw::default());
+    let route = route.with_context(|| format!("{to} cannot be called by {}", file.display()))?;
+    let trunk = route.tries.first().context("the route has no trunk")?.trunk.clone();
+    Ok(Way { to: route.number, trunk, caller_id: route.caller_id, ring_timeout: route.ring_timeout })
+}
+
+fn load_dialplan(file: &Path) -> anyhow::Result<Dialplan> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read the dialplan {name}"))?;
+    match Dialplan::load(&name, &bytes) {
+        Ok((dialplan, warnings)) => {
+            say_findings(&name, &warnings)?;
+            Ok(dialplan)
+        }
+        Err(findings) => Err(survey::broken(&name, &findings)),
+    }
+}
+
+/// Numbers that go past a dialplan are refused if every phone knows them as emergency numbers.
+fn refuse_emergency(number: &str) -> anyhow::Result<()> {
+    const GUARD: &str = r#"<dialplan version="1" xmlns="urn:baton:dialplan:1"><context name="any">
+        <extension name="any"><route><try trunk="any"/></route></extension></context></dialplan>"#;
+    let Ok((guard, _)) = Dialplan::load("guard", GUARD.as_bytes()) else {
+        bail!("the guard against emergency numbers is broken; nothing was dialled");
+    };
+    match guard.route(number, "any", Draw::default()) {
+        Err(error @ RouteError::Emergency) => Err(error).context(format!("{number} was not dialled")),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Places the call and waits for its result.
+async fn carry(gateway: Gateway, placement: Placement, json: bool) -> anyhow::Result<CallResult> {
+    let Gateway { node, mut events, keep } = gateway;
+    let mut teller = Teller { clock: Clock::of_process(), began: None, json };
+    let call = node.place(placement).map_err(|error| match error {
+        PlaceError::Trunk { .. } | PlaceError::To { .. } | PlaceError::From { .. } | PlaceError::Start(_) => {
+            error.into()
+        }
+        PlaceError::Full { .. }
+        | PlaceError::Busy
+        | PlaceError::Draining
+        | PlaceError::Failed
+        | PlaceError::Route { .. }
+        | PlaceError::Ports(_) => machine(error),
+    })?;
+    let mut stop = std::pin::pin!(super::interrupted());
+    let mut hung_up = false;
+    let result = loop {
+        tokio::select! {
+            event = events.recv() => if let Some(result) = teller.tell(call, event)? { break result },
+            interrupted = &mut stop, if !hung_up => {
+                interrupted?;
+                super::say("hanging up");
+                hung_up = true;
+                node.hang_up(call);
+            }
+        }
+    };
+    // The answer to our BYE is waited for by the node itself.
+    let leave = tokio::task::spawn_blocking(move || node.shutdown(FAREWELL));
+    while events.recv().await.is_some() {}
+    let _left = leave.await;
+    drop(keep);
+    Ok(result)
+}
+
+/// Tells the steps of a call.
+struct Teller {
+    clock: Clock,
+    began: Option<Timestamp>,
+    json: bool,
+}
+
+impl Teller {
+    /// The result, if this event brings it.
+    fn tell(&mut self, call: CallId, event: Option<Event>) -> anyhow::Result<Option<CallResult>> {
+        match event {
+            Some(Event::Step { call: of, step }) if of == call => self.step(&step)?,
+            Some(Event::Step { .. }) => {}
+            Some(Event::Ended { result, receipt, .. }) => {
+                receipt.stored();
+                return Ok(Some(*result));
+            }
+            Some(Event::Failed { what }) => {
+                return Err(MachineError(anyhow::anyhow!("the journal failed: {what}")).into());
+            }
+            None => bail!("the gateway stopped before the call ended"),
+        }
+        Ok(None)
+    }
+
+    fn step(&mut self, step: &Step) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let since = now.since(*self.began.get_or_insert(now)).as_secs_f64();
+        let line = format!("{since:7.2} s  {step}");
+        if self.json {
+            super::say(&line);
+        } else {
+            print(&line)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line on stdout.
+fn print(line: &str) -> anyhow::Result<()> {
+    let written = writeln!(std::io::stdout().lock(), "{line}");
+    Ok(written.context("cannot write to stdout").map_err(MachineError)?)
+}
+
+fn conclude(result: &CallResult, json: bool) -> anyhow::Result<()> {
+    if json {
+        return print(&serde_json::to_string(result)?);
+    }
+    if result.answered_at.is_none() {
+        return Ok(());
+    }
+    let width = result.responses.iter().map(|response| response.question.chars().count()).max();
+    let width = width.unwrap_or(0);
+    print("")?;
+    for response in &result.responses {
+        let value = response.value.as_ref().filter(|_| response.status == Status::Answered);
+        let value = value.map_or_else(|| format!("({})", word(response.status)), ToString::to_string);
+        let digits: String = response.digits.iter().map(|press| press.key.as_char()).collect();
+        let keyed = if digits.is_empty() { digits } else { format!(" keyed {digits}") };
+        print(format!("  {:<width$}  {value:<14}{keyed}", response.question).trim_end())?;
+    }
+    Ok(())
+}
