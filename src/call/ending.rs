@@ -65,6 +65,7 @@ impl Call {
 
     /// A person, or the end of the process, wants the call to stop.
     pub(super) fn hang_up_asked(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        turn.changed = true; // a CANCEL may have to wait for a 1xx: the wish is kept until then
         match self.stage {
             Stage::Calling => {
                 self.session.cancel(

@@ -67,6 +67,23 @@ fn refusals_ringing_and_silence_on_the_wire() {
 }
 
 #[test]
+fn a_call_that_an_operator_stops() {
+    for after in [Duration::from_millis(5), Duration::from_millis(500), Duration::from_secs(2)] {
+        let run = |crash| World::new(willing(), crash).stopped_after(after).run();
+        let undisturbed = run(Crash::Never);
+        for at in 1..=undisturbed.inputs {
+            for crash in [Crash::After(at), Crash::Saved(at)] {
+                assert_eq!(
+                    essence(run(crash).result()),
+                    essence(undisturbed.result()),
+                    "{after:?}, {crash:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_reinvite_by_the_callee() {
     let mut person = willing();
     person.reinvites_at = Some("age");
