@@ -110,7 +110,7 @@ pub struct KeyPress {
     /// How it reached us.
     pub method: Method,
     /// When it was pressed.
-    #[serde(with = "super::rfc3339")]
+    #[serde(with = "crate::time::rfc3339")]
     pub at: Timestamp,
     /// How long it was held, in milliseconds; not known before it is released.
     pub duration_ms: Option<u32>,
@@ -118,7 +118,7 @@ pub struct KeyPress {
 
 /// How a key reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// A telephone-event in RTP (RFC 4733).
     Rfc4733,

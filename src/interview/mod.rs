@@ -18,7 +18,6 @@ mod instruction;
 mod process;
 pub mod rehearsal;
 mod response;
-mod rfc3339;
 mod say;
 mod select;
 

@@ -20,10 +20,10 @@ pub struct Response {
     /// How often it was asked.
     pub asked: u32,
     /// When it was asked first.
-    #[serde(with = "super::rfc3339::option")]
+    #[serde(with = "crate::time::rfc3339::option")]
     pub asked_at: Option<Timestamp>,
     /// When it was answered, refused, given up, or left by hanging up.
-    #[serde(with = "super::rfc3339::option")]
+    #[serde(with = "crate::time::rfc3339::option")]
     pub at: Option<Timestamp>,
     /// How often silence followed it.
     pub no_input: u32,
@@ -33,7 +33,7 @@ pub struct Response {
 
 /// What became of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// There is a reply.
     Answered,

@@ -71,7 +71,7 @@ fn asterisk_hangs_up_in_the_middle() {
     let (outcome, heard, _) = call(&["Wait(2)", "SendDTMF(1,250,160)", "Wait(0.4)"], "");
     outcome.assert("break_off", "2.12", 200);
     outcome.assert_response("consent", "answered", "yes", "1");
-    outcome.assert_response("age", "not-reached", serde_json::Value::Null, "");
+    outcome.assert_response("age", "not_reached", serde_json::Value::Null, "");
     assert_eq!(outcome.result["cause"], 16, "{:#}", outcome.result);
     signal::find(&survey::sound("consent"), &heard).assert_clean("consent");
 }

@@ -19,7 +19,7 @@ fn refused(status: &str, extra: &str, disposition: &str, aapor: &str) -> serde_j
     assert!(ack.header("To").unwrap().contains(";tag=phone-"), "{trace}");
     let code: u16 = status.split(' ').next().unwrap().parse().unwrap();
     outcome.assert(disposition, aapor, code);
-    outcome.assert_response("consent", "not-reached", serde_json::Value::Null, "");
+    outcome.assert_response("consent", "not_reached", serde_json::Value::Null, "");
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     assert!(outcome.result["answered_at"].is_null(), "{:#}", outcome.result);
     outcome.result
@@ -92,7 +92,7 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     let trace = sipp.finish();
     assert_eq!(trace.story(), ["INVITE", "CANCEL", "ACK", "BYE"], "{trace}");
     outcome.assert("no_answer", "3.13", 200);
-    outcome.assert_response("consent", "not-reached", serde_json::Value::Null, "");
+    outcome.assert_response("consent", "not_reached", serde_json::Value::Null, "");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn an_opt_out_key_ends_the_interview() {
     outcome.assert("refusal", "2.11", 200);
     let consent = &outcome.responses()[0];
     assert_eq!(consent["status"], "refused", "{consent:#}");
-    outcome.assert_response("age", "not-reached", Value::Null, "");
+    outcome.assert_response("age", "not_reached", Value::Null, "");
     assert_eq!(trace.story(), ["INVITE", "ACK", "BYE"], "{trace}");
 }
 
@@ -121,7 +121,7 @@ fn who_says_nothing_is_asked_again_and_then_let_go() {
     let (outcome, trace) = call("answer.xml", "101", &Speaker::new(101).voice(9000).pcap());
     outcome.assert("break_off", "2.12", 200);
     let consent = &outcome.responses()[0];
-    assert_eq!((&consent["status"], &consent["asked"]), (&"no-input".into(), &2.into()), "{consent:#}");
+    assert_eq!((&consent["status"], &consent["asked"]), (&"no_input".into(), &2.into()), "{consent:#}");
     assert_eq!(consent["no_input"], 2, "{consent:#}");
     assert_eq!(trace.story(), ["INVITE", "ACK", "BYE"], "{trace}");
 }

@@ -24,7 +24,7 @@ fn the_callee_hangs_up_after_the_first_reply() {
     let (outcome, trace) = call("hang_up.xml", &[("talk_ms", "1700")]);
     outcome.assert("break_off", "2.12", 200);
     outcome.assert_response("consent", "answered", "yes", "1");
-    outcome.assert_response("age", "not-reached", Value::Null, "");
+    outcome.assert_response("age", "not_reached", Value::Null, "");
     assert_eq!(outcome.result["ended_by"], "callee", "{:#}", outcome.result);
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     assert_eq!(trace.story(), ["INVITE", "ACK", "200 BYE"], "{trace}");
@@ -34,7 +34,7 @@ fn the_callee_hangs_up_after_the_first_reply() {
 fn the_callee_hangs_up_at_once() {
     let (outcome, trace) = call("bye_at_once.xml", &[]);
     outcome.assert("break_off", "2.12", 200);
-    outcome.assert_response("consent", "not-reached", Value::Null, "");
+    outcome.assert_response("consent", "not_reached", Value::Null, "");
     assert_eq!(trace.story(), ["INVITE", "ACK", "200 BYE"], "{trace}");
 }
 

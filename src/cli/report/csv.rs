@@ -84,9 +84,9 @@ pub(in crate::cli) const fn word(status: Status) -> &'static str {
         Status::Answered => "answered",
         Status::Skipped => "skipped",
         Status::Refused => "refused",
-        Status::NoInput => "no-input",
-        Status::NoMatch => "no-match",
-        Status::NotReached => "not-reached",
+        Status::NoInput => "no_input",
+        Status::NoMatch => "no_match",
+        Status::NotReached => "not_reached",
     }
 }
 

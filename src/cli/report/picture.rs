@@ -75,12 +75,13 @@ fn notes(count: &QuestionCount) -> String {
     let mut text = format!("{replies} {}", if replies == 1 { "reply" } else { "replies" });
     if !count.numbers.is_empty() {
         let sum: u128 = count.numbers.iter().copied().map(u128::from).sum();
-        let ten_times = sum * 10 / u128::try_from(count.numbers.len()).expect("a count");
+        let many = u128::try_from(count.numbers.len()).expect("a count");
+        let ten_times = (sum * 10 + many / 2) / many; // rounded, not cut
         let _ = write!(text, ", mean {}.{}", ten_times / 10, ten_times % 10);
     }
     for (status, calls) in &count.statuses {
         if *status != "answered" {
-            let _ = write!(text, " · {calls} {}", status.replace('-', " "));
+            let _ = write!(text, " · {calls} {}", status.replace('_', " "));
         }
     }
     text
@@ -111,7 +112,7 @@ mod tests {
         let replies = |value: u64| numbers.iter().filter(|number| **number == value).count();
         let values = distinct.iter().map(|v| ValueCount { value: v.to_string(), replies: replies(*v) });
         let values = values.collect();
-        let statuses = [("answered", numbers.len()), ("not-reached", 2)].into();
+        let statuses = [("answered", numbers.len()), ("not_reached", 2)].into();
         QuestionCount { question: "age".to_owned(), statuses, values, numbers, text: "Age?".to_owned() }
     }
 
@@ -123,7 +124,7 @@ mod tests {
         assert_eq!(
             picture,
             format!(
-                "  age  Age?\n    3  {half} 1\n    7  {long} 2\n    3 replies, mean 5.6 · 2 not reached\n"
+                "  age  Age?\n    3  {half} 1\n    7  {long} 2\n    3 replies, mean 5.7 · 2 not reached\n"
             )
         );
     }
