@@ -66,7 +66,7 @@ enum Command {
     Call(call::Args),
     /// Answer calls like people: scripted respondents on one SIP address
     Callee(callee::Args),
-    /// Check questionnaires: every finding with file, line and column
+    /// Check questionnaires, dialplans and settings: every finding with file, line and column
     Check(check::Args),
     /// Run an interview here, without a telephone: keys typed or from a pipe
     Try(rehearse::Args),

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 
 use super::Exit;
+use super::check::to_stdout;
 use crate::id::Digest;
 use crate::interview::rehearsal::{Act, Rehearsal};
 use crate::interview::{Interview, Outcome, Response};
@@ -57,9 +58,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut rehearsal = Rehearsal::begin(&questionnaire, &fields, Timestamp::EPOCH + started)?;
     converse(&mut rehearsal, &mut shown)?;
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &result(&questionnaire, rehearsal.interview()))?;
-    writeln!(out)?;
+    let result = result(&questionnaire, rehearsal.interview());
+    to_stdout(&(serde_json::to_string_pretty(&result)? + "\n"))?;
     Ok(Exit::Done)
 }
 

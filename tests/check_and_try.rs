@@ -1,0 +1,93 @@
+//! `baton check` and `baton try` as a person or a script uses them.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+const BATON: &str = env!("CARGO_BIN_EXE_baton");
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn baton(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(BATON)
+        .args(arguments)
+        .current_dir(ROOT)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).ok(); // a command that reads nothing has closed it
+    drop(stdin);
+    child.wait_with_output().expect("the binary ends")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("it speaks UTF-8")
+}
+
+#[test]
+fn what_comes_with_baton_has_no_findings() {
+    let files = ["questionnaires/satisfaction.xml", "questionnaires/clinic.xml", "dialplans/kenya.xml"];
+    let checked = baton(&[&["check"], &files[..]].concat(), "");
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+    for (line, file) in text(&checked.stdout).lines().zip(files) {
+        assert!(line.starts_with(file) && line.ends_with("no findings"), "{line}");
+    }
+}
+
+#[test]
+fn findings_stand_on_stdout_and_in_the_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bad.xml");
+    let xml = "<questionnaire id='q' version='1' languages='en' xmlns='urn:baton:questionnaire:1'>\n\
+               <statement id='a'><say audio='a.wav'>Hello {nobody}.</say></statement>\n</questionnaire>";
+    std::fs::write(&file, xml).unwrap();
+    let name = file.display().to_string();
+    let checked = baton(&["check", &name], "");
+    assert_eq!(checked.status.code(), Some(1));
+    let lines: Vec<&str> = text(&checked.stdout).lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(
+        lines.contains(&format!("{name}:2:31: error: the recording `a.wav` is missing").as_str()),
+        "{lines:?}"
+    );
+    let checked = baton(&["check", "--json", &name], "");
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!((&report["files"], &report["errors"], &report["warnings"]), (&1.into(), &3.into(), &1.into()));
+    assert_eq!(report["findings"][0]["line"], 2);
+    let checked = baton(&["check", "no/such/file.xml", &name], "");
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(text(&checked.stderr).contains("cannot read no/such/file.xml"), "{}", text(&checked.stderr));
+    assert_eq!(text(&checked.stdout).lines().count(), 4);
+}
+
+#[test]
+fn an_interview_runs_from_a_pipe() {
+    let tried = baton(&["try", "questionnaires/satisfaction.xml", "--set", "visits=3"], "1\n\n9#\n1\n2\n");
+    assert_eq!(tried.status.code(), Some(0), "{}", text(&tried.stderr));
+    assert!(text(&tried.stderr).contains("> (silence)\nrecommend  We did not hear you. From 0 to 10"));
+    let result: serde_json::Value = serde_json::from_slice(&tried.stdout).unwrap();
+    assert_eq!(result["outcome"], "complete");
+    let recommend = &result["responses"][1];
+    assert_eq!(
+        (&recommend["value"], &recommend["asked"], &recommend["no_input"]),
+        (&9.into(), &2.into(), &1.into())
+    );
+    assert_eq!(recommend["digits"][0]["digit"], "9");
+    assert!(recommend["digits"][0]["at"].as_str().unwrap().ends_with('Z'), "{recommend}");
+    assert_eq!(result["responses"][5]["value"], "no");
+}
+
+#[test]
+fn the_end_of_the_pipe_hangs_up_and_wrong_input_is_named() {
+    let tried = baton(&["try", "questionnaires/clinic.xml", "--set", "language=sw"], "2\n");
+    assert_eq!(tried.status.code(), Some(0));
+    let result: serde_json::Value = serde_json::from_slice(&tried.stdout).unwrap();
+    assert_eq!((&result["outcome"], &result["language"]), (&"break-off".into(), &"sw".into()));
+    let tried = baton(&["try", "questionnaires/clinic.xml", "--set", "langage=sw"], "");
+    assert_eq!(tried.status.code(), Some(2));
+    assert!(text(&tried.stderr).contains("no contact field `langage`"), "{}", text(&tried.stderr));
+    let tried = baton(&["try", "questionnaires/clinic.xml"], "one\n");
+    assert_eq!(tried.status.code(), Some(2));
+    assert!(text(&tried.stderr).contains("`one` is no line of keys"), "{}", text(&tried.stderr));
+}
