@@ -104,12 +104,16 @@ impl Reading<'_> {
 
     pub(super) fn number(&mut self, question: &Element) -> Answers {
         let mut bound = |name| attributes::count(question, name, 0..=MAX_NUMBER, self.findings);
-        let (min, max) = (bound("min").unwrap_or(0), bound("max").unwrap_or(MAX_NUMBER));
+        let (min, stated_max) = (bound("min").unwrap_or(0), bound("max"));
+        let digits = self.digits(question);
+        // Without a max, whatever the digits can spell.
+        let spelt = |(_, most): (u8, u8)| 10_u64.pow(u32::from(most).min(15)) - 1;
+        let max = stated_max.or(digits.map(spelt)).unwrap_or(MAX_NUMBER);
         if min > max {
             self.findings.error(question.at, format!("min ({min}) is greater than max ({max})"), None);
         }
         let needed = u8::try_from(max.to_string().len()).unwrap_or(MAX_DIGITS);
-        let (min_digits, max_digits) = self.digits(question).unwrap_or((1, needed));
+        let (min_digits, max_digits) = digits.unwrap_or((1, needed));
         if max_digits < needed {
             let what = format!("{max} cannot be keyed with {max_digits} digits");
             self.findings.error(question.attribute("digits").map_or(question.at, value_at), what, None);
