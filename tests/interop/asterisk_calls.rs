@@ -1,5 +1,7 @@
 //! Asterisk 22 as the callee: it hears what was to be said, and what it presses is what is recorded.
 
+use std::time::Duration;
+
 use crate::asterisk::Asterisk;
 use crate::baton::{Call, Outcome};
 use crate::pcap::Speaker;
@@ -74,4 +76,32 @@ fn asterisk_hangs_up_in_the_middle() {
     outcome.assert_response("age", "not_reached", serde_json::Value::Null, "");
     assert_eq!(outcome.result["cause"], 16, "{:#}", outcome.result);
     signal::find(&survey::sound("consent"), &heard).assert_clean("consent");
+}
+
+/// A person with a telephone, a questionnaire of this repository.
+#[test]
+fn a_shipped_questionnaire_is_asked_to_its_end() {
+    let audio = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("questionnaires/audio/satisfaction");
+    let prompt = |name: &str| signal::read_wav(&audio.join(format!("{name}.wav")));
+    // Each key a little after its question has been heard.
+    let wait = |names: &[&str]| {
+        let samples: usize = names.iter().map(|name| prompt(name).len()).sum();
+        format!("Wait({})", samples / 8000 + 1)
+    };
+    let (first, second, third) = (wait(&["hello", "consent"]), wait(&["recommend"]), wait(&["solved"]));
+    let steps = [&first, "SendDTMF(1)", &second, "SendDTMF(8#,200)", &third, "SendDTMF(1)", "Wait(20)"];
+    let asterisk = Asterisk::start(&steps, "");
+    let outcome =
+        Call::asking("questionnaires/satisfaction.xml", asterisk.port).within(Duration::from_secs(60));
+    let heard = asterisk.heard();
+    assert_eq!(outcome.result["disposition"], "complete", "{:#}", outcome.result);
+    outcome.assert_response("consent", "answered", "yes", "1");
+    outcome.assert_response("recommend", "answered", 8, "8");
+    outcome.assert_response("solved", "answered", "yes", "1");
+    for question in ["problem", "contact", "club"] {
+        assert_eq!(outcome.response(question)["status"], "skipped", "{:#}", outcome.result);
+    }
+    for name in ["hello", "consent", "recommend", "solved", "done"] {
+        signal::find(&prompt(name), &heard).assert_clean(name);
+    }
 }

@@ -1,5 +1,6 @@
 //! `baton call URI --questionnaire F --config C --json`, run as a person runs it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ impl Call {
     pub(crate) fn with(port: u16, ring_timeout: &str) -> Self {
         let place = Place::new();
         let questionnaire = survey::write(&place);
+        Self::start(place, port, ring_timeout, &questionnaire)
+    }
+
+    /// A call that asks another questionnaire, a path from the project's root.
+    #[track_caller]
+    pub(crate) fn asking(questionnaire: &str, port: u16) -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(questionnaire);
+        Self::start(Place::new(), port, "5s", &file)
+    }
+
+    fn start(place: Place, port: u16, ring_timeout: &str, questionnaire: &Path) -> Self {
         let first = machine::ports(16);
         let settings = place.write(
             "baton.toml",
@@ -129,11 +141,16 @@ impl Outcome {
         self.result["responses"].as_array().map_or(&[], Vec::as_slice)
     }
 
+    #[track_caller]
+    pub(crate) fn response(&self, question: &str) -> &Value {
+        let response = self.responses().iter().find(|response| response["question"] == question);
+        response.unwrap_or_else(|| panic!("no {question} in {:#}", self.result))
+    }
+
     /// Checks one response: its status, value and the keys that were counted for it.
     #[track_caller]
     pub(crate) fn assert_response(&self, question: &str, status: &str, value: impl Into<Value>, keys: &str) {
-        let response = self.responses().iter().find(|response| response["question"] == question);
-        let response = response.unwrap_or_else(|| panic!("no {question} in {:#}", self.result));
+        let response = self.response(question);
         let digits = response["digits"].as_array().unwrap();
         let counted: String = digits.iter().map(|digit| digit["digit"].as_str().unwrap()).collect();
         assert_eq!(

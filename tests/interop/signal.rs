@@ -33,16 +33,37 @@ fn to_sample(value: f64) -> i16 {
     sample
 }
 
+/// A tone that glides from 300 to 1200 Hz in `ms`, at any rate: what a resampler should give is known exactly.
+pub(crate) fn glide(ms: u32, rate_hz: u32) -> Vec<i16> {
+    let seconds = f64::from(ms) / 1000.0;
+    (0..ms * rate_hz / 1000)
+        .map(|index| {
+            let t = f64::from(index) / f64::from(rate_hz);
+            let turns = 300.0 * t + (1200.0 - 300.0) * t * t / (2.0 * seconds);
+            let fade = (t.min(seconds - t) / 0.01).min(1.0);
+            to_sample(9000.0 * fade * (std::f64::consts::TAU * turns).sin())
+        })
+        .collect()
+}
+
+/// Writes samples at 8000 Hz, mono.
 pub(crate) fn write_wav(file: &Path, samples: &[i16]) {
+    write_wav_as(file, samples, RATE_HZ, 1);
+}
+
+/// Writes samples of this rate, the same on each channel.
+pub(crate) fn write_wav_as(file: &Path, samples: &[i16], sample_rate: u32, channels: u16) {
     let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: RATE_HZ,
+        channels,
+        sample_rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(file, spec).unwrap();
     for sample in samples {
-        writer.write_sample(*sample).unwrap();
+        for _ in 0..channels {
+            writer.write_sample(*sample).unwrap();
+        }
     }
     writer.finalize().unwrap();
 }

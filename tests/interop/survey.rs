@@ -12,10 +12,13 @@ use crate::signal;
 /// Each prompt: name, milliseconds.
 pub(crate) const PROMPTS: [(&str, u32); 4] = [("hello", 600), ("consent", 700), ("age", 800), ("done", 500)];
 
-/// The sound of a prompt.
+/// The prompt that is recorded at 44.1 kHz in stereo; all others are telephone audio.
+const GLIDE: &str = "done";
+
+/// The sound of a prompt, as a telephone should hear it.
 pub(crate) fn sound(name: &str) -> Vec<i16> {
     let (seed, (_, ms)) = (1_u32..).zip(PROMPTS).find(|(_, (prompt, _))| *prompt == name).unwrap();
-    signal::noise(seed, ms)
+    if name == GLIDE { signal::glide(ms, signal::RATE_HZ) } else { signal::noise(seed, ms) }
 }
 
 const QUESTIONNAIRE: &str = r##"<questionnaire id="interop" version="7" languages="en" xmlns="urn:baton:questionnaire:1">
@@ -39,8 +42,13 @@ const QUESTIONNAIRE: &str = r##"<questionnaire id="interop" version="7" language
 
 /// Writes the questionnaire and its prompts; returns its file.
 pub(crate) fn write(place: &Place) -> PathBuf {
-    for (name, _) in PROMPTS {
-        signal::write_wav(&place.file(&format!("{name}.wav")), &sound(name));
+    for (name, ms) in PROMPTS {
+        let file = place.file(&format!("{name}.wav"));
+        if name == GLIDE {
+            signal::write_wav_as(&file, &signal::glide(ms, 44_100), 44_100, 2);
+        } else {
+            signal::write_wav(&file, &sound(name));
+        }
     }
     place.write("interop.xml", QUESTIONNAIRE)
 }
