@@ -27,17 +27,17 @@ impl Call {
     pub(crate) fn with(port: u16, ring_timeout: &str) -> Self {
         let place = Place::new();
         let questionnaire = survey::write(&place);
-        Self::start(place, port, ring_timeout, &questionnaire)
+        Self::start(place, port, ring_timeout, &questionnaire, &["--trunk", "peer"])
     }
 
-    /// A call that asks another questionnaire, a path from the project's root.
+    /// A call to the URI itself, past the trunks; it asks another questionnaire, a path from the project's root.
     #[track_caller]
     pub(crate) fn asking(questionnaire: &str, port: u16) -> Self {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(questionnaire);
-        Self::start(Place::new(), port, "5s", &file)
+        Self::start(Place::new(), port, "5s", &file, &[])
     }
 
-    fn start(place: Place, port: u16, ring_timeout: &str, questionnaire: &Path) -> Self {
+    fn start(place: Place, port: u16, ring_timeout: &str, questionnaire: &Path, more: &[&str]) -> Self {
         let first = machine::ports(16);
         let settings = place.write(
             "baton.toml",
@@ -55,6 +55,7 @@ impl Call {
         command.current_dir(place.path());
         command.arg("call").arg(format!("sip:+254712345678@127.0.0.1:{port}"));
         command.arg("--questionnaire").arg(questionnaire).arg("--config").arg(settings).arg("--json");
+        command.args(more);
         command.stdout(Stdio::from(std::fs::File::create(place.file("stdout")).unwrap()));
         command.stderr(Stdio::from(std::fs::File::create(place.file("stderr")).unwrap()));
         let process = Running::start(&mut command, "baton call");
