@@ -162,11 +162,7 @@ impl Media {
 impl fmt::Display for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { streams, packets, lost, gaps, .. } = self;
-        write!(f, "{packets} packets in {streams} calls, {lost} lost; between two packets ")?;
-        write!(
-            f,
-            "{:.1} ms (half), {:.1} ms (99 of 100), {:.1} ms (longest)",
-            gaps.p50_ms, gaps.p99_ms, gaps.max_ms
-        )
+        write!(f, "{packets} packets in {streams} calls, {lost} lost; packet gap ")?;
+        write!(f, "p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms", gaps.p50_ms, gaps.p99_ms, gaps.max_ms)
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
     introduce(args, &survey.questionnaire, people.len());
     let runtime = super::runtime()?;
-    let ran = runtime.block_on(run::call_everyone(args, gateway, &survey, &fields, &people, &mut files))?;
+    let ran = runtime.block_on(run::call_everyone(args, gateway, &survey, &people, &mut files))?;
     let testimonies = hear_testimonies(crowd, &people);
     conclude(args, &survey.questionnaire, &people, &ran, &testimonies, &files)
 }

@@ -89,6 +89,8 @@ pub(super) struct Person {
     pub(super) persona: Persona,
     /// What the phone does.
     pub(super) party: Party,
+    /// What is known of the person before the call.
+    pub(super) fields: BTreeMap<String, String>,
     /// What should come of the call.
     pub(super) expected: Expected,
 }
@@ -148,6 +150,7 @@ impl Casting<'_> {
 
     fn person(&self, index: usize, persona: Persona, mint: &mut Mint) -> Person {
         let number = format!("+441632{:06}", FIRST_NUMBER + index);
+        let fields = self.fields_of_one(mint);
         let mut party = Party {
             name: persona.to_string(),
             users: vec![Pattern::new(&number)],
@@ -163,28 +166,46 @@ impl Casting<'_> {
                 party.pickup = Pickup::Never;
                 Expected { disposition: Disposition::NoAnswer, replies: BTreeMap::new() }
             }
-            Persona::Silent => expected(&self.rehearse(&party)),
+            Persona::Silent => expected(&self.rehearse(&fields, &party)),
             Persona::Complete | Persona::WrongKeys | Persona::HangsUp | Persona::OptsOut => {
-                let rehearsal = self.answer_all(&mut party, mint);
+                let rehearsal = self.answer_all(persona, &fields, &mut party, mint);
                 self.change(persona, &mut party, &rehearsal, mint);
-                expected(&self.rehearse(&party))
+                expected(&self.rehearse(&fields, &party))
             }
         };
-        Person { number, persona, party, expected }
+        Person { number, persona, party, fields, expected }
     }
 
-    fn rehearse(&self, party: &Party) -> Rehearsal {
-        rehearse(self.questionnaire, self.fields, party)
+    fn rehearse(&self, fields: &BTreeMap<String, String>, party: &Party) -> Rehearsal {
+        rehearse(self.questionnaire, fields, party)
+    }
+
+    /// The contact's fields: as given; a number that was not given and has a default varies.
+    fn fields_of_one(&self, mint: &mut Mint) -> BTreeMap<String, String> {
+        let mut fields = self.fields.clone();
+        for field in self.questionnaire.contact_fields() {
+            if field.is_number && field.default.is_some() && !fields.contains_key(&field.name) {
+                fields.insert(field.name.clone(), (1 + below(mint, 5)).to_string());
+            }
+        }
+        fields
     }
 
     /// Gives the party an answer for every question, so that the interview is complete if it can be.
-    fn answer_all(&self, party: &mut Party, mint: &mut Mint) -> Rehearsal {
-        let eager = below(mint, 3) == 0; // a third of the people do not wait for the end of a question
+    fn answer_all(
+        &self,
+        persona: Persona,
+        fields: &BTreeMap<String, String>,
+        party: &mut Party,
+        mint: &mut Mint,
+    ) -> Rehearsal {
+        // A third of the people do not wait for the end of a question, and those who err are in a hurry.
+        let eager = below(mint, 3) == 0 || persona == Persona::WrongKeys;
         let mut rehearsal = Rehearsal::default();
         for _ in 0..MAX_DRAWS {
             let questions = self.questionnaire.questions();
             party.turns = questions.map(|(id, question)| answer(id, question, eager, mint)).collect();
-            rehearsal = self.rehearse(party);
+            rehearsal = self.rehearse(fields, party);
             if rehearsal.outcome == Some(Outcome::Complete) {
                 break;
             }
@@ -213,7 +234,7 @@ impl Casting<'_> {
                 }
             }
             Persona::WrongKeys => {
-                for question in asked.iter().take(3) {
+                for question in asked.iter().take(2) {
                     let wrong = self.question(question).and_then(wrong_entry);
                     if let (Some(wrong), Some(turn)) = (wrong, turn_of(party, question)) {
                         turn.tries.insert(0, wrong);
@@ -264,7 +285,7 @@ pub(super) const fn disposition_of(outcome: Outcome) -> Disposition {
 }
 
 fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
-    let barge_in = eager && question.barge_in && below(mint, 2) == 0;
+    let barge_in = eager && question.barge_in;
     Turn {
         at: Place::Question(id.to_owned()),
         tries: vec![right_entry(question, mint)],

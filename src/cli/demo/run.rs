@@ -1,6 +1,5 @@
 //! The run itself: places the calls at their rate and takes the results.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
@@ -37,14 +36,13 @@ pub(super) async fn call_everyone(
     args: &Args,
     gateway: Gateway,
     survey: &Survey,
-    fields: &BTreeMap<String, String>,
     people: &[Person],
     files: &mut Files,
 ) -> anyhow::Result<Ran> {
     let clock = Clock::of_process();
     let mut run = Run { gateway, files, progress: Progress::start(people.len()), results: Vec::new() };
     let started_at = clock.now();
-    let interrupted = run.until_all_ended(args, survey, fields, people).await;
+    let interrupted = run.until_all_ended(args, survey, people).await;
     run.progress.finish();
     let interrupted = interrupted?;
     let Run { gateway: Gateway { node, mut events, keep }, results, .. } = run;
@@ -68,7 +66,6 @@ impl Run<'_> {
         &mut self,
         args: &Args,
         survey: &Survey,
-        fields: &BTreeMap<String, String>,
         people: &[Person],
     ) -> anyhow::Result<bool> {
         let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / args.cps));
@@ -82,7 +79,7 @@ impl Run<'_> {
                 _ = ticks.tick(), if waiting.len() > 0 => {
                     let Some(person) = waiting.next() else { continue };
                     let mut placement = Placement::new(&person.number, TRUNK, digest);
-                    placement.fields.clone_from(fields);
+                    placement.fields.clone_from(&person.fields);
                     self.place(placement)?;
                 }
                 event = self.gateway.events.recv() => match event {

@@ -13,8 +13,8 @@ use super::tally::{OutcomeCount, QuestionCount};
 
 /// Columns of the longest bar.
 const BAR: usize = 36;
-/// Different numbers that are shown one by one; more are put into classes.
-const MAX_ROWS: usize = 11;
+/// Numbers that lie closer together than this are shown one by one, others in classes.
+const MAX_SPAN: u64 = 11;
 /// Columns of a question's text.
 const TEXT: usize = 72;
 
@@ -51,7 +51,7 @@ fn rows(count: &QuestionCount) -> Vec<(String, usize)> {
     let (Some(least), Some(greatest)) = (count.numbers.first(), count.numbers.last()) else {
         return count.values.iter().map(|value| (value.value.clone(), value.replies)).collect();
     };
-    if count.values.len() <= MAX_ROWS {
+    if greatest - least < MAX_SPAN {
         return count.values.iter().map(|value| (value.value.clone(), value.replies)).collect();
     }
     let step = class_width(greatest - least);
@@ -64,10 +64,9 @@ fn rows(count: &QuestionCount) -> Vec<(String, usize)> {
 
 /// 2, 5, 10, 20, 50 …: the smallest that leaves few enough classes.
 fn class_width(span: u64) -> u64 {
-    let rows = u64::try_from(MAX_ROWS).expect("a small number");
     let decades = (0..18).map(|power| 10_u64.pow(power));
     let widths = decades.flat_map(|ten| [ten, 2 * ten, 5 * ten]);
-    widths.into_iter().find(|width| span / width < rows).unwrap_or(u64::MAX)
+    widths.into_iter().find(|width| span / width < MAX_SPAN).unwrap_or(u64::MAX)
 }
 
 fn notes(count: &QuestionCount) -> String {
