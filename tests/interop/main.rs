@@ -23,6 +23,7 @@ mod sipp;
 mod survey;
 
 mod asterisk_calls;
+mod commands;
 mod endings;
 mod keys;
 mod midcall;

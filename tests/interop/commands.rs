@@ -1,0 +1,67 @@
+//! The commands with each other: the demo in one process, and `baton call` to `baton callee` between two.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::baton::Call;
+use crate::machine::{self, Place, Running};
+
+fn baton(place: &Place, name: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.current_dir(place.path());
+    command.stdout(std::fs::File::create(place.file(&format!("{name}.out"))).unwrap());
+    command.stderr(std::fs::File::create(place.file(&format!("{name}.err"))).unwrap());
+    command
+}
+
+#[test]
+fn the_demo_finds_every_result_as_the_people_said_it() {
+    let place = Place::new();
+    let mut command = baton(&place, "demo");
+    command.args(["demo", "--calls", "12", "--cps", "6", "--seed", "5", "--out", "results"]);
+    let status = Running::start(&mut command, "baton demo").wait(Duration::from_secs(100));
+    let said = place.read("demo.out") + &place.read("demo.err");
+    assert_eq!(status.code(), Some(0), "{said}");
+    let lines = place.read("results/results.jsonl");
+    let results: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results.len(), 12, "{said}");
+    assert!(results.iter().any(|result| result["disposition"] == "complete"), "{lines}");
+    assert!(results.iter().any(|result| result["disposition"] != "complete"), "{lines}");
+    assert_eq!(place.read("results/responses.csv").lines().count(), 13, "a head and a row a call");
+    let summary: Value = serde_json::from_str(&place.read("results/summary.json")).unwrap();
+    assert!(summary.is_object(), "{summary}");
+}
+
+#[test]
+fn a_respondent_in_another_process_answers_by_what_is_asked() {
+    let place = Place::new();
+    let port = machine::ports(1);
+    let questionnaire = crate::survey::write(&place);
+    let turns = "[[party]]\n\
+         [[party.turn]]\nquestion = \"consent\"\npress = [\"\", \"1\"]\n\
+         [[party.turn]]\nquestion = \"age\"\npress = \"37#\"\n";
+    let mut command = baton(&place, "callee");
+    command.args(["callee", "--listen", &format!("127.0.0.1:{port}"), "--log", "people.jsonl"]);
+    command.arg("--script").arg(place.write("people.toml", turns)).arg("--prompts").arg(questionnaire);
+    let mut callee = Running::start(&mut command, "baton callee");
+    let ready = machine::until(Duration::from_secs(20), || place.read("callee.err").contains("answering on"));
+    assert!(ready, "{}", place.read("callee.err"));
+    let outcome = Call::to(port).finish();
+    callee.interrupt();
+    outcome.assert("complete", "1.1", 200);
+    outcome.assert_response("consent", "answered", "yes", "1");
+    outcome.assert_response("age", "answered", 37, "37");
+    let consent = outcome.response("consent");
+    assert_eq!(
+        (&consent["asked"], &consent["no_input"]),
+        (&2.into(), &1.into()),
+        "silent at first\n{consent:#}"
+    );
+    let log = place.read("people.jsonl");
+    assert!(
+        log.lines().count() > 3 && log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),
+        "{log}"
+    );
+}
