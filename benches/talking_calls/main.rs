@@ -84,7 +84,7 @@ fn judge(plan: Plan, load: &Report, heard: &Report) -> ExitCode {
     println!("  packets/s to callees     {:.0}", heard.of("packets") / window);
     println!("  packets/s from callees   {:.0}", heard.of("sent") / window);
     println!("  frames with sound        {:.2} %", 100.0 * heard.of("sound") / heard.of("packets"));
-    println!("  packets lost or skipped  {}", heard.of("lost"));
+    println!("  packets missing          {} (skipped by the node {})", heard.of("lost"), load.of("skipped"));
     println!(
         "  gap p50 / p99 / max      {:.1} / {:.1} / {:.1} ms (p99 of the worst call {:.1})",
         heard.of("p50_ms"),
@@ -93,6 +93,7 @@ fn judge(plan: Plan, load: &Report, heard: &Report) -> ExitCode {
         heard.of("worst_p99_ms"),
     );
     println!("  node: CPU                {:.1} % of its core", 100.0 * load.of("cpu_s") / load.of("wall_s"));
+    println!("  node: served within 5 ms {:.2} %", 100.0 * load.of("in_time") / load.of("served"));
     println!("  node: resident           {:.1} kB a call", load.of("rss_per_call_kb"));
     println!("  node: threads            {}", load.of("threads"));
     let floors = [

@@ -49,12 +49,10 @@ pub(crate) fn run(calls: usize, callee: u16) {
     let (wall, cpu) = (Instant::now(), cpu_s());
     while let Some(line) = super::told() {
         match line.as_str() {
-            "measured" => report(calls, idle, cpu_s() - cpu, wall.elapsed()),
+            "measured" => report(&node, calls, idle, cpu_s() - cpu, wall.elapsed()),
             _ => break,
         }
     }
-    let usage = node.usage();
-    eprintln!("{:?} {:?}", usage.lateness, usage.faults);
     let left = node.shutdown(Duration::from_secs(2));
     if left > 0 {
         println!("note {left} calls did not end");
@@ -98,13 +96,19 @@ fn tone(path: &Path) {
     writer.finalize().expect("a WAV file");
 }
 
-fn report(calls: usize, idle_kb: f64, cpu_s: f64, wall: Duration) {
+fn report(node: &Node, calls: usize, idle_kb: f64, cpu_s: f64, wall: Duration) {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap_or_default().trim();
     let per_call = (resident_kb() - idle_kb) / super::u32_of(calls);
+    let lateness = node.usage().lateness;
+    let served: u64 = lateness.above + lateness.below.iter().map(|(_, count)| count).sum::<u64>();
+    let in_time: u64 =
+        lateness.below.iter().filter(|(edge_ms, _)| *edge_ms <= 5).map(|(_, count)| count).sum();
     println!(
-        "report cpu_s={cpu_s} wall_s={} rss_per_call_kb={per_call} threads={threads}",
+        "report cpu_s={cpu_s} wall_s={} rss_per_call_kb={per_call} threads={threads} served={served} \
+         in_time={in_time} skipped={}",
         wall.as_secs_f64(),
+        lateness.skipped,
     );
 }
 

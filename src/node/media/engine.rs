@@ -130,16 +130,15 @@ impl Engine {
             .expect("there is at least one thread")
     }
 
-    /// Hands a command to the thread that has the call's stream. Waits while that has too many.
-    pub(crate) fn send(&self, thread: usize, command: Command) {
+    /// Hands a command to the thread that has the call's stream. Waits while that has too many. False: the thread is
+    /// gone, which only a fault of this program can bring about.
+    pub(crate) fn send(&self, thread: usize, command: Command) -> bool {
         let handle = &self.threads[thread];
         if let Command::Open(_) = command {
             handle.streams.fetch_add(1, Relaxed); // at once, so that a burst is spread
         }
         let taken = handle.commands.send(command).is_ok();
-        if !taken || handle.waker.wake().is_err() {
-            tracing::error!(thread, "a media thread is gone; its calls are silent. Restart this instance");
-        }
+        taken && handle.waker.wake().is_ok()
     }
 
     /// Streams of all threads.

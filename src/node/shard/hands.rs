@@ -76,7 +76,7 @@ impl Hands {
             Output::Play(play) => self.play(live, play),
             Output::StopPlay(play) => {
                 if let Media::Open { thread } = live.media {
-                    self.engine.send(thread, Command::Stop { call: live.call.id(), play });
+                    self.command(thread, Command::Stop { call: live.call.id(), play });
                 }
             }
             Output::CloseMedia => self.close_media(live),
@@ -101,11 +101,11 @@ impl Hands {
             Media::Bound(ports) => {
                 let thread = self.engine.least_loaded();
                 let opening = Opening { call, shard: self.shard, ports, plan: *plan, last_key: None };
-                self.engine.send(thread, Command::Open(Box::new(opening)));
+                self.command(thread, Command::Open(Box::new(opening)));
                 Media::Open { thread }
             }
             Media::Open { thread } => {
-                self.engine.send(thread, Command::Retune { call, plan });
+                self.command(thread, Command::Retune { call, plan });
                 Media::Open { thread }
             }
             ended @ (Media::Closing | Media::Closed) => ended,
@@ -118,7 +118,7 @@ impl Hands {
         let Play { play, prompt, questionnaire } = play;
         let clips = self.renderer.ready(&prompt, questionnaire);
         let awaited = clips.is_none();
-        self.engine.send(thread, Command::Play { call, play, clips });
+        self.command(thread, Command::Play { call, play, clips });
         if awaited
             && let Err(order) = self.renderer.order(Order { call, thread, play, prompt, questionnaire })
         {
@@ -127,7 +127,7 @@ impl Hands {
                 "queue-full",
                 format_args!("call {call}: too many prompts wait to be spoken"),
             );
-            self.engine.send(order.thread, Command::Rendered { call, play: order.play, clips: None });
+            self.command(order.thread, Command::Rendered { call, play: order.play, clips: None });
         }
     }
 
@@ -136,11 +136,20 @@ impl Hands {
         live.media = match std::mem::replace(&mut live.media, Media::Closed) {
             Media::Bound(_) | Media::Closed => Media::Closed,
             Media::Open { thread } => {
-                self.engine.send(thread, Command::Close { call: live.call.id() });
+                self.command(thread, Command::Close { call: live.call.id() });
                 Media::Closing
             }
             Media::Closing => Media::Closing,
         };
+    }
+
+    fn command(&self, thread: usize, command: Command) {
+        if !self.engine.send(thread, command) && self.load.fail() {
+            tracing::error!(
+                thread,
+                "a media thread is gone: its calls are silent, and no more are taken. Restart"
+            );
+        }
     }
 
     /// The stateless answer to a message of a call that is not here (any more).
