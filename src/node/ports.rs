@@ -120,12 +120,19 @@ impl Drop for Lease {
     }
 }
 
+/// A loopback address that no other test process on this machine uses: Linux has all of 127.0.0.0/8.
+#[cfg(test)]
+pub(crate) fn own_loopback() -> IpAddr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    [127, high, low, 1].into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn pool(ports: RangeInclusive<u16>) -> Arc<PortPool> {
-        PortPool::new("127.0.0.1".parse().unwrap(), &ports, Clock::of_process())
+        PortPool::new(own_loopback(), &ports, Clock::of_process())
     }
 
     #[test]
@@ -145,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_pair_that_another_process_holds_is_passed_over() {
-        let other = UdpSocket::bind("127.0.0.1:21013").unwrap();
+        let other = UdpSocket::bind((own_loopback(), 21_013)).unwrap();
         let pair = pool(21_012..=21_015).bind().unwrap();
         assert_eq!(pair.lease.port(), 21_014);
         drop(other);

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use self::phone::Phone;
+use super::ports::own_loopback;
 use super::{Event, Node, NodeConfig, PlaceError, Placement, Receipt};
 use crate::call::{Assets, CallResult, Step};
 use crate::id::Digest;
@@ -84,6 +85,7 @@ impl World {
         let phone = Phone::new();
         let mut settings = Settings::default();
         settings.sip.listen = "127.0.0.1:0".parse().unwrap();
+        settings.media.address = Some(own_loopback());
         settings.media.ports = Ports { first: first_port, last: first_port + 19 };
         settings.trunks.insert("phone".into(), Trunk::direct(phone.address()));
         settings.limits.calls = calls;
@@ -229,14 +231,14 @@ fn busy_is_acknowledged_and_gives_its_ports_back() {
     let body = String::from_utf8(invite.body().to_vec()).unwrap();
     let port = body.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
     let port: u16 = port.split(' ').next().unwrap().parse().unwrap();
-    std::net::UdpSocket::bind(("127.0.0.1", port)).expect("no call has it any more");
+    std::net::UdpSocket::bind((own_loopback(), port)).expect("no call has it any more");
     assert_eq!(world.saved().len(), 1, "its result is nobody's yet");
     receipt.stored();
 }
 
 #[test]
 fn a_shutdown_cancels_what_rings() {
-    let World { node, events, mut phone, questionnaire, dir } = World::new(21_580);
+    let World { node, mut events, mut phone, questionnaire, dir } = World::new(21_580);
     node.place(Placement::new("+254712345678", "phone", questionnaire)).unwrap();
     let invite = phone.request("INVITE");
     phone.reply(&invite, "180 Ringing", None);
@@ -246,10 +248,20 @@ fn a_shutdown_cancels_what_rings() {
         phone.reply(&invite, "487 Request Terminated", None);
         phone.request("ACK");
     });
+    let keeping = std::thread::spawn(move || {
+        while let Some(event) = events.blocking_recv() {
+            if let Event::Ended { result, receipt, .. } = event {
+                receipt.stored();
+                return result.disposition;
+            }
+        }
+        panic!("no result came");
+    });
     std::thread::sleep(Duration::from_millis(100)); // the 180 has been taken in
     assert_eq!(node.shutdown(PATIENCE), 0);
     ringing.join().unwrap();
-    drop((events, dir));
+    assert_eq!(keeping.join().unwrap(), Disposition::NotAttempted);
+    drop(dir);
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl Phone {
         let body = String::from_utf8(invite.body().to_vec()).unwrap();
         let port = body.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
         let port: u16 = port.split(' ').next().unwrap().parse().unwrap();
-        self.media = Some(SocketAddr::new([127, 0, 0, 1].into(), port));
+        let address = body.lines().find_map(|line| line.strip_prefix("c=IN IP4 ")).unwrap();
+        self.media = Some(SocketAddr::new(address.parse().unwrap(), port));
         self.reply(invite, "100 Trying", None);
         self.reply(invite, "180 Ringing", None);
         self.reply(invite, "200 OK", Some(&self.answer()));
