@@ -20,5 +20,7 @@ pub mod respondent;
 pub mod script;
 pub mod sockets;
 pub mod testimony;
+#[cfg(test)]
+mod tests;
 
 pub use crowd::{Crowd, CrowdConfig};

@@ -202,6 +202,7 @@ impl Respondent {
         *come = come.saturating_add(1);
         self.barged = reaction.barges;
         let keys = turn.tries.get(nth).or(turn.tries.last()).cloned().unwrap_or_default();
+        self.keys.clear(); // what was not pressed yet belongs to a question that is over
         let digits: Vec<Digit> = keys.chars().filter_map(Digit::from_char).collect();
         for (place, digit) in digits.iter().enumerate() {
             let last = place + 1 == digits.len();

@@ -148,3 +148,110 @@ impl Judge<'_> {
 pub(super) fn answered(result: &CallResult) -> impl Iterator<Item = &crate::interview::Response> {
     result.responses.iter().filter(|response| response.status == Status::Answered)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callee::ear::Label;
+    use crate::callee::testimony::{Entry, Event};
+    use crate::cli::demo::people::{self, Persona};
+    use crate::cli::demo::shipped;
+    use crate::time::Timestamp;
+
+    /// Someone who answers everything, a result as it should be, and the telephone's testimony.
+    fn all_well() -> (Questionnaire, Person, CallResult, Testimony) {
+        let (questionnaire, _) = Questionnaire::load("satisfaction.xml", shipped::QUESTIONNAIRE).unwrap();
+        let people = people::gather(&questionnaire, &BTreeMap::new(), 8, 1);
+        let person = people.into_iter().find(|person| person.persona == Persona::Complete).unwrap();
+        let keyed = |question: &String| {
+            let turn = person.party.turn_at_question(question).unwrap();
+            person.party.turns[turn].tries.last().unwrap().clone()
+        };
+        let mut testimony =
+            Testimony::new(Timestamp::EPOCH, String::new(), person.number.clone(), String::new());
+        let mut responses = Vec::new();
+        for (question, value) in &person.expected.replies {
+            let keys = keyed(question);
+            let entry = Entry { question: Some(question.clone()), nth: 1, keys: keys.clone() };
+            testimony.events.push((Timestamp::EPOCH, Event::Keying(entry)));
+            let digits = keys.trim_end_matches('#').chars().map(|digit| {
+                serde_json::json!({"digit": digit.to_string(), "method": "rfc4733",
+                    "at": "2026-11-23T08:22:56.605Z", "duration_ms": 120})
+            });
+            responses.push(serde_json::json!({"question": question, "status": "answered", "value": value,
+                "digits": digits.collect::<Vec<_>>(), "asked": 1, "asked_at": null, "at": null,
+                "no_input": 0, "no_match": 0}));
+        }
+        let (item, part, language) = ("done".to_owned(), "prompt".to_owned(), "en".to_owned());
+        let prompt = Label { item, part, language, asks: false };
+        testimony.events.push((Timestamp::EPOCH, Event::Began { prompt, frame: 0 }));
+        testimony.answered_at = Some(Timestamp::EPOCH);
+        testimony.end = End::CallerHungUp;
+        let result = serde_json::json!({"call_id": "9qbtzk2fgmsy3ctx", "attempt_id": "m1375jcwnpc6p164",
+            "case_id": null, "to": person.number, "trunk": "crowd", "disposition": "complete", "aapor": "1.1",
+            "sip_status": 200, "cause": null, "ended_by": "caller", "started_at": "2026-11-23T08:22:40.830Z",
+            "ringing_at": null, "answered_at": "2026-11-23T08:22:41.164Z", "ended_at": "2026-11-23T08:23:03.709Z",
+            "questionnaire": {"id": "satisfaction", "version": "1", "digest": questionnaire.digest()},
+            "language": "en", "responses": responses});
+        (questionnaire, person, serde_json::from_value(result).unwrap(), testimony)
+    }
+
+    fn differences(change: impl Fn(&mut CallResult, &mut Testimony)) -> Vec<String> {
+        let (questionnaire, person, mut result, mut testimony) = all_well();
+        change(&mut result, &mut testimony);
+        let found = compare(&questionnaire, &person, &[&result], &[&testimony]);
+        found.into_iter().map(|difference| difference.what).collect()
+    }
+
+    #[test]
+    fn nothing_differs_when_all_is_well() {
+        assert_eq!(differences(|_, _| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_lost_an_altered_and_an_invented_reply_are_found() {
+        let lost = differences(|result, _| drop(result.responses.remove(0)));
+        assert!(lost.iter().any(|what| what.contains("is missing")), "{lost:?}");
+        let altered = differences(|result, _| {
+            result.responses[0].value = Some(crate::interview::Value::Text("other".to_owned()));
+        });
+        assert!(altered.iter().any(|what| what.contains("other was kept, not")), "{altered:?}");
+        let invented = differences(|result, _| {
+            let mut reply = result.responses[0].clone();
+            reply.question = "invented".to_owned();
+            result.responses.push(reply);
+        });
+        assert!(invented.iter().any(|what| what.contains("nothing should have been")), "{invented:?}");
+        assert!(invented.iter().any(|what| what.contains("no key was pressed")), "{invented:?}");
+    }
+
+    #[test]
+    fn digits_that_were_not_pressed_are_found() {
+        let found = differences(|result, _| {
+            let twice = result.responses[0].digits[0];
+            result.responses[0].digits.push(twice);
+        });
+        assert!(found.iter().any(|what| what.contains("were kept, and")), "{found:?}");
+    }
+
+    #[test]
+    fn another_outcome_end_or_closing_is_found() {
+        let outcome = differences(|result, _| result.disposition = Disposition::Partial);
+        assert_eq!(outcome[0], "ended as partial, not complete");
+        assert!(outcome.iter().any(|what| what.contains("the words of `done` were heard")), "{outcome:?}");
+        let end = differences(|_, testimony| testimony.end = End::HungUp);
+        assert!(end[0].contains("the respondent says: HungUp"), "{end:?}");
+        assert_eq!(differences(|result, _| result.answered_at = None).len(), 1);
+    }
+
+    #[test]
+    fn a_call_without_result_or_telephone_and_a_second_call_are_found() {
+        let (questionnaire, person, result, testimony) = all_well();
+        let what = |results: &[&CallResult], heard: &[&Testimony]| {
+            compare(&questionnaire, &person, results, heard).pop().map(|difference| difference.what).unwrap()
+        };
+        assert_eq!(what(&[], &[&testimony]), "there is no result");
+        assert_eq!(what(&[&result], &[]), "the telephone never rang");
+        assert_eq!(what(&[&result], &[&testimony, &testimony]), "the telephone was called 2 times");
+    }
+}

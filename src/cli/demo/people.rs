@@ -155,7 +155,6 @@ impl Casting<'_> {
             name: persona.to_string(),
             users: vec![Pattern::new(&number)],
             pickup: Pickup::Answer { after: Duration::from_millis(400 + mint.number() % 1_500) },
-            react_after: Duration::from_millis(350 + mint.number() % 650),
             key_length: Duration::from_millis(80 + mint.number() % 120),
             ..Party::default()
         };
@@ -284,14 +283,18 @@ pub(super) const fn disposition_of(outcome: Outcome) -> Disposition {
     }
 }
 
+/// What someone does at a question, well within the time that it waits.
 fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
     let barge_in = eager && question.barge_in;
+    let patience = question.retry.wait / 3;
+    let pause = Duration::from_millis(350 + mint.number() % 650);
+    let rush = Duration::from_millis(900 + mint.number() % 900);
     Turn {
         at: Place::Question(id.to_owned()),
         tries: vec![right_entry(question, mint)],
-        after: None,
-        barge_in: barge_in.then(|| Duration::from_millis(900 + mint.number() % 900)),
-        hold: (below(mint, 10) == 0).then(|| Duration::from_secs(2)), // a heavy finger
+        after: Some(pause.min(patience)),
+        barge_in: barge_in.then(|| rush.min(patience * 2)),
+        hold: (below(mint, 10) == 0).then(|| Duration::from_secs(2).min(patience)), // a heavy finger
         hang_up: false,
     }
 }

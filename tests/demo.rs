@@ -1,0 +1,98 @@
+//! `baton demo` as its users start it, with a questionnaire whose prompts are short.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const QUESTIONNAIRE: &str = r##"<questionnaire id="short" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <keys repeat="*" opt-out="9"/>
+  <retry id="std" wait="1s" no-input="1" no-match="1" then="break-off"/>
+  <partial when="answered(age)"/>
+  <choice id="consent" retry="std">
+    <say audio="consent.wav">Press 1 to begin.</say>
+    <option key="1" value="yes"/>
+    <option key="2" value="=yes, &quot;gladly&quot;"/>
+  </choice>
+  <number id="age" min="0" max="110" digits="1-3" end="#" commands="repeat" retry="std">
+    <say audio="age.wav">How old are you?</say>
+  </number>
+  <yes-no id="again" retry="std"><say audio="again.wav">May we call again?</say></yes-no>
+  <end id="done" outcome="complete"><say audio="done.wav">Goodbye.</say></end>
+  <end id="stopped" outcome="refusal"><say audio="stopped.wav">We will not call again.</say></end>
+  <end id="lost" outcome="break-off"><say audio="lost.wav">We cannot hear you.</say></end>
+</questionnaire>
+"##;
+
+/// Writes the questionnaire and six recordings of half a second that differ.
+fn unpack(directory: &Path) {
+    std::fs::write(directory.join("short.xml"), QUESTIONNAIRE).unwrap();
+    for (number, name) in ["consent", "age", "again", "done", "stopped", "lost"].iter().enumerate() {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut wav = hound::WavWriter::create(directory.join(format!("{name}.wav")), spec).unwrap();
+        let step = 97 + 31 * i32::try_from(number).unwrap();
+        for sample in 0..4_000_i32 {
+            wav.write_sample(i16::try_from(sample * sample % 7_919 * step % 16_001 - 8_000).unwrap())
+                .unwrap();
+        }
+        wav.finalize().unwrap();
+    }
+}
+
+fn demo(directory: &Path, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.args(["demo", "--questionnaire", "short.xml", "--calls", "20", "--cps", "20", "--out", "out"]);
+    command.args(more).current_dir(directory).output().unwrap()
+}
+
+#[test]
+fn twenty_people_are_called_and_every_result_is_what_they_did() {
+    let directory = tempfile::tempdir().unwrap();
+    unpack(directory.path());
+    let output = demo(directory.path(), &["--seed", "11"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("All 20 results are what the people did"), "{shown}");
+
+    let read = |name: &str| std::fs::read_to_string(directory.path().join("out").join(name)).unwrap();
+    let results: Vec<serde_json::Value> =
+        read("results.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let attempts: BTreeSet<&str> =
+        results.iter().map(|result| result["attempt_id"].as_str().unwrap()).collect();
+    assert_eq!(attempts.len(), 20, "one result an attempt");
+    let outcomes: BTreeSet<&str> =
+        results.iter().map(|result| result["disposition"].as_str().unwrap()).collect();
+    for expected in ["complete", "refusal", "break_off", "busy", "no_answer", "non_working"] {
+        assert!(outcomes.contains(expected), "{expected} is not among {outcomes:?}");
+    }
+    let responses = read("responses.csv");
+    assert!(responses.starts_with("call_id,attempt_id,to,disposition,"), "{responses}");
+    assert_eq!(responses.matches("\r\n").count(), 21, "a header and a row a call");
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    assert_eq!(summary["differences"], serde_json::json!([]));
+    assert_eq!(summary["media"]["lost"], 0);
+    assert!(read("callees.jsonl").lines().count() > 100);
+}
+
+#[test]
+fn a_broken_questionnaire_and_a_missing_field_start_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    unpack(directory.path());
+    std::fs::remove_file(directory.path().join("age.wav")).unwrap();
+    let output = demo(directory.path(), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the recording `age.wav` is missing"), "{said}");
+    assert!(!directory.path().join("out").exists(), "nothing was written");
+
+    unpack(directory.path());
+    let output = demo(directory.path(), &["--set", "name=Ann"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no contact field `name`"));
+}
