@@ -4,6 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Calls in memory for each live call that is allowed: an ended call is held while its transactions run out
+/// (RFC 3261 timers D and J, RFC 6026 timer M: 32 s), so that short calls leave many behind.
+const HELD_PER_CALL: usize = 8;
+
 /// Calls of a node, over all its shards.
 #[derive(Debug)]
 pub(crate) struct Load {
@@ -33,7 +37,7 @@ pub(crate) enum Refusal {
 }
 
 impl Load {
-    /// No calls, of at most `limit`.
+    /// No calls, of at most `limit` live ones.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -53,7 +57,7 @@ impl Load {
         if self.draining.load(SeqCst) {
             return Err(Refusal::Draining);
         }
-        if counts.held >= self.limit {
+        if counts.live >= self.limit || counts.held >= self.limit.saturating_mul(HELD_PER_CALL) {
             return Err(Refusal::Full);
         }
         counts.held += 1;
@@ -129,12 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_counts_calls_until_they_are_forgotten() {
+    fn the_limit_counts_live_calls_and_bounds_those_that_linger() {
         let load = Load::new(2);
         assert_eq!((load.reserve(), load.reserve(), load.reserve()), (Ok(()), Ok(()), Err(Refusal::Full)));
         load.ended();
-        assert_eq!(load.reserve(), Err(Refusal::Full));
-        assert_eq!(load.counts(), (1, 2));
+        assert_eq!(load.reserve(), Ok(()), "an ended call makes room at once");
+        assert_eq!(load.counts(), (2, 3));
+        for _ in 0..13 {
+            load.ended();
+            assert_eq!(load.reserve(), Ok(()));
+        }
+        load.ended();
+        assert_eq!((load.counts(), load.reserve()), ((1, 16), Err(Refusal::Full)), "but not without end");
         load.forgotten();
         assert_eq!(load.reserve(), Ok(()));
         load.drain();

@@ -96,7 +96,7 @@ pub struct Usage {
     pub calls: usize,
     /// Calls in memory: also those whose last transactions run out, or whose result nobody has kept yet.
     pub held: usize,
-    /// Most calls that it holds.
+    /// Most calls without an outcome that it takes.
     pub limit: usize,
     /// RTP streams.
     pub streams: usize,

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use self::phone::Phone;
 use super::ports::own_loopback;
 use super::{Event, Node, NodeConfig, PlaceError, Placement, Receipt};
-use crate::call::{Assets, CallResult, Step};
+use crate::call::{Assets, Call, CallResult, Step};
 use crate::id::Digest;
 use crate::outcome::Disposition;
 use crate::prompts::{Clip, PromptStore};
@@ -153,12 +153,19 @@ fn a_survey_from_invite_to_bye() {
     let saved = world.saved();
     assert_eq!((saved.len(), saved[0].call_id), (1, call), "the record is durable before the INVITE leaves");
     world.phone.pick_up(&invite);
+    let answered = world.saved()[0].revision;
+    assert!(answered > saved[0].revision, "and the answer before the ACK");
     world.phone.hear_out(&frames(&samples(0.3, 10)));
     world.phone.hear_out(&frames(&samples(0.5, 15)));
     assert!(world.phone.hear().iter().all(|&octet| octet == g711::ULAW_SILENCE), "silence while it waits");
     world.phone.press(1);
     world.phone.hear_out(&frames(&samples(0.7, 8)));
     let bye = world.phone.request("BYE");
+    let call_at_bye = Call::restore(&world.saved()[0].record).unwrap();
+    assert!(
+        world.saved()[0].revision > answered && call_at_bye.id() == call,
+        "and the outcome before the BYE"
+    );
     assert!(bye.headers().to().unwrap().tag() == Some("phone"));
     world.phone.reply(&bye, "200 OK", None);
 

@@ -15,7 +15,6 @@ use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
 use crate::node::ports::PortPair;
-use crate::rtp::EventKey;
 
 /// Commands that wait for one thread. A shard that finds it full waits: a media thread never waits for a shard.
 const COMMANDS: usize = 4_096;
@@ -48,14 +47,12 @@ pub(crate) struct Opening {
     pub(crate) ports: PortPair,
     /// Its terms.
     pub(crate) plan: MediaPlan,
-    /// The key that counted last, where the call was restored.
-    pub(crate) last_key: Option<EventKey>,
 }
 
 impl Opening {
     pub(super) fn line(&self, clock: &Clock) -> Line {
         // RFC 7022 asks for a name that is unique and says nothing: the call's id is both.
-        Line::new(clock.now(), format!("{}@baton", self.call), self.plan.clone(), self.last_key)
+        Line::new(clock.now(), format!("{}@baton", self.call), self.plan.clone())
     }
 }
 

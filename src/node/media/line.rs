@@ -19,7 +19,7 @@ use super::playout::{End, Over, Playout};
 use super::{MediaPlan, PlayId};
 use crate::rtp::event::EventError;
 use crate::rtp::{
-    Admission, Anchor, EventKey, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, parse_packet,
+    Admission, Anchor, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, parse_packet,
     write_packet,
 };
 use crate::sdp::{Codec, Negotiated};
@@ -78,8 +78,9 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line on these terms. `cname` names its endpoint in RTCP (RFC 3550 §6.5.1); `last_key` is the key that counted last, where the call was restored.
-    pub(crate) fn new(now: Timestamp, cname: String, plan: MediaPlan, last_key: Option<EventKey>) -> Self {
+    /// A line on these terms. `cname` names its endpoint in RTCP (RFC 3550 §6.5.1). A key that is still held after
+    /// a restart is told again; the call knows that it has counted it.
+    pub(crate) fn new(now: Timestamp, cname: String, plan: MediaPlan) -> Self {
         let MediaPlan { negotiated, anchor } = plan;
         Self {
             playout: Playout::new(negotiated.codec),
@@ -89,7 +90,7 @@ impl Line {
             anchor,
             next: None,
             marker: true,
-            keys: EventReceiver::new(last_key),
+            keys: EventReceiver::new(None),
             statistics: Statistics::default(),
             told: VecDeque::new(),
         }

@@ -18,8 +18,7 @@ use crate::node::load::Load;
 /// The shard's end of the event channel.
 pub(super) struct Delivery {
     events: mpsc::Sender<Event>,
-    /// Results that the channel had no room for. Each is of a call that counts as live, so that there are never more
-    /// than the limit of calls.
+    /// Results that the channel had no room for. Each is of a call that is held in memory, and those are bounded.
     waiting: VecDeque<Event>,
     inbox: Sender<Post>,
     load: Arc<Load>,

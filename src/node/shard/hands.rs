@@ -100,7 +100,7 @@ impl Hands {
         live.media = match std::mem::replace(&mut live.media, Media::Closed) {
             Media::Bound(ports) => {
                 let thread = self.engine.least_loaded();
-                let opening = Opening { call, shard: self.shard, ports, plan: *plan, last_key: None };
+                let opening = Opening { call, shard: self.shard, ports, plan: *plan };
                 self.command(thread, Command::Open(Box::new(opening)));
                 Media::Open { thread }
             }

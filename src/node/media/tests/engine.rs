@@ -99,7 +99,7 @@ impl World {
         let ports = self.ports.bind().unwrap();
         let port = ports.lease.port();
         let plan = plan(phone.rtp.local_addr().unwrap(), self.clock.now());
-        let opening = Opening { call, shard: 0, ports, plan, last_key: None };
+        let opening = Opening { call, shard: 0, ports, plan };
         self.engine.send(0, Command::Open(Box::new(opening)));
         (call, port)
     }

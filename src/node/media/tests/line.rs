@@ -19,7 +19,7 @@ fn peer() -> SocketAddr {
 }
 
 fn line() -> Line {
-    Line::new(T0, "x@baton".into(), plan(peer(), T0), None)
+    Line::new(T0, "x@baton".into(), plan(peer(), T0))
 }
 
 fn due(tick: u64) -> Timestamp {
