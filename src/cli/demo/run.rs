@@ -45,9 +45,16 @@ pub(super) async fn call_everyone(
     let interrupted = run.until_all_ended(args, survey, people).await;
     run.progress.finish();
     let interrupted = interrupted?;
-    let Run { gateway: Gateway { node, mut events, keep }, results, .. } = run;
+    let Run { gateway: Gateway { node, mut events, keep }, files, mut results, .. } = run;
     let leave = tokio::task::spawn_blocking(move || node.shutdown(FAREWELL));
-    while events.recv().await.is_some() {} // nobody waits for these any more, but the node for their taking
+    // After an interruption the calls that are hung up now still have their outcomes.
+    while let Some(event) = events.recv().await {
+        if let Event::Ended { result, receipt, .. } = event {
+            files.result(&result)?;
+            receipt.stored();
+            results.push(*result);
+        }
+    }
     let _left = leave.await;
     drop(keep);
     Ok(Ran { results, started_at, ended_at: clock.now(), interrupted })
