@@ -19,7 +19,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::Lateness;
 use super::engine::{Command, MediaEvent, Opening, Outlet};
 use super::line::{Line, Told};
-use super::wheel::Wheel;
+use super::wheel::{SLOTS, Wheel};
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::datagrams::{Reader, Wait};
@@ -154,9 +154,10 @@ impl Thread {
         }
     }
 
-    /// Serves every slot that is due.
+    /// Serves the slots that are due; one turn of the wheel at most, so that a thread with too many calls still reads
+    /// and obeys. What it cannot serve the wheel skips.
     fn turn(&mut self) {
-        loop {
+        for _ in 0..SLOTS {
             let now = self.clock.now();
             let Some(turn) = self.wheel.turn(now) else { return };
             let late = now.since(turn.due);
