@@ -53,6 +53,7 @@ pub(super) struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(super) fn new(start: usize, end: usize) -> Self {
         let offset = |at| u16::try_from(at).expect("the parser refuses more than 65535 bytes");
         Self { start: offset(start), end: offset(end) }
@@ -74,11 +75,13 @@ impl Span {
         self.len() == 0
     }
 
+    #[inline]
     pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start()..self.end()).unwrap_or_default()
     }
 
     /// Without white space and folds around.
+    #[inline]
     pub(super) fn trimmed(self, bytes: &[u8]) -> Self {
         let is_white = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
         let value = self.of(bytes);
@@ -209,12 +212,13 @@ impl Headers {
     }
 
     /// The unfolded value; bytes that are not UTF-8 read as U+FFFD.
+    #[inline]
     pub(super) fn text(&self, field: &Field) -> Cow<'_, str> {
         let value = self.span(field.value);
         if field.folded {
             Cow::Owned(String::from_utf8_lossy(&unfold(value)).into_owned())
         } else {
-            String::from_utf8_lossy(value)
+            std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
         }
     }
 }

@@ -38,6 +38,7 @@ impl Host {
     }
 
     /// Reads `host`, or `host:port` with white space around the colon.
+    #[inline]
     pub(super) fn with_port(text: &str) -> Result<(Self, Option<u16>), ValueError> {
         let (host, port) = if text.starts_with('[') {
             let end = memchr::memchr(b']', text.as_bytes()).ok_or(ValueError::Host)? + 1;
@@ -47,7 +48,8 @@ impl Host {
                 rest => (host, Some(rest.strip_prefix(':').ok_or(ValueError::Port)?)),
             }
         } else {
-            text::split_first(text, b':')
+            let at = text.bytes().position(|b| b == b':').unwrap_or(text.len());
+            (text.get(..at).unwrap_or_default(), text.get(at + 1..))
         };
         let port = port.map(|port| text::number(text::trim(port)).map_err(|_| ValueError::Port));
         Ok((text::trim(host).parse()?, port.transpose()?))
@@ -71,18 +73,15 @@ impl FromStr for Host {
             let ip = inner.strip_suffix(']').ok_or(ValueError::Host)?;
             return read_ipv6(ip).map(Self::Ipv6).ok_or(ValueError::Host);
         }
-        if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            return text.parse().map(Self::Ipv4).map_err(|_| ValueError::Host);
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            if let Ok(ip) = text.parse() {
+                return Ok(Self::Ipv4(ip));
+            }
+            if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+                return Err(ValueError::Host);
+            }
         }
-        // RFC 3261 §25.1 hostname; `_` is beyond it, but stands in real domains.
-        let is_name = text.len() <= 255
-            && text.split('.').enumerate().all(|(i, label)| {
-                let outer = label.as_bytes();
-                (!label.is_empty() || (i > 0 && text.ends_with('.')))
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-                    && outer.first() != Some(&b'-')
-                    && outer.last() != Some(&b'-')
-            });
+        let is_name = is_name(text);
         if is_name { Ok(Self::Name(text.to_owned())) } else { Err(ValueError::Host) }
     }
 }
@@ -96,6 +95,24 @@ impl fmt::Display for Host {
         }
     }
 }
+
+/// `hostname` of RFC 3261 §25.1; `_` is beyond it, but stands in real domains.
+#[inline]
+fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_wrong = |b: u8| !(b.is_ascii_alphanumeric() | (b == b'-') | (b == b'.') | (b == b'_'));
+    // A label is not empty, and has no hyphen at its ends.
+    let is_edge = |b: u8| (b == b'.') | (b == b'-');
+    let bad_pair = |a: u8, b: u8| (is_edge(a) & (b == b'.')) | ((a == b'.') & (b == b'-'));
+    !text::any(bytes, is_wrong)
+        && !text::any_pair(bytes, bad_pair)
+        && bytes.first().is_some_and(|b| !is_edge(*b))
+        && bytes.last() != Some(&b'-')
+        && bytes.len() <= LONGEST_NAME
+}
+
+/// Characters of a host name (RFC 1035 §2.3.4).
+const LONGEST_NAME: usize = 255;
 
 /// An IPv6 address without its brackets.
 ///

@@ -66,12 +66,14 @@ impl FromStr for NameAddr {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let text = text::trim(text);
-        if text.is_empty() {
-            return Err(ValueError::Empty);
-        }
-        if text.starts_with('"') {
-            let (display, rest) = text.split_at(text::quoted_len(text)?);
-            return in_brackets(Some(text::unquote(display).into_owned()), text::trim(rest));
+        match text.as_bytes().first() {
+            None => return Err(ValueError::Empty),
+            Some(b'<') => return in_brackets(None, text),
+            Some(b'"') => {
+                let (display, rest) = text.split_at(text::quoted_len(text)?);
+                return in_brackets(Some(text::unquote(display).into_owned()), text::trim(rest));
+            }
+            Some(_) => {}
         }
         match memchr::memchr2(b'<', b';', text.as_bytes()) {
             Some(at) if text.as_bytes().get(at) == Some(&b'<') => {
@@ -94,12 +96,18 @@ impl FromStr for NameAddr {
 }
 
 /// `<uri>;params`
+#[inline]
 fn in_brackets(display: Option<String>, text: &str) -> Result<NameAddr, ValueError> {
     let inner = text.strip_prefix('<').ok_or(ValueError::Brackets)?;
-    let (uri, params) = text::split_first(inner, b'>');
-    let params = params.ok_or(ValueError::Brackets)?;
+    let (uri, params) = match inner.strip_suffix('>') {
+        Some(uri) => (uri, Params::new()),
+        None => {
+            let (uri, params) = text::split_first(inner, b'>');
+            (uri, Params::read(params.ok_or(ValueError::Brackets)?)?)
+        }
+    };
     // White space inside the brackets is against the grammar and means nothing else (RFC 4475 §3.1.2.14).
-    Ok(NameAddr { display, uri: text::trim(uri).parse()?, params: Params::read(params)? })
+    Ok(NameAddr { display, uri: text::trim(uri).parse()?, params })
 }
 
 impl fmt::Display for NameAddr {

@@ -244,7 +244,7 @@ fn index(lines: &mut Lines<'_>) -> Result<Vec<Field>, ParseError> {
 /// `name HCOLON value`: white space may stand before the colon (RFC 3261 §25.1), not before the name.
 fn field(bytes: &[u8], first: Span, end: usize, folded: bool) -> Option<Field> {
     let line = first.of(bytes);
-    let len = line.iter().position(|b| !text::is_token_byte(*b))?;
+    let len = line.iter().position(|b| !text::TOKEN.has(*b))?;
     let after = line.get(len..)?;
     let colon =
         after.iter().position(|b| !matches!(b, b' ' | b'\t')).filter(|at| after.get(*at) == Some(&b':'))?;

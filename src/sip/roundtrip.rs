@@ -53,7 +53,7 @@ prop_compose! {
 fn uri() -> impl Strategy<Value = Uri> {
     prop_oneof![
         4 => sip_uri(),
-        1 => "\\+[0-9]{5,15}".prop_map(|number| Uri::Tel(TelUri { number, params: Params::new() })),
+        1 => "\\+[0-9]{5,15}".prop_map(|number| Uri::Tel(Box::new(TelUri { number, params: Params::new() }))),
     ]
 }
 

@@ -54,26 +54,70 @@ pub enum ValueError {
     Utf8,
 }
 
-/// Is this byte part of a token (RFC 3261 §25.1)?
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+/// A set of bytes, looked up in one step.
+pub(super) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// Letters, digits and these.
+    pub(super) const fn alphanumeric_and(others: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+            let character = byte as u8;
+            set[byte] = character.is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let mut at = 0;
+        while at < others.len() {
+            set[others[at] as usize] = true;
+            at += 1;
+        }
+        Self(set)
+    }
+
+    #[inline]
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    #[inline]
+    pub(super) fn has_all(&self, text: &str) -> bool {
+        text.bytes().all(|byte| self.has(byte))
+    }
+}
+
+/// The bytes of a token (RFC 3261 §25.1).
+pub(super) static TOKEN: ByteSet = ByteSet::alphanumeric_and(b"-.!%*_+`'~");
+
+/// Is this true of any byte? Without a branch per byte, so that the compiler takes many at a time.
+#[inline]
+pub(super) fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(0, |found, &byte| found | u8::from(is(byte))) != 0
+}
+
+/// Is this true of any two bytes that stand side by side? See [`any`].
+#[inline]
+pub(super) fn any_pair(bytes: &[u8], is: impl Fn(u8, u8) -> bool) -> bool {
+    let next = bytes.get(1..).unwrap_or_default();
+    bytes.iter().zip(next).fold(0, |found, (&a, &b)| found | u8::from(is(a, b))) != 0
 }
 
 /// Is this a token (RFC 3261 §25.1)?
 pub(super) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
+    !text.is_empty() && TOKEN.has_all(text)
 }
 
 /// Without space and tab around.
+#[inline]
 pub(super) fn trim(text: &str) -> &str {
-    let is_text = |b: &u8| !matches!(b, b' ' | b'\t');
-    let start = text.as_bytes().iter().position(is_text).unwrap_or(text.len());
-    let end = text.as_bytes().iter().rposition(is_text).map_or(start, |last| last + 1);
-    text.get(start..end).unwrap_or_default()
+    let is_white = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    let bytes = text.as_bytes();
+    if is_white(bytes.first()) || is_white(bytes.last()) { text.trim_matches([' ', '\t']) } else { text }
 }
 
 /// Splits at the first `separator`; the separator belongs to neither side.
+#[inline]
 pub(super) fn split_first(text: &str, separator: u8) -> (&str, Option<&str>) {
     match memchr::memchr(separator, text.as_bytes()) {
         Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
@@ -81,12 +125,18 @@ pub(super) fn split_first(text: &str, separator: u8) -> (&str, Option<&str>) {
     }
 }
 
+/// Splits at the first white space, and trims what follows.
+pub(super) fn split_white(text: &str) -> (&str, &str) {
+    let at = text.bytes().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(text.len());
+    let (first, rest) = text.split_at(at);
+    (first, trim(rest))
+}
+
 /// A decimal number of digits alone.
 pub(super) fn number<T: TryFrom<u64>>(text: &str) -> Result<T, ValueError> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(ValueError::Number);
-    }
-    let number: u64 = text.parse().map_err(|_| ValueError::Number)?;
+    let digit = |b: u8| if b.is_ascii_digit() { Some(u64::from(b - b'0')) } else { None };
+    let number = text.bytes().try_fold(0_u64, |number, b| number.checked_mul(10)?.checked_add(digit(b)?));
+    let number = number.filter(|_| !text.is_empty()).ok_or(ValueError::Number)?;
     T::try_from(number).map_err(|_| ValueError::Number)
 }
 
@@ -164,6 +214,7 @@ impl<'a> Iterator for Split<'a> {
 /// A quote or bracket that does not close hides all that follows.
 pub(super) fn find_outside(text: &str, separator: u8) -> Option<usize> {
     let bytes = text.as_bytes();
+    memchr::memchr(separator, bytes)?; // mostly there is none
     let mut at = 0;
     loop {
         let rest = bytes.get(at..)?;

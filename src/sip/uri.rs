@@ -19,9 +19,9 @@ use super::text::{self, ValueError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uri {
     /// `sip:` or `sips:`.
-    Sip(SipUri),
+    Sip(Box<SipUri>),
     /// `tel:`.
-    Tel(TelUri),
+    Tel(Box<TelUri>),
     /// Another scheme: what follows its colon is not looked into.
     Other {
         /// The scheme, as written.
@@ -63,7 +63,7 @@ impl Uri {
     /// `sip:user@host`; what the user part may not carry is escaped.
     #[must_use]
     pub fn sip(user: Option<&str>, host: impl Into<Host>) -> Self {
-        Self::Sip(SipUri {
+        Self::Sip(Box::new(SipUri {
             secure: false,
             user: user.map(|user| escape(user, b"-_.!~*'()&=+$,;?/")), // `user-unreserved` too
             password: None,
@@ -71,7 +71,7 @@ impl Uri {
             port: None,
             params: Params::new(),
             headers: None,
-        })
+        }))
     }
 
     /// `sip:user@address:port`.
@@ -92,9 +92,8 @@ impl Uri {
     /// The same URI with a parameter without a value (`lr`), if its scheme has any.
     #[must_use]
     pub fn with_flag(mut self, name: &str) -> Self {
-        match &mut self {
-            Self::Sip(SipUri { params, .. }) | Self::Tel(TelUri { params, .. }) => params.set_flag(name),
-            Self::Other { .. } => {}
+        if let Some(params) = self.params_mut() {
+            params.set_flag(name);
         }
         self
     }
@@ -102,11 +101,8 @@ impl Uri {
     /// The same URI with a parameter, if its scheme has any; what a value may not carry is escaped.
     #[must_use]
     pub fn with_param(mut self, name: &str, value: impl fmt::Display) -> Self {
-        match &mut self {
-            Self::Sip(SipUri { params, .. }) | Self::Tel(TelUri { params, .. }) => {
-                params.set(name, escape(&value.to_string(), b"-_.!~*'+[]/:"));
-            }
-            Self::Other { .. } => {}
+        if let Some(params) = self.params_mut() {
+            params.set(name, escape(&value.to_string(), b"-_.!~*'+[]/:"));
         }
         self
     }
@@ -115,8 +111,8 @@ impl Uri {
     #[must_use]
     pub fn scheme(&self) -> &str {
         match self {
-            Self::Sip(SipUri { secure: false, .. }) => "sip",
-            Self::Sip(SipUri { secure: true, .. }) => "sips",
+            Self::Sip(uri) if uri.secure => "sips",
+            Self::Sip(_) => "sip",
             Self::Tel(_) => "tel",
             Self::Other { scheme, .. } => scheme,
         }
@@ -124,7 +120,7 @@ impl Uri {
 
     /// The `sip:` or `sips:` URI.
     #[must_use]
-    pub const fn as_sip(&self) -> Option<&SipUri> {
+    pub fn as_sip(&self) -> Option<&SipUri> {
         match self {
             Self::Sip(uri) => Some(uri),
             Self::Tel(_) | Self::Other { .. } => None,
@@ -176,10 +172,18 @@ impl Uri {
 
     /// The URI's own parameters, if its scheme has any.
     #[must_use]
-    pub const fn params(&self) -> Option<&Params> {
+    pub fn params(&self) -> Option<&Params> {
         match self {
             Self::Sip(uri) => Some(&uri.params),
             Self::Tel(uri) => Some(&uri.params),
+            Self::Other { .. } => None,
+        }
+    }
+
+    fn params_mut(&mut self) -> Option<&mut Params> {
+        match self {
+            Self::Sip(uri) => Some(&mut uri.params),
+            Self::Tel(uri) => Some(&mut uri.params),
             Self::Other { .. } => None,
         }
     }
@@ -245,18 +249,19 @@ fn digits(number: &str) -> impl Iterator<Item = char> {
 impl FromStr for Uri {
     type Err = ValueError;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        check_characters(text)?;
-        let (scheme, rest) = text::split_first(text, b':');
-        let rest = rest.ok_or(ValueError::Scheme)?;
+        let marks = Marks::of(text)?;
+        let (scheme, rest) = text.split_at_checked(marks.colon).ok_or(ValueError::Scheme)?;
+        let rest = rest.strip_prefix(':').ok_or(ValueError::Scheme)?;
         if scheme.eq_ignore_ascii_case("sip") {
-            return read_sip(false, rest).map(Self::Sip);
+            return read_sip(false, text, &marks);
         }
         if scheme.eq_ignore_ascii_case("sips") {
-            return read_sip(true, rest).map(Self::Sip);
+            return read_sip(true, text, &marks);
         }
         if scheme.eq_ignore_ascii_case("tel") {
-            return read_tel(rest).map(Self::Tel);
+            return read_tel(rest).map(|uri| Self::Tel(Box::new(uri)));
         }
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
@@ -267,38 +272,68 @@ impl FromStr for Uri {
     }
 }
 
-/// Printable ASCII without `<`, `>`, `"` and with whole escapes.
-fn check_characters(text: &str) -> Result<(), ValueError> {
-    let bytes = text.as_bytes();
-    if !bytes.iter().all(|b| (b'!'..=b'~').contains(b) && !matches!(b, b'<' | b'>' | b'"')) {
-        return Err(ValueError::UriCharacter);
-    }
-    for at in memchr::memchr_iter(b'%', bytes) {
-        match bytes.get(at + 1..at + 3) {
-            Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => {}
-            Some(_) | None => return Err(ValueError::UriCharacter),
-        }
-    }
-    Ok(())
+/// Where the parts of a URI meet; the text's length where there is none.
+struct Marks {
+    /// The first `:`, behind the scheme.
+    colon: usize,
+    /// The first `@`, behind the userinfo.
+    at: Option<usize>,
+    /// The first `;` or `?` behind the host and port.
+    host_end: usize,
+    /// The first `?` behind the host.
+    question: usize,
 }
 
-fn read_sip(secure: bool, text: &str) -> Result<SipUri, ValueError> {
-    let (user, password, rest) = match text::split_first(text, b'@') {
-        (userinfo, Some(rest)) => {
-            let (user, password) = text::split_first(userinfo, b':');
-            if user.is_empty() {
-                return Err(ValueError::User);
+impl Marks {
+    /// Only printable ASCII without `<`, `>`, `"`, and whole escapes.
+    #[inline]
+    fn of(text: &str) -> Result<Self, ValueError> {
+        static PLAIN: text::ByteSet = text::ByteSet::alphanumeric_and(b"!#$&'()*+,-./=[\\]^_`{|}~");
+        let bytes = text.as_bytes();
+        let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+        let none = bytes.len();
+        let mut marks = Self { colon: none, at: None, host_end: none, question: none };
+        for (at, &byte) in bytes.iter().enumerate() {
+            if PLAIN.has(byte) {
+                continue;
             }
-            (Some(user.to_owned()), password.map(str::to_owned), rest)
+            match byte {
+                b':' => marks.colon = marks.colon.min(at),
+                // What stood before it was no end of the host, but part of the user.
+                b'@' if marks.at.is_none() => {
+                    marks = Self { at: Some(at), host_end: none, question: none, ..marks };
+                }
+                b'@' => {}
+                b';' => marks.host_end = marks.host_end.min(at),
+                b'?' => {
+                    marks.host_end = marks.host_end.min(at);
+                    marks.question = marks.question.min(at);
+                }
+                b'%' if is_hex(at + 1) && is_hex(at + 2) => {}
+                _ => return Err(ValueError::UriCharacter),
+            }
         }
-        (rest, None) => (None, None, rest),
-    };
-    let (rest, headers) = text::split_first(rest, b'?');
-    let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
-    let (host, params) = rest.split_at(end);
-    let (host, port) = Host::with_port(host)?;
-    let params = Params::read(params)?;
-    Ok(SipUri { secure, user, password, host, port, params, headers: headers.map(str::to_owned) })
+        Ok(marks)
+    }
+}
+
+#[inline]
+fn read_sip(secure: bool, text: &str, marks: &Marks) -> Result<Uri, ValueError> {
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    let (mut user, mut password) = (None, None);
+    if let Some(at) = marks.at {
+        let (name, secret) = text::split_first(part(marks.colon + 1, at), b':');
+        if name.is_empty() {
+            return Err(ValueError::User);
+        }
+        user = Some(name.to_owned());
+        password = secret.map(str::to_owned);
+    }
+    let host = marks.at.unwrap_or(marks.colon) + 1;
+    let (host, port) = Host::with_port(part(host, marks.host_end))?;
+    let params = Params::read(part(marks.host_end, marks.question))?;
+    let headers = text.get(marks.question + 1..).map(str::to_owned);
+    Ok(Uri::Sip(Box::new(SipUri { secure, user, password, host, port, params, headers })))
 }
 
 /// RFC 3966 §3: a global number is `+` and digits, a local one may hold `*`, `#` and hexadecimals.

@@ -29,8 +29,8 @@ impl FromStr for CSeq {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let (number, method) = text::trim(text).split_once([' ', '\t']).ok_or(ValueError::Token)?;
-        Ok(Self { number: cseq_number(number)?, method: text::trim(method).parse()? })
+        let (number, method) = text::split_white(text::trim(text));
+        Ok(Self { number: cseq_number(number)?, method: method.parse()? })
     }
 }
 
@@ -113,7 +113,7 @@ impl FromStr for RAck {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let (rseq, cseq) = text::trim(text).split_once([' ', '\t']).ok_or(ValueError::Number)?;
+        let (rseq, cseq) = text::split_white(text::trim(text));
         Ok(Self { rseq: text::number(rseq)?, cseq: cseq.parse()? })
     }
 }

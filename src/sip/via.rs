@@ -146,19 +146,27 @@ impl FromStr for Via {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let text = text::trim(text);
-        let (name, rest) = text::split_first(text, b'/');
-        let (version, rest) = text::split_first(rest.ok_or(ValueError::Protocol)?, b'/');
-        let rest = text::trim(rest.ok_or(ValueError::Protocol)?);
-        if !text::trim(name).eq_ignore_ascii_case("SIP") || text::trim(version) != "2.0" {
+        let rest = match text.strip_prefix("SIP/2.0/") {
+            Some(rest) => rest,
+            None => spaced_protocol(text).ok_or(ValueError::Protocol)?,
+        };
+        let (transport, rest) = text::split_white(rest);
+        if rest.is_empty() {
             return Err(ValueError::Protocol);
         }
-        let end = rest.find([' ', '\t']).ok_or(ValueError::Protocol)?;
-        let (transport, rest) = rest.split_at(end);
         let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
         let (host, port) = Host::with_port(text::trim(sent_by))?;
         Ok(Self { transport: transport.parse()?, host, port, params: Params::read(params)? })
     }
+}
+
+/// What follows `SIP / 2.0 /`, in any case and with white space around the slashes.
+fn spaced_protocol(text: &str) -> Option<&str> {
+    let (name, rest) = text::split_first(text, b'/');
+    let (version, rest) = text::split_first(rest?, b'/');
+    let is_sip = text::trim(name).eq_ignore_ascii_case("SIP") && text::trim(version) == "2.0";
+    rest.filter(|_| is_sip).map(text::trim)
 }
 
 impl fmt::Display for Via {
