@@ -20,8 +20,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::conversation::{Beginning, Conversation};
 use super::ear::Index;
+use super::phones::{FIRST_PHONE, Phone, Slots, register};
 use super::script::{Party, Script};
-use super::sockets::{MediaSockets, Receiver};
+use super::sockets::{Receiver, raise_open_files};
 use super::testimony::Testimony;
 use crate::id::{CallId, Epoch, Mint};
 use crate::node::clock::Clock;
@@ -43,8 +44,6 @@ const SERVER: &str = concat!("baton-callee/", env!("CARGO_PKG_VERSION"));
 
 const SIP: Token = Token(0);
 const WAKE: Token = Token(1);
-/// Tokens from here on are two for each slot: RTP, RTCP.
-const FIRST_PHONE: usize = 2;
 
 /// What a crowd is made of.
 pub struct CrowdConfig {
@@ -101,6 +100,7 @@ impl Crowd {
             return Err(CrowdError::Wildcard { address });
         }
         let failed = |source| CrowdError::Listen { address, source };
+        raise_open_files();
         let poll = Poll::new().map_err(failed)?;
         let mut socket = open(address).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
@@ -164,42 +164,6 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
-}
-
-/// Conversations by slot; a slot is used again.
-#[derive(Default)]
-struct Slots {
-    phones: Vec<Option<Phone>>,
-    free: Vec<usize>,
-}
-
-struct Phone {
-    conversation: Conversation,
-    call: String,
-    id: CallId,
-    due: Option<Timestamp>,
-    registered: bool,
-}
-
-impl Slots {
-    fn insert(&mut self, phone: Phone) -> usize {
-        if let Some(slot) = self.free.pop() {
-            self.phones[slot] = Some(phone);
-            return slot;
-        }
-        self.phones.push(Some(phone));
-        self.phones.len() - 1
-    }
-
-    fn remove(&mut self, slot: usize) -> Option<Phone> {
-        let phone = self.phones.get_mut(slot)?.take()?;
-        self.free.push(slot);
-        Some(phone)
-    }
-
-    fn at(&mut self, slot: usize) -> Option<&mut Phone> {
-        self.phones.get_mut(slot)?.as_mut()
-    }
 }
 
 /// All that the thread owns.
@@ -442,10 +406,4 @@ fn flush(log: &mut Option<Box<dyn Write + Send>>) {
     {
         tracing::error!(%error, "the respondents' log cannot be written");
     }
-}
-
-fn register(poll: &Poll, sockets: &mut MediaSockets, slot: usize) -> io::Result<()> {
-    let token = FIRST_PHONE + 2 * slot;
-    poll.registry().register(&mut sockets.rtp, Token(token), Interest::READABLE)?;
-    poll.registry().register(&mut sockets.rtcp, Token(token + 1), Interest::READABLE)
 }

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod lesson;
 pub mod mouth;
 pub mod pattern;
+mod phones;
 pub mod respondent;
 pub mod script;
 pub mod sockets;

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use mio::net::UdpSocket;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt::ReceiveTimestampns,
 };
@@ -23,6 +24,17 @@ const DATAGRAM_BYTES: usize = 1_500;
 const PORT_TRIES: usize = 64;
 /// A kernel time further from the process's clock than this is not believed: the wall clock was set.
 const CLOCKS_APART: Duration = Duration::from_secs(1);
+
+/// Lets this process open as many files as the hard limit allows: the usual soft limit of 1,024 is 500
+/// telephones.
+pub fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
 
 /// RTP and RTCP sockets of one phone.
 #[derive(Debug)]

@@ -1,0 +1,263 @@
+//! From TOML to a [`Script`], each error with its line and column.
+
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Loss, MAX_KEYS, MAX_PARTIES, MAX_TURNS, Party, Pickup, Place, Script, Talk, Turn};
+use crate::callee::pattern::Pattern;
+
+/// What is wrong with a script, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: error: {what}")]
+pub struct ScriptError {
+    /// The file's name as it was given.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is wrong, and what to write instead.
+    pub what: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScript {
+    #[serde(default)]
+    seed: u64,
+    #[serde(default)]
+    party: Vec<Spanned<RawParty>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawParty {
+    name: Option<String>,
+    users: Option<OneOrMany>,
+    weight: Option<u32>,
+    ring: Option<Spanned<u16>>,
+    answer: Option<Spanned<bool>>,
+    answer_after: Option<Spanned<String>>,
+    refuse: Option<Spanned<u16>>,
+    hang_up_after: Option<Spanned<String>>,
+    talk: Option<Talk>,
+    react_after: Option<Spanned<String>>,
+    key_length: Option<Spanned<String>>,
+    key_gap: Option<Spanned<String>>,
+    silence: Option<Spanned<String>>,
+    lose: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    turn: Vec<Spanned<RawTurn>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTurn {
+    question: Option<String>,
+    silence: Option<Spanned<u32>>,
+    press: Option<Spanned<OneOrMany>>,
+    after: Option<Spanned<String>>,
+    barge_in: Option<Spanned<String>>,
+    hold: Option<Spanned<String>>,
+    #[serde(default)]
+    hang_up: bool,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// A finding with its place as a byte range; becomes a [`ScriptError`] where the text is known.
+struct Fault(Range<usize>, String);
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and column.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScriptError> {
+        let place = |Fault(span, what)| {
+            let (line, column) = line_and_column(text, span.start);
+            ScriptError { file: file.to_owned(), line, column, what }
+        };
+        let raw: RawScript = toml::from_str(text)
+            .map_err(|error| Fault(error.span().unwrap_or(0..0), error.message().to_owned()))
+            .map_err(place)?;
+        read_script(raw).map_err(place)
+    }
+}
+
+fn read_script(raw: RawScript) -> Result<Script, Fault> {
+    if raw.party.is_empty() {
+        return Err(Fault(0..0, "a script needs at least one [[party]]".to_owned()));
+    }
+    if let Some(beyond) = raw.party.get(MAX_PARTIES) {
+        return Err(Fault(
+            beyond.span(),
+            format!("a script has at most {MAX_PARTIES} parties; use patterns"),
+        ));
+    }
+    let parties = raw.party.into_iter().enumerate();
+    let parties = parties.map(|(index, party)| read_party(index, party)).collect::<Result<_, _>>()?;
+    Ok(Script { seed: raw.seed, parties })
+}
+
+fn read_party(index: usize, raw: Spanned<RawParty>) -> Result<Party, Fault> {
+    let span = raw.span();
+    let raw = raw.into_inner();
+    let default = Party::default();
+    let users = raw.users.map_or_else(|| vec!["*".to_owned()], OneOrMany::into_vec);
+    let pickup = read_pickup(raw.answer, raw.refuse, raw.answer_after.as_ref(), &span)?;
+    if let Some(beyond) = raw.turn.get(MAX_TURNS) {
+        return Err(Fault(beyond.span(), format!("a party has at most {MAX_TURNS} turns")));
+    }
+    Ok(Party {
+        name: raw.name.unwrap_or_else(|| format!("party {}", index + 1)),
+        users: users.iter().map(|user| Pattern::new(user)).collect(),
+        weight: raw.weight.unwrap_or(default.weight),
+        ring: read_ring(raw.ring, pickup)?,
+        pickup,
+        hang_up_after: raw.hang_up_after.as_ref().map(duration).transpose()?,
+        talk: raw.talk.unwrap_or_default(),
+        react_after: raw.react_after.as_ref().map_or(Ok(default.react_after), duration)?,
+        key_length: raw.key_length.as_ref().map_or(Ok(default.key_length), duration)?,
+        key_gap: raw.key_gap.as_ref().map_or(Ok(default.key_gap), duration)?,
+        lose: read_loss(raw.lose.unwrap_or_default())?,
+        silence: raw.silence.as_ref().map_or(Ok(default.silence), duration)?,
+        turns: raw.turn.into_iter().map(read_turn).collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_pickup(
+    answer: Option<Spanned<bool>>,
+    refuse: Option<Spanned<u16>>,
+    answer_after: Option<&Spanned<String>>,
+    span: &Range<usize>,
+) -> Result<Pickup, Fault> {
+    let after = answer_after.map_or(Ok(Duration::from_millis(300)), duration)?;
+    match (answer.map(Spanned::into_inner), refuse) {
+        (Some(_), Some(refuse)) => {
+            Err(Fault(refuse.span(), "a party has either `answer` or `refuse`".to_owned()))
+        }
+        (Some(false), None) if answer_after.is_some() => {
+            Err(Fault(span.clone(), "`answer = false` never answers: take `answer_after` away".to_owned()))
+        }
+        (Some(false), None) => Ok(Pickup::Never),
+        (None | Some(true), None) => Ok(Pickup::Answer { after }),
+        (None, Some(refuse)) if (300..=699).contains(refuse.get_ref()) => {
+            Ok(Pickup::Refuse { status: *refuse.get_ref(), after })
+        }
+        (None, Some(refuse)) => {
+            let what = format!("`refuse` is a final SIP status from 300 to 699, not {}", refuse.get_ref());
+            Err(Fault(refuse.span(), what))
+        }
+    }
+}
+
+fn read_ring(raw: Option<Spanned<u16>>, pickup: Pickup) -> Result<Option<u16>, Fault> {
+    let refuses = matches!(pickup, Pickup::Refuse { .. });
+    let Some(raw) = raw else { return Ok(if refuses { None } else { Some(180) }) };
+    match *raw.get_ref() {
+        0 => Ok(None),
+        status @ 101..=199 => Ok(Some(status)),
+        other => {
+            Err(Fault(raw.span(), format!("`ring` is 180, 183, or 0 for no ringing at all, not {other}")))
+        }
+    }
+}
+
+fn read_loss(raw: Vec<Spanned<String>>) -> Result<Loss, Fault> {
+    let mut loss = Loss::default();
+    for word in raw {
+        match word.get_ref().as_str() {
+            "start" => loss.start = true,
+            "end" => loss.end = true,
+            other => {
+                return Err(Fault(word.span(), format!("`lose` knows \"start\" and \"end\", not {other:?}")));
+            }
+        }
+    }
+    Ok(loss)
+}
+
+fn read_turn(raw: Spanned<RawTurn>) -> Result<Turn, Fault> {
+    let span = raw.span();
+    let raw = raw.into_inner();
+    let at = match (raw.question, raw.silence) {
+        (Some(_), Some(silence)) => {
+            let what = "a turn is at a `question` or at a `silence`, not both";
+            return Err(Fault(silence.span(), what.to_owned()));
+        }
+        (None, None) => {
+            let what = "a turn needs its place: question = \"id\", question = \"*\" or silence = 1";
+            return Err(Fault(span, what.to_owned()));
+        }
+        (Some(any), None) if any == "*" => Place::Any,
+        (Some(question), None) => Place::Question(question),
+        (None, Some(silence)) if *silence.get_ref() == 0 => {
+            return Err(Fault(silence.span(), "silences are counted from 1".to_owned()));
+        }
+        (None, Some(silence)) => Place::Silence(silence.into_inner()),
+    };
+    let tries = match raw.press {
+        Some(press) => read_keys(press)?,
+        None => vec![String::new()],
+    };
+    Ok(Turn {
+        at,
+        tries,
+        after: raw.after.as_ref().map(duration).transpose()?,
+        barge_in: raw.barge_in.as_ref().map(duration).transpose()?,
+        hold: raw.hold.as_ref().map(duration).transpose()?,
+        hang_up: raw.hang_up,
+    })
+}
+
+fn read_keys(press: Spanned<OneOrMany>) -> Result<Vec<String>, Fault> {
+    let span = press.span();
+    let tries = press.into_inner().into_vec();
+    for keys in &tries {
+        if keys.chars().count() > MAX_KEYS {
+            return Err(Fault(span, format!("an entry has at most {MAX_KEYS} keys")));
+        }
+        if let Some(other) = keys.chars().find(|key| !"0123456789*#ABCD".contains(*key)) {
+            return Err(Fault(span, format!("a phone has the keys 0-9 * # A-D, not {other:?}")));
+        }
+    }
+    if tries.is_empty() { Ok(vec![String::new()]) } else { Ok(tries) }
+}
+
+/// Reads `"300ms"`, `"1.5s"`, `"1m 30s"`.
+fn duration(text: &Spanned<String>) -> Result<Duration, Fault> {
+    jiff::SignedDuration::from_str(text.get_ref())
+        .ok()
+        .and_then(|signed| Duration::try_from(signed).ok())
+        .ok_or_else(|| {
+            let what =
+                format!("{:?} is not a duration: write \"300ms\", \"5s\" or \"1m 30s\"", text.get_ref());
+            Fault(text.span(), what)
+        })
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
