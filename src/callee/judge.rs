@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::time::Timestamp;
+use crate::time::{Timestamp, rfc3339};
 
 /// Units of timestamp in a packet of 20 ms at 8000 Hz.
 const UNITS_PER_PACKET: u32 = 160;
@@ -139,8 +139,10 @@ pub struct Source {
     /// Packets from it.
     pub packets: u64,
     /// When it was first heard.
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub first_at: Timestamp,
     /// When it was last heard.
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub last_at: Timestamp,
 }
 

@@ -8,11 +8,11 @@
 
 use std::net::SocketAddr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::ear::Label;
 use super::judge::{Gaps, StreamReport};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, rfc3339};
 
 /// Something that happened at a respondent's phone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,7 +129,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Serialize)]
 pub struct Line<'a> {
     /// When.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub at: Timestamp,
     /// The SIP Call-ID.
     pub call: &'a str,
@@ -140,10 +140,6 @@ pub struct Line<'a> {
     /// What happened.
     #[serde(flatten)]
     pub event: &'a Event,
-}
-
-fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
 }
 
 /// How a call ended, as the respondent saw it.
