@@ -15,8 +15,6 @@ use crate::time::Timestamp;
 
 /// How long a pair rests after its call: longer than packets wander and than callees talk on after our BYE.
 const REST: Duration = Duration::from_secs(5);
-/// How many pairs that others hold are passed over for one call.
-const TRIES: usize = 32;
 
 /// Why a call got no ports.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +73,8 @@ impl PortPool {
     /// # Errors
     /// When none is left, or the system refuses a socket for another reason (too many open files).
     pub(crate) fn bind(self: &Arc<Self>) -> Result<PortPair, PortError> {
-        for _ in 0..TRIES {
-            let lease = self.lease().ok_or(PortError::Exhausted { address: self.address })?;
+        // Each round takes a pair that the next ones do not see, because it rests: the loop ends.
+        while let Some(lease) = self.lease() {
             match lease.bind() {
                 Ok((rtp, rtcp)) => return Ok(PortPair { rtp, rtcp, lease }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
@@ -133,6 +131,14 @@ mod tests {
 
     fn pool(ports: RangeInclusive<u16>) -> Arc<PortPool> {
         PortPool::new(own_loopback(), &ports, Clock::of_process())
+    }
+
+    #[test]
+    fn another_instance_with_the_same_range_is_passed_over_however_many_calls_it_has() {
+        let (one, other) = (pool(21_100..=21_299), pool(21_100..=21_299));
+        let held: Vec<PortPair> = (0..60).map(|_| one.bind().unwrap()).collect();
+        let pair = other.bind().unwrap();
+        assert!(held.iter().all(|held| held.lease.port() != pair.lease.port()));
     }
 
     #[test]
