@@ -74,7 +74,7 @@ impl FromStr for Host {
             return read_ipv6(ip).map(Self::Ipv6).ok_or(ValueError::Host);
         }
         if text.starts_with(|c: char| c.is_ascii_digit()) {
-            if let Ok(ip) = text.parse() {
+            if let Some(ip) = read_ipv4(text) {
                 return Ok(Self::Ipv4(ip));
             }
             if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
@@ -113,6 +113,26 @@ fn is_name(text: &str) -> bool {
 
 /// Characters of a host name (RFC 1035 §2.3.4).
 const LONGEST_NAME: usize = 255;
+
+/// A dotted quad, as [`Ipv4Addr`] reads it: without leading zeros, which some read as octal.
+fn read_ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut place = 0;
+    let mut digits = 0;
+    for byte in text.bytes() {
+        let octet = octets.get_mut(place)?;
+        if byte == b'.' && digits > 0 {
+            place += 1;
+            digits = 0;
+        } else if byte.is_ascii_digit() && (digits == 0 || *octet != 0) {
+            *octet = octet.checked_mul(10)?.checked_add(byte - b'0')?;
+            digits += 1;
+        } else {
+            return None;
+        }
+    }
+    (place == 3 && digits > 0).then(|| octets.into())
+}
 
 /// An IPv6 address without its brackets.
 ///
@@ -163,6 +183,20 @@ mod tests {
             ".a",
         ] {
             assert_eq!(text.parse::<Host>(), Err(ValueError::Host), "{text}");
+        }
+    }
+
+    #[test]
+    fn ipv4_is_read_as_std_reads_it() {
+        for text in
+            ["0.0.0.0", "255.255.255.255", "10.20.30.40", "256.1.1.1", "1.2.3.4.5", "1.2.3", "01.2.3.4"]
+        {
+            assert_eq!(read_ipv4(text), text.parse().ok(), "{text}");
+        }
+        for text in
+            ["1..2.3", ".1.2.3", "1.2.3.", "1.2.3.00", "1.2.3.0", "1.2.3.4 ", "", "1.2.3.1000", "0.0.0.10"]
+        {
+            assert_eq!(read_ipv4(text), text.parse().ok(), "{text}");
         }
     }
 

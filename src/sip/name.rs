@@ -165,26 +165,31 @@ impl Key {
     const fn of(name: &[u8]) -> Self {
         let len = name.len();
         let start = len.saturating_sub(8);
-        let (mut first, mut last) = ([0; 8], [0; 8]);
+        let (mut first, mut last) = (0, 0);
         let mut at = 0;
         while at < 8 && at < len {
-            first[at] = name[at] | 0x20;
-            last[at] = name[start + at] | 0x20;
+            first = first << 8 | (name[at] | 0x20) as u64;
+            last = last << 8 | (name[start + at] | 0x20) as u64;
             at += 1;
         }
-        Self { len, first: u64::from_le_bytes(first), last: u64::from_le_bytes(last) }
+        Self { len, first, last }
     }
 
-    /// [`Key::of`] at the speed of two loads, for names that are long enough.
-    fn of_long(name: &[u8]) -> Self {
+    /// [`Key::of`] in few steps.
+    #[inline]
+    fn found(name: &[u8]) -> Self {
         const LOWER: u64 = 0x2020_2020_2020_2020;
+        let len = name.len();
         match (name.first_chunk(), name.last_chunk()) {
             (Some(first), Some(last)) => Self {
-                len: name.len(),
-                first: u64::from_le_bytes(*first) | LOWER,
-                last: u64::from_le_bytes(*last) | LOWER,
+                len,
+                first: u64::from_be_bytes(*first) | LOWER,
+                last: u64::from_be_bytes(*last) | LOWER,
             },
-            _ => Self::of(name),
+            _ => {
+                let all = name.iter().fold(0, |all, byte| all << 8 | u64::from(byte | 0x20));
+                Self { len, first: all, last: all }
+            }
         }
     }
 
@@ -220,7 +225,7 @@ const fn table() -> [(Key, Option<Known>); SLOTS] {
 
 /// The known name of this spelling, canonical or compact, in any case.
 pub(super) fn lookup(name: &[u8]) -> Option<Known> {
-    let key = Key::of_long(name);
+    let key = Key::found(name);
     let mut slot = key.slot();
     loop {
         let (candidate, known) = TABLE[slot];

@@ -208,7 +208,7 @@ fn start_line(bytes: &[u8], line: Span) -> Result<Start, ParseError> {
         let other = other && !version.contains(' ');
         return Err(if other { ParseError::Version } else { ParseError::StartLine });
     }
-    if uri.is_empty() || uri.bytes().any(|b| b <= b' ' || b == 0x7f) {
+    if uri.is_empty() || text::any(uri.as_bytes(), |b| (b <= b' ') | (b == 0x7f)) {
         return Err(ParseError::StartLine);
     }
     let start = line.start() + first.len() + 1;

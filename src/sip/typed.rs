@@ -62,7 +62,7 @@ impl Headers {
         }
         let value = std::str::from_utf8(self.span(field.value))
             .map_err(|_| malformed(Known::CallId, ValueError::Utf8))?;
-        if value.is_empty() || value.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        if value.is_empty() || text::any(value.as_bytes(), |b| (b <= b' ') | (b == 0x7f)) {
             return Err(malformed(Known::CallId, ValueError::Token));
         }
         Ok(value)

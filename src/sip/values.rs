@@ -229,9 +229,10 @@ impl FromStr for MediaType {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let (essence, params) = split_params(text);
-        let (kind, subtype) = text::split_first(essence, b'/');
-        let (kind, subtype) = (text::trim(kind), text::trim(subtype.ok_or(ValueError::Token)?));
+        let (essence, params) = if text.contains(';') { split_params(text) } else { (text, "") };
+        let slash = essence.bytes().position(|b| b == b'/').ok_or(ValueError::Token)?;
+        let (kind, subtype) = essence.split_at(slash);
+        let (kind, subtype) = (text::trim(kind), text::trim(subtype.strip_prefix('/').unwrap_or_default()));
         if !text::is_token(kind) || !text::is_token(subtype) {
             return Err(ValueError::Token);
         }
