@@ -36,11 +36,22 @@ impl Sipp {
     /// Starts a scenario as the callee. [`PIECES`] and `keys` replace `[name]` in it, `files` stand next to it.
     #[track_caller]
     pub(crate) fn callee(scenario: &str, keys: &[(&str, &str)], files: &[(&str, &[u8])]) -> Self {
-        let mut sipp = Self::start(scenario, keys, files, None);
-        let port = sipp.port;
-        let listens = machine::until(Duration::from_secs(10), || is_bound(port) || sipp.process.is_over());
-        assert!(listens && !sipp.process.is_over(), "SIPp does not start: {}", sipp.place.read("errors.log"));
-        sipp
+        let mut errors = String::new();
+        for _ in 0..3 {
+            let mut sipp = Self::start(scenario, keys, files, None);
+            let port = sipp.port;
+            let listens =
+                machine::until(Duration::from_secs(10), || is_bound(port) || sipp.process.is_over());
+            if listens && !sipp.process.is_over() {
+                return sipp;
+            }
+            errors = sipp.place.read("errors.log");
+            // Ports that were free a moment ago may be another program's now: only then is it tried again.
+            if !errors.contains("Address already in use") {
+                break;
+            }
+        }
+        panic!("SIPp does not start: {errors}");
     }
 
     /// Starts a scenario as the caller of `callee`, a port on loopback.
