@@ -55,6 +55,7 @@ impl Call {
                 Event::Unacked => self.lost_ack(now, assets, turn),
                 // We send no re-INVITE: there is nothing to be answered.
                 Event::ReinviteAnswered { .. } | Event::ReinviteRefused { .. } => {}
+                Event::Info { .. } | Event::Probed { .. } => {}
                 Event::Over => {
                     self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
                     turn.outputs.push(Output::Forget);

@@ -164,7 +164,9 @@ impl Conversation {
                 | session::Event::CancelCrossed
                 | session::Event::Failed { .. }
                 | session::Event::ReinviteAnswered { .. }
-                | session::Event::ReinviteRefused { .. } => {}
+                | session::Event::ReinviteRefused { .. }
+                | session::Event::Info { .. }
+                | session::Event::Probed { .. } => {}
             }
         }
         None

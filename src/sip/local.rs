@@ -11,7 +11,9 @@ use super::{HeaderName, Method, Reason, Uri, Via, WriteError, Writer};
 use crate::id::{CallId, Mint};
 
 /// The methods this user agent takes within a dialog (RFC 3261 §20.5).
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+/// Bodies of INFO that are understood: keys, in their two common forms.
+pub const INFO_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
 /// The only body this user agent reads.
 pub const SDP: &str = "application/sdp";
 /// Hops a request may take (RFC 3261 §8.1.1.6).

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::local::{self, ALLOW, SDP};
+use super::local::{self, ALLOW, INFO_TYPES, SDP};
 use super::transaction::{Key, MAGIC_COOKIE};
 use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer};
 
@@ -145,6 +145,8 @@ pub enum Understood {
     Bye,
     /// OPTIONS.
     Options,
+    /// INFO: keys, by a body of [`INFO_TYPES`].
+    Info,
 }
 
 /// Inspects a request as RFC 3261 §8.2 orders it: syntax, method, Request-URI, required extensions, body.
@@ -163,7 +165,7 @@ pub fn inspect(request: &Request) -> Result<Understood, Objection> {
     match understood {
         // A BYE ends the call whatever it requires or carries: refusing it would leave one side talking.
         Understood::Ack | Understood::Cancel | Understood::Bye => return Ok(understood),
-        Understood::Invite | Understood::Options => {}
+        Understood::Invite | Understood::Options | Understood::Info => {}
     }
     match request.uri() {
         Ok(Uri::Sip(_) | Uri::Tel(_)) => {}
@@ -174,8 +176,10 @@ pub fn inspect(request: &Request) -> Result<Understood, Objection> {
     if !required.is_empty() {
         return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &required)); // §8.2.2.3
     }
-    if understood == Understood::Invite {
-        inspect_body(request)?;
+    match understood {
+        Understood::Invite => inspect_body(request)?,
+        Understood::Info => inspect_info(request)?,
+        Understood::Ack | Understood::Cancel | Understood::Bye | Understood::Options => {}
     }
     Ok(understood)
 }
@@ -188,10 +192,10 @@ fn understand(method: &Method) -> Result<Understood, Objection> {
         Method::Cancel => Ok(Understood::Cancel),
         Method::Bye => Ok(Understood::Bye),
         Method::Options => Ok(Understood::Options),
+        Method::Info => Ok(Understood::Info),
         Method::Register
         | Method::Update
         | Method::Prack
-        | Method::Info
         | Method::Message
         | Method::Notify
         | Method::Refer
@@ -218,6 +222,25 @@ fn inspect_body(request: &Request) -> Result<(), Objection> {
     match headers.content_type() {
         Ok(Some(kind)) if kind.is(SDP) => Ok(()),
         Ok(_) | Err(_) => Err(Objection::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderName::Accept, SDP)),
+    }
+}
+
+/// RFC 6086 §4.2.2: no Info Package was agreed on, so any that is named is a bad one. Without a package only
+/// what is known of old is taken: keys.
+fn inspect_info(request: &Request) -> Result<(), Objection> {
+    let headers = request.headers();
+    if headers.has(HeaderName::InfoPackage) {
+        return Err(Objection::with(StatusCode::BAD_INFO_PACKAGE, HeaderName::RecvInfo, ""));
+    }
+    if request.body().is_empty() || is_optional(request) {
+        return Ok(());
+    }
+    match headers.content_type() {
+        Ok(Some(kind)) if INFO_TYPES.iter().any(|known| kind.is(known)) => Ok(()),
+        Ok(_) | Err(_) => {
+            let types = INFO_TYPES.join(", ");
+            Err(Objection::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderName::Accept, &types))
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 mod answered;
+mod asking;
 mod calling;
 mod derived;
 mod event;
@@ -170,6 +171,13 @@ impl Session {
             usage.refuse(&mut turn, &Objection::bare(status));
         }
         self.settle();
+    }
+
+    /// Asks the peer by OPTIONS within the dialog whether it is still there (§11); [`Event::Probed`] follows. False,
+    /// and nothing is sent, without a session, or while another probe waits for its answer.
+    pub fn probe(&mut self, now: Timestamp, mint: &mut Mint) -> bool {
+        let mut turn = turn!(self, now, mint);
+        self.usage.as_mut().is_some_and(|usage| usage.probe(&mut turn))
     }
 
     /// The transport failed (§17.1.4): an INVITE that nobody heard has failed, a BYE is done.

@@ -51,7 +51,9 @@ pub fn reply(request: &Request, from: SocketAddr, server: &str) -> Option<Transm
     let in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
     let bytes = match inspect(request) {
         _ if in_dialog => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
-        Ok(Understood::Cancel | Understood::Bye) => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
+        Ok(Understood::Cancel | Understood::Bye | Understood::Info) => {
+            reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[])
+        }
         Ok(Understood::Options) => reply.options(),
         Ok(Understood::Invite | Understood::Ack) => reply.bare(StatusCode::FORBIDDEN, &[]),
         Err(objection) => reply.bare(objection.status, &objection.headers),

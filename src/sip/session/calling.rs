@@ -288,6 +288,7 @@ impl Calling {
             Ok(Understood::Ack) => None,
             Ok(Understood::Bye) => reply.bare(StatusCode::OK, &[]),
             Ok(Understood::Options) => reply.options(),
+            Ok(Understood::Info) => reply.bare(StatusCode::OK, &[]),
             Ok(Understood::Invite) => reply.bare(StatusCode::REQUEST_PENDING, &[]), // §14.2
             Ok(Understood::Cancel) => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
             Err(objection) => reply.bare(objection.status, &objection.headers),

@@ -77,6 +77,20 @@ pub enum Event {
         /// Retry-After.
         retry_after: Option<Duration>,
     },
+    /// The peer's INFO came within the session, with a body of one of
+    /// [`INFO_TYPES`](crate::sip::local::INFO_TYPES); the session has answered 200.
+    Info {
+        /// Its type without parameters, as written (it ignores case): `application/dtmf-relay`.
+        content_type: String,
+        /// The body, never empty.
+        body: Bytes,
+    },
+    /// What came of [`Session::probe`](super::Session::probe).
+    Probed {
+        /// The answer's status: any but 481 and 408 says that the peer still has the dialog. `None`: nobody answered
+        /// in 64*T1.
+        status: Option<StatusCode>,
+    },
     /// The peer hung up; the session has answered 200.
     PeerBye {
         /// The Reason headers of the BYE.

@@ -140,6 +140,7 @@ impl Usage {
             Ok(Understood::Bye) => self.peer_bye(turn, read),
             Ok(Understood::Invite) => self.reinvited(turn, read),
             Ok(Understood::Options) => self.options(turn, read),
+            Ok(Understood::Info) => self.informed(turn, read),
             Ok(Understood::Ack | Understood::Cancel) => {} // they have no number of their own
         }
     }
@@ -148,6 +149,15 @@ impl Usage {
         let Some(reply) = self.reply_to(turn, read) else { return };
         let Some(bytes) = reply.options() else { return };
         self.answers.answer(turn, read.key.clone(), read.request.method(), reply.destination, bytes);
+    }
+
+    /// RFC 6086 §4.2.2.
+    fn informed(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        self.answer(turn, read, &Objection::bare(StatusCode::OK));
+        let kind = read.request.headers().content_type().ok().flatten();
+        if let Some(kind) = kind.filter(|_| !read.request.body().is_empty()) {
+            turn.tell(Event::Info { content_type: kind.essence, body: read.request.body() });
+        }
     }
 
     /// §15.1.2.

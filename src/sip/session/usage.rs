@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Event;
 use super::answered::Answers;
+use super::asking::{Answered, Asking, Purpose};
 use super::invited::{Invited, Wait};
 use super::inviting::Inviting;
 use super::turn::Turn;
@@ -19,7 +20,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::local::with_reason;
 use crate::sip::reply::Objection;
 use crate::sip::timers::PATIENCE;
-use crate::sip::transaction::{Lapse, NonInviteClient, NonInviteReceived};
+use crate::sip::transaction::NonInviteClient;
 use crate::sip::{Method, Reason, Response, StatusCode};
 use crate::time::Timestamp;
 
@@ -34,7 +35,8 @@ pub(in crate::sip) struct Usage {
     pub(super) inviting: Option<Inviting>,
     /// What was answered finally, until its repeats have died away.
     pub(super) answers: Answers,
-    bye: Option<NonInviteClient>,
+    /// Our own requests other than INVITE that the peer answers, or answered last.
+    asking: Vec<Asking>,
 }
 
 /// Where the usage stands.
@@ -60,7 +62,7 @@ impl Usage {
             invited: None,
             inviting: None,
             answers: Answers::default(),
-            bye: None,
+            asking: Vec::new(),
         }
     }
 
@@ -143,7 +145,28 @@ impl Usage {
         }
         self.leave(turn.now);
         self.drop_pending(turn);
-        self.bye = send_bye(&mut self.dialog, turn, reason);
+        self.ask(turn, Purpose::Bye, reason);
+    }
+
+    /// Asks whether the peer is still there; false if nothing was sent.
+    pub(in crate::sip) fn probe(&mut self, turn: &mut Turn<'_>) -> bool {
+        let waits = self.asking.iter().any(|one| one.purpose() == Purpose::Probe && one.is_pending());
+        self.phase == Phase::Confirmed && !waits && self.ask(turn, Purpose::Probe, None)
+    }
+
+    fn ask(&mut self, turn: &mut Turn<'_>, purpose: Purpose, reason: Option<&Reason>) -> bool {
+        let sent = Asking::send(&mut self.dialog, turn, purpose, reason);
+        let is_sent = sent.is_some();
+        self.asking.extend(sent);
+        is_sent
+    }
+
+    /// A request of ours has come to its end.
+    fn asked(turn: &mut Turn<'_>, purpose: Purpose, status: Answered) {
+        match purpose {
+            Purpose::Bye => turn.tell(Event::ByeDone { status }),
+            Purpose::Probe => turn.tell(Event::Probed { status }),
+        }
     }
 
     /// The session is over; what is under way may still end in order.
@@ -170,9 +193,9 @@ impl Usage {
             inviting.receive(turn, &mut self.dialog, response);
             return true;
         }
-        let Some(bye) = self.bye.as_mut().filter(|bye| bye.branch() == branch) else { return false };
-        if bye.receive(turn.now, response.status().as_u16()) == NonInviteReceived::Final {
-            turn.tell(Event::ByeDone { status: Some(response.status()) });
+        let Some(asking) = self.asking.iter_mut().find(|one| one.branch() == branch) else { return false };
+        if let Some(status) = asking.receive(turn, response) {
+            Self::asked(turn, asking.purpose(), status);
         }
         true
     }
@@ -187,12 +210,9 @@ impl Usage {
             turn.tell(Event::Unacked);
             self.bye(turn, None);
         }
-        if let Some(bye) = &mut self.bye {
-            let destination = bye.destination();
-            match bye.timeout(turn.now) {
-                Lapse::Nothing => {}
-                Lapse::Resend(bytes) => turn.resend(destination, bytes),
-                Lapse::GaveUp => turn.tell(Event::ByeDone { status: None }),
+        for asking in &mut self.asking {
+            if let Some(status) = asking.timeout(turn) {
+                Self::asked(turn, asking.purpose(), status);
             }
         }
         if let (Phase::Left { until }, Some(inviting)) = (self.phase, &mut self.inviting)
@@ -207,7 +227,7 @@ impl Usage {
     fn tidy(&mut self) {
         self.invited.take_if(|invited| invited.is_over());
         self.inviting.take_if(|inviting| inviting.is_over());
-        self.bye.take_if(|bye| bye.is_terminated());
+        self.asking.retain(|asking| !asking.is_over());
     }
 
     pub(in crate::sip) fn poll_timeout(&self) -> Option<Timestamp> {
@@ -220,7 +240,7 @@ impl Usage {
             self.answers.poll_timeout(),
             self.invited.as_ref().and_then(Invited::poll_timeout),
             self.inviting.as_ref().and_then(Inviting::poll_timeout),
-            self.bye.as_ref().and_then(NonInviteClient::poll_timeout),
+            self.asking.iter().filter_map(Asking::poll_timeout).min(),
         ]
         .into_iter()
         .flatten()
@@ -236,16 +256,17 @@ impl Usage {
         if let Some(inviting) = &self.inviting {
             inviting.resume(turn);
         }
-        if let Some(bye) = &self.bye {
-            turn.transmit(bye.resume(turn.now));
+        for asking in &self.asking {
+            asking.resume(turn);
         }
     }
 
     /// The transport failed (§17.1.4): what waits for an answer gets none.
     pub(in crate::sip) fn transport_failed(&mut self, turn: &mut Turn<'_>) {
-        if let Some(bye) = self.bye.as_mut().filter(|bye| bye.is_pending()) {
-            bye.abandon();
-            turn.tell(Event::ByeDone { status: None });
+        for asking in &mut self.asking {
+            if let Some(status) = asking.abandon() {
+                Self::asked(turn, asking.purpose(), status);
+            }
         }
         if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.is_pending()) {
             inviting.abandon();
@@ -259,7 +280,7 @@ impl Usage {
         matches!(self.phase, Phase::Left { .. })
             && self.invited.as_ref().is_none_or(Invited::is_over)
             && self.inviting.as_ref().is_none_or(Inviting::is_over)
-            && self.bye.as_ref().is_none_or(NonInviteClient::is_terminated)
+            && self.asking.iter().all(Asking::is_over)
             && self.answers.is_empty()
     }
 }

@@ -69,6 +69,15 @@ impl NonInviteClient {
         &self.branch
     }
 
+    /// The request, until its final response comes.
+    #[must_use]
+    pub const fn request(&self) -> Option<&Bytes> {
+        match &self.state {
+            State::Trying { request, .. } => Some(request),
+            State::Completed { .. } | State::Terminated => None,
+        }
+    }
+
     /// A response with this status came.
     pub fn receive(&mut self, now: Timestamp, status: u16) -> NonInviteReceived {
         match (&mut self.state, status) {

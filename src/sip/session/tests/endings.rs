@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::peer::{line, request, response};
 use super::trace::{Trace, extra, parameters, quiet, recv, send};
+use crate::sip::local::ALLOW;
 use crate::sip::{Reason, StatusCode};
 
 #[test]
@@ -44,7 +45,7 @@ fn the_invite_says_who_calls_and_how_to_answer() {
     assert_eq!(line(&invite, "Call-ID"), "0123456789abcdef@192.0.2.1");
     assert_eq!(line(&invite, "Contact"), "<sip:0123456789abcdef@192.0.2.1:5060>");
     assert_eq!(line(&invite, "Expires"), "80");
-    assert_eq!(line(&invite, "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS");
+    assert_eq!(line(&invite, "Allow"), ALLOW);
     assert_eq!(line(&invite, "P-Asserted-Identity"), "<sip:+254200000101@192.0.2.1>");
     assert_eq!(line(&invite, "Content-Type"), "application/sdp");
     assert!(invite.ends_with("\r\n\r\noffer"));

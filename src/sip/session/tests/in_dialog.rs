@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::peer::{line, request, response};
 use super::trace::{Trace, quiet, recv, send};
 use crate::sip::StatusCode;
+use crate::sip::local::ALLOW;
 
 /// The latest message that was sent, as text.
 fn last(trace: &Trace) -> String {
@@ -23,7 +24,7 @@ fn options_is_answered_with_what_we_can_do() {
     let mut s = Trace::answered();
     send!(s, time 2_000, request("OPTIONS", 7));
     recv!(s, time 2_000, ["200 7 OPTIONS"]);
-    assert_eq!(line(&last(&s), "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS");
+    assert_eq!(line(&last(&s), "Allow"), ALLOW);
     assert_eq!(line(&last(&s), "Accept"), "application/sdp");
     assert_eq!(line(&last(&s), "Supported"), "");
     send!(s, time 2_500, request("OPTIONS", 7).branch(1));
@@ -50,10 +51,10 @@ fn a_response_goes_back_the_way_the_request_came() {
 fn methods_we_do_not_take() {
     // RFC 3261 §8.2.1 (405), §21.5.2 (501)
     let mut s = Trace::answered();
-    for (cseq, method) in (2..).zip(["INFO", "MESSAGE", "NOTIFY", "REFER", "UPDATE", "PRACK", "SUBSCRIBE"]) {
+    for (cseq, method) in (2..).zip(["MESSAGE", "NOTIFY", "REFER", "UPDATE", "PRACK", "SUBSCRIBE"]) {
         send!(s, time 2_000, request(method, cseq));
         recv!(s, time 2_000, [format!("405 {cseq} {method}")]);
-        assert_eq!(line(&last(&s), "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS");
+        assert_eq!(line(&last(&s), "Allow"), ALLOW);
     }
     send!(s, time 2_000, request("NEWMETHOD", 9));
     recv!(s, time 2_000, ["501 9 NEWMETHOD"]);
@@ -308,4 +309,41 @@ fn a_hop_with_a_name_is_reached_through_the_trunk() {
     send!(s, time 10, response("INVITE", 200).tag("b").contact(Some("<sip:peer@pbx.example.com>")));
     recv!(s, time 10, ["Answered", "ACK 1"]);
     assert_eq!(s.destination(), "198.51.100.7:5060");
+}
+
+#[test]
+fn keys_by_info_reach_the_owner_and_other_infos_are_refused() {
+    // RFC 6086 §4.2.2
+    let mut s = Trace::answered();
+    let keys = request("INFO", 7).body("Signal=5\r\nDuration=160\r\n");
+    send!(s, time 2_000, keys.body_type("application/dtmf-relay;x=y"));
+    recv!(s, time 2_000, ["200 7 INFO", "Info application/dtmf-relay Signal=5\r\nDuration=160\r\n"]);
+    send!(s, time 2_100, request("INFO", 7).body("Signal=5").body_type("application/dtmf-relay").branch(1));
+    recv!(s, time 2_100, ["200 7 INFO again"]); // a repeat is no second key
+    send!(s, time 2_200, request("INFO", 8));
+    recv!(s, time 2_200, ["200 8 INFO"]); // an empty one asks whether we are there
+    send!(s, time 2_300, request("INFO", 9).body("<x/>").body_type("application/media_control+xml"));
+    recv!(s, time 2_300, ["415 9 INFO"]);
+    assert_eq!(line(&last(&s), "Accept"), "application/dtmf-relay, application/dtmf");
+    send!(s, time 2_400, request("INFO", 10).body("x").header("Info-Package: g.3gpp.mid-call"));
+    recv!(s, time 2_400, ["469 10 INFO"]);
+    assert_eq!(line(&last(&s), "Recv-Info"), "");
+}
+
+#[test]
+fn a_probe_tells_whether_the_peer_has_the_dialog() {
+    // RFC 3261 §11, §12.2.1.2
+    let mut s = Trace::answered();
+    s.caller(2_000, |session, now, mint| assert!(session.probe(now, mint)));
+    recv!(s, time 2_000, ["OPTIONS 2"]);
+    s.caller(2_100, |session, now, mint| assert!(!session.probe(now, mint), "one at a time"));
+    recv!(s, time 2_500, ["OPTIONS 2 again"]);
+    send!(s, time 2_600, response("OPTIONS", 200));
+    recv!(s, time 2_600, ["Probed 200"]);
+    s.caller(9_000, |session, now, mint| assert!(session.probe(now, mint)));
+    recv!(s, time 9_000, ["OPTIONS 3"]);
+    for at in [9_500, 10_500, 12_500, 16_500, 20_500, 24_500, 28_500, 32_500, 36_500, 40_500] {
+        recv!(s, time at, ["OPTIONS 3 again"]);
+    }
+    recv!(s, time 41_000, ["Probed silence"]);
 }

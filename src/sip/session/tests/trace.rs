@@ -336,6 +336,8 @@ fn told_line(event: &Event) -> String {
         Event::Unacked => "Unacked".into(),
         Event::ReinviteAnswered { body } => with_body("ReinviteAnswered", body),
         Event::ReinviteRefused { status: code, .. } => format!("ReinviteRefused {}", status(code)),
+        Event::Info { content_type, body } => with_body(&format!("Info {content_type}"), &Some(body.clone())),
+        Event::Probed { status: code } => format!("Probed {}", status(code)),
         Event::PeerBye { reasons } => with_reasons("PeerBye", reasons),
         Event::ByeDone { status: code } => format!("ByeDone {}", status(code)),
         Event::Over => "Over".into(),

@@ -107,6 +107,8 @@ impl Told {
             | Event::Progress { .. }
             | Event::Offered { .. }
             | Event::ReinviteAnswered { .. }
+            | Event::Info { .. }
+            | Event::Probed { .. }
             | Event::ReinviteRefused { .. } => return,
         };
         let is_news = self.0.insert(said);
