@@ -1,14 +1,13 @@
 //! What goes into a call and what comes out of it: past facts in, imperatives out.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::id::{CallId, Digest, Epoch, Revision};
 use crate::interview::Prompt;
 use crate::rtp::{Anchor, KeyEvent};
 use crate::sdp::Negotiated;
-use crate::sip::Message;
 use crate::sip::transaction::Transmit;
+use crate::sip::{Hop, Message};
 
 use super::result::CallResult;
 use super::step::Step;
@@ -23,7 +22,7 @@ pub enum Input {
         /// The parsed message.
         message: Arc<Message>,
         /// Where it came from.
-        from: SocketAddr,
+        from: Hop,
     },
     /// The callee pressed or released a key.
     Key(KeyEvent),

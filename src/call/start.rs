@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
 use crate::interview::{BeginError, Interview};
 use crate::sdp::{self, LocalMedia};
+use crate::sip::local::Large;
 use crate::sip::session::{Parameters, Session};
-use crate::sip::{NameAddr, Uri, WriteError};
+use crate::sip::{Hop, NameAddr, Protocol, Uri, WriteError};
 use crate::time::Timestamp;
 
 use super::{Assets, Call, Stage, Subject, Times};
@@ -35,7 +36,9 @@ pub struct Start {
     /// Our identity towards the callee; without tag.
     pub from: NameAddr,
     /// Where requests go.
-    pub destination: SocketAddr,
+    pub destination: Hop,
+    /// How requests travel that are too large for a datagram.
+    pub large: Large,
     /// Our address in Via and Contact.
     pub sent_by: SocketAddr,
     /// Our side of the session description; its ports are bound.
@@ -81,7 +84,7 @@ impl Call {
         let mut mint = Mint::new(start.seed, start.epoch);
         let interview =
             Interview::begin(questionnaire, &start.fields, mint.number()).map_err(StartError::Begin)?;
-        let contact = Uri::sip_at(Some(start.call_id.as_str()), start.sent_by);
+        let contact = contact(start.call_id, start.sent_by, start.destination.protocol);
         let parameters = Parameters {
             call_id: start.call_id,
             target: start.target.clone(),
@@ -89,6 +92,7 @@ impl Call {
             from: start.from,
             contact,
             destination: start.destination,
+            large: start.large,
             sent_by: start.sent_by,
             route: Vec::new(),
             user_agent: start.user_agent,
@@ -119,5 +123,14 @@ impl Call {
             cause: None,
             outputs: VecDeque::new(),
         })
+    }
+}
+
+/// Where in-dialog requests reach us: over the transport that we call by (RFC 3261 §8.1.1.8).
+fn contact(call: CallId, sent_by: SocketAddr, protocol: Protocol) -> Uri {
+    let uri = Uri::sip_at(Some(call.as_str()), sent_by);
+    match protocol {
+        Protocol::Udp => uri, // the default of sip: (RFC 3263 §4.1)
+        Protocol::Tcp => uri.with_param("transport", protocol.param()),
     }
 }

@@ -127,7 +127,7 @@ impl Conversation {
     /// A SIP message of this call.
     pub(super) fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr, mint: &mut Mint) {
         self.heard_from = from;
-        self.incoming.receive(now, message, from, mint);
+        self.incoming.receive(now, message, from.into(), mint);
     }
 
     /// Runs what is due.

@@ -269,14 +269,14 @@ impl Room {
             (_, _) => None,
         };
         if let Some(status) = refusal {
-            return self.answer_stray(stray::refuse(request, from, SERVER, status));
+            return self.answer_stray(stray::refuse(request, from.into(), SERVER, status));
         }
         let id = CallId::mint(&mut self.mint);
         let contact = Uri::sip_at(Some(id.as_str()), self.address);
         let parameters = Parameters { id, sent_by: self.address, contact, user_agent: SERVER.to_owned() };
-        let incoming = Incoming::new(now, request, from, parameters, &mut self.mint);
+        let incoming = Incoming::new(now, request, from.into(), parameters, &mut self.mint);
         let (Some(incoming), Some(party), Ok(call)) = (incoming, party, request.headers().call_id()) else {
-            return self.answer_stray(stray::reply(request, from, SERVER));
+            return self.answer_stray(stray::reply(request, from.into(), SERVER));
         };
         let body = request.body();
         let beginning = Beginning {
@@ -303,7 +303,7 @@ impl Room {
     fn answer_stray(&self, reply: Option<sip::transaction::Transmit>) {
         if let Some(reply) = reply {
             // UDP promises nothing; the caller repeats its request.
-            drop(self.socket.send_to(&reply.bytes, reply.to));
+            drop(self.socket.send_to(&reply.bytes, reply.to.address));
         }
     }
 
@@ -348,7 +348,7 @@ impl Room {
         let Some(phone) = self.calls.at(slot) else { return };
         let conversation = &mut phone.conversation;
         while let Some(transmit) = conversation.poll_transmit(now, &mut self.mint) {
-            drop(self.socket.send_to(&transmit.bytes, transmit.to));
+            drop(self.socket.send_to(&transmit.bytes, transmit.to.address));
         }
         if let Some(log) = &mut self.log
             && let Err(error) = conversation.write_log(log)

@@ -12,6 +12,7 @@ use crate::id::{CallId, Mint};
 use crate::node::clock::Clock;
 use crate::rtp::{self, Anchor, Digit, EventReceiver, KeyEvent, Phase, g711};
 use crate::sdp::{self, LocalMedia, Negotiated, Origin};
+use crate::sip::local::Large;
 use crate::sip::session::{self, Parameters, Session};
 use crate::sip::{NameAddr, Uri};
 use crate::time::Timestamp;
@@ -59,7 +60,8 @@ impl Caller {
             to: NameAddr::new(target),
             from: NameAddr::new(Uri::sip_at(Some("survey"), sent_by)),
             contact: Uri::sip_at(Some(call_id.as_str()), sent_by),
-            destination: crowd,
+            destination: crowd.into(),
+            large: Large::ByUdp,
             sent_by,
             route: Vec::new(),
             user_agent: String::new(),
@@ -105,7 +107,7 @@ impl Caller {
         if let Ok((length, from)) = self.sip.recv_from(&mut datagram) {
             datagram.truncate(length);
             let message = crate::sip::parse(datagram.into()).unwrap();
-            self.session.receive(now, &message, from, &mut self.mint);
+            self.session.receive(now, &message, from.into(), &mut self.mint);
             self.carry_out();
         }
         self.speak();
@@ -115,7 +117,7 @@ impl Caller {
     fn carry_out(&mut self) {
         while let Some(event) = self.session.poll_event() {
             if let session::Event::Transmit(transmit) = &event {
-                self.sip.send_to(&transmit.bytes, transmit.to).unwrap();
+                self.sip.send_to(&transmit.bytes, transmit.to.address).unwrap();
             } else if let session::Event::Answered { body: Some(answer) } = &event {
                 self.media = Some(sdp::negotiate(&self.local, answer).unwrap());
                 self.anchor = Anchor::start(self.clock.now(), &mut self.mint);

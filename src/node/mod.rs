@@ -50,6 +50,7 @@ use crate::call::{Assets, Call, Start};
 use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::sdp::{LocalMedia, Origin};
 use crate::settings::Settings;
+use crate::sip::local::Large;
 use crate::store::journal::Journal;
 
 pub use event::{Event, Receipt};
@@ -153,7 +154,8 @@ impl Node {
             trunk: placement.trunk,
             target,
             from,
-            destination: trunk.address,
+            destination: trunk.address.into(),
+            large: Large::ByUdp,
             sent_by,
             local,
             ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),

@@ -23,7 +23,7 @@ use super::datagrams::{Reader, Sender, Wait};
 use super::faults::Faults;
 use crate::id::CallId;
 use crate::sip::transaction::Transmit;
-use crate::sip::{Message, ParseError, parse, stray};
+use crate::sip::{Hop, Message, ParseError, parse, stray};
 
 /// Messages of one read. Only the pages that arrive are resident.
 const SLOTS: usize = 64;
@@ -44,7 +44,7 @@ pub(crate) struct Arrived {
     /// The message.
     pub(crate) message: Arc<Message>,
     /// Where it came from.
-    pub(crate) from: SocketAddr,
+    pub(crate) from: Hop,
 }
 
 /// The way to the shards: takes what arrived for calls, or gives back what it has no room for. Never waits.
@@ -178,8 +178,10 @@ impl Hand {
             }
         };
         match stray::owner(&message) {
-            Some(owner) => self.arrived.push(Arrived { owner, message: Arc::new(message), from }),
-            None => self.outbox.answer_stray(&message, from, &self.server),
+            Some(owner) => {
+                self.arrived.push(Arrived { owner, message: Arc::new(message), from: from.into() })
+            }
+            None => self.outbox.answer_stray(&message, from.into(), &self.server),
         }
     }
 
@@ -212,15 +214,15 @@ impl Outbox {
     /// Puts a message of a call behind those that wait.
     pub(crate) fn put(&mut self, call: CallId, transmit: Transmit) {
         self.owners.insert(self.waiting.len(), call);
-        self.waiting.push((transmit.to, transmit.bytes));
+        self.waiting.push((transmit.to.address, transmit.bytes));
     }
 
     /// Puts the stateless answer to a message that belongs to no call, if it gets one.
-    pub(crate) fn answer_stray(&mut self, message: &Message, from: SocketAddr, server: &str) {
+    pub(crate) fn answer_stray(&mut self, message: &Message, from: Hop, server: &str) {
         match message {
             Message::Request(request) => {
                 let reply = stray::reply(request, from, server);
-                self.waiting.extend(reply.map(|reply| (reply.to, reply.bytes)));
+                self.waiting.extend(reply.map(|reply| (reply.to.address, reply.bytes)));
             }
             // A response to a transaction that is over (RFC 3261 §18.1.2: silently discarded).
             Message::Response(_) => {}
@@ -296,7 +298,7 @@ mod tests {
         peer.send_to(request(bye, port).as_bytes(), to).unwrap();
         let batch = arrived.recv_timeout(PATIENCE).unwrap();
         assert_eq!((batch.len(), batch[0].owner.as_str()), (1, "abcdefgh01234567"));
-        assert_eq!(batch[0].from, peer.local_addr().unwrap());
+        assert_eq!(batch[0].from, peer.local_addr().unwrap().into());
         let counts = faults.snapshot();
         assert_eq!((counts.len(), counts[0].kind, counts[0].count), (1, "sip", 1), "{counts:?}");
     }
@@ -318,7 +320,7 @@ mod tests {
             ("abcdefgh01234567".parse().unwrap(), "bbcdefgh01234567".parse().unwrap());
         let bytes = Bytes::from_static(b"x");
         outbox.put(bad, Transmit::first("127.0.0.1:0".parse().unwrap(), bytes.clone()));
-        outbox.put(good, Transmit::first(peer.local_addr().unwrap(), bytes));
+        outbox.put(good, Transmit::first(peer.local_addr().unwrap().into(), bytes));
         let mut failed = Vec::new();
         outbox.flush(|call| failed.push(call));
         assert_eq!(failed, [bad]);

@@ -7,10 +7,9 @@
 //!                          route set }                             from Record-Route, fixed
 //! ```
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
+use super::hop::{Hop, Protocol};
 use super::local::Local;
 use super::{CSeq, HeaderName, Headers, Method, NameAddr, Request, Response, Uri, Writer};
 
@@ -166,15 +165,16 @@ impl Dialog {
 
     /// Where our requests go: the next hop, if it is an address; else where the first INVITE went.
     #[must_use]
-    pub fn destination(&self, local: &Local) -> SocketAddr {
-        self.path().next_hop.socket_addr().unwrap_or(local.fallback)
+    pub fn destination(&self, local: &Local) -> Hop {
+        hop_of(&self.path().next_hop, local)
     }
 
     /// The beginning of a request within the dialog, all but what is the method's own.
     #[must_use]
     pub fn request(&self, local: &Local, method: &Method, cseq: u32, branch: &str) -> Writer {
         let path = self.path();
-        let mut writer = local.request(method, &path.request_uri, branch);
+        let mut writer =
+            local.request(method, &path.request_uri, branch, hop_of(&path.next_hop, local).protocol);
         for route in &path.route {
             writer.header(HeaderName::Route, route);
         }
@@ -187,6 +187,14 @@ impl Dialog {
         }
         writer
     }
+}
+
+/// The hop that a URI means. One that names no protocol is reached as the first INVITE went: a peer that we
+/// know by TCP has a connection already, even if its Contact forgets to say so.
+fn hop_of(uri: &Uri, local: &Local) -> Hop {
+    let Some(address) = uri.socket_addr() else { return local.fallback };
+    let protocol = uri.transport().and_then(Protocol::from_param).unwrap_or(local.fallback.protocol);
+    Hop { protocol, address }
 }
 
 /// The URI of the first Contact.

@@ -16,10 +16,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::dialog::Dialog;
-use super::local::Local;
+use super::hop::Hop;
+use super::local::{Large, Local};
 use super::reply::{Objection, inspect};
 use super::session::{Event, Invited, Phase, Taken, Turn, Usage, own_branch};
-use super::timers::{Reliability, TRYING};
+use super::timers::TRYING;
 use super::transaction::Transmit;
 use super::{HeaderName, Message, Method, Reason, Request, StatusCode, Uri, stray};
 use crate::id::{CallId, Mint};
@@ -74,7 +75,7 @@ impl Incoming {
     pub fn new(
         now: Timestamp,
         invite: &Request,
-        from: SocketAddr,
+        from: Hop,
         parameters: Parameters,
         mint: &mut Mint,
     ) -> Option<Self> {
@@ -88,7 +89,7 @@ impl Incoming {
             contact: parameters.contact,
             user_agent: parameters.user_agent,
             fallback: from,
-            reliability: Reliability::Unreliable,
+            large: Large::ByUdp,
         };
         let tag = mint.token();
         let dialog = Dialog::callee(invite, &tag)?;
@@ -163,7 +164,7 @@ impl Incoming {
     }
 
     /// A message came from `from`.
-    pub fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr, mint: &mut Mint) {
+    pub fn receive(&mut self, now: Timestamp, message: &Message, from: Hop, mint: &mut Mint) {
         let mut turn = turn!(self, now, mint);
         match message {
             Message::Request(request) => {
@@ -183,7 +184,7 @@ impl Incoming {
 
     /// A request of another dialog. An INVITE without To tag that has our Call-ID came on a second way:
     /// merged (§8.2.2.2).
-    fn misfit(request: &Request, from: SocketAddr, dialog: &Dialog, local: &Local) -> Option<Transmit> {
+    fn misfit(request: &Request, from: Hop, dialog: &Dialog, local: &Local) -> Option<Transmit> {
         if *request.method() == Method::Invite && dialog.is_merged(request) {
             stray::refuse(request, from, &local.user_agent, StatusCode::LOOP_DETECTED)
         } else {

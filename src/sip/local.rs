@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::timers::Reliability;
+use super::hop::{Hop, LARGEST_UDP_REQUEST, Protocol};
 use super::transaction::MAGIC_COOKIE;
 use super::{HeaderName, Method, Reason, Uri, Via, WriteError, Writer};
 use crate::id::{CallId, Mint};
@@ -31,10 +31,20 @@ pub struct Local {
     /// Value of User-Agent (requests) and Server (responses); empty: neither is sent.
     pub user_agent: String,
     /// Where a request goes whose next hop is a name and not an address: to the hop that the first
-    /// INVITE went to, or came from.
-    pub fallback: SocketAddr,
-    /// Whether the transport repeats what is lost.
-    pub reliability: Reliability,
+    /// INVITE went to, or came from. Its protocol is also that of a next hop that names none.
+    pub fallback: Hop,
+    /// How requests travel that are too large for a datagram.
+    pub large: Large,
+}
+
+/// What becomes of a request for UDP of more than [`LARGEST_UDP_REQUEST`] bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Large {
+    /// It goes by UDP all the same, in fragments: the peer takes no TCP.
+    #[default]
+    ByUdp,
+    /// It goes by TCP, and if no connection can be made by UDP (RFC 3261 §18.1.1).
+    ByTcp,
 }
 
 impl Local {
@@ -46,12 +56,38 @@ impl Local {
 
     /// The beginning of a request: request line, Via, Max-Forwards.
     #[must_use]
-    pub fn request(&self, method: &Method, uri: &Uri, branch: &str) -> Writer {
+    pub fn request(&self, method: &Method, uri: &Uri, branch: &str, protocol: Protocol) -> Writer {
         let mut writer = Writer::request(method, uri);
-        writer.header(HeaderName::Via, Via::udp(self.sent_by, branch));
+        writer.header(HeaderName::Via, Via::own(protocol.via(), self.sent_by, branch));
         writer.header(HeaderName::MaxForwards, MAX_FORWARDS);
         writer
     }
+
+    /// Chooses the protocol of a request by its size (RFC 3261 §18.1.1): the hop, and the bytes with the Via
+    /// that fits it.
+    #[must_use]
+    pub fn carry(&self, to: Hop, request: Bytes) -> (Hop, Bytes) {
+        let is_large = to.protocol == Protocol::Udp && request.len() > LARGEST_UDP_REQUEST;
+        if is_large && self.large == Large::ByTcp {
+            return (Hop::tcp(to.address), with_via(&request, Protocol::Tcp));
+        }
+        (to, request)
+    }
+}
+
+/// The same request of ours with another protocol in its Via, which is the first header.
+#[must_use]
+pub(super) fn with_via(request: &Bytes, protocol: Protocol) -> Bytes {
+    const VIA: &[u8] = b"\r\nVia: SIP/2.0/";
+    let mut bytes = request.to_vec();
+    let name = protocol.via();
+    let name = name.as_str().as_bytes();
+    if let Some(at) = memchr::memmem::find(&bytes, VIA).map(|at| at + VIA.len())
+        && let Some(old) = bytes.get_mut(at..at + name.len())
+    {
+        old.copy_from_slice(name); // both names have three letters
+    }
+    bytes.into()
 }
 
 /// The call id and branch token that a branch of ours carries.

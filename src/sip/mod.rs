@@ -10,6 +10,7 @@
 
 pub mod dialog;
 pub mod headers;
+pub mod hop;
 pub mod host;
 #[cfg(test)]
 mod hostile;
@@ -39,6 +40,7 @@ pub mod via;
 pub mod writer;
 
 pub use headers::{HeaderError, Headers};
+pub use hop::{Hop, Protocol};
 pub use host::Host;
 pub use message::{Message, Request, Response};
 pub use method::Method;

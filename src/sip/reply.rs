@@ -1,10 +1,9 @@
 //! What every response copies from its request, and where it goes: RFC 3261 §8.2.6, §18.2; RFC 3581 §4.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::hop::{Hop, Protocol};
 use super::local::{self, ALLOW, INFO_TYPES, SDP};
 use super::transaction::{Key, MAGIC_COOKIE};
 use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer};
@@ -14,7 +13,7 @@ use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// Where responses go (RFC 3261 §18.2.2).
-    pub destination: SocketAddr,
+    pub destination: Hop,
     vias: Vec<String>,
     from: String,
     to: String,
@@ -29,17 +28,21 @@ impl Reply {
     /// `server` is the value of Server (empty: none). `None` if the request lacks what a response needs:
     /// such a request cannot be answered.
     #[must_use]
-    pub fn to(request: &Request, from: SocketAddr, tag: &str, server: &str) -> Option<Self> {
+    pub fn to(request: &Request, from: Hop, tag: &str, server: &str) -> Option<Self> {
         let headers = request.headers();
         let mut vias: Vec<String> = texts(headers.list(HeaderName::Via));
         let mut top = headers.via().ok()?;
-        top.mark_source(from);
+        top.mark_source(from.address);
         *vias.first_mut()? = top.to_string();
         let to = headers.to().ok()?;
         let to = if to.tag().is_none() { to.with_tag(tag) } else { to };
         headers.cseq().ok()?;
         Some(Self {
-            destination: top.response_address().unwrap_or(from),
+            destination: match from.protocol {
+                Protocol::Udp => top.response_address().map_or(from, Hop::udp),
+                // On the connection that the request came on (§18.2.2).
+                Protocol::Tcp => from,
+            },
             vias,
             from: headers.get(HeaderName::From)?.into_owned(),
             to: to.to_string(),

@@ -18,7 +18,6 @@
 //! has nothing to say to it yet (a CANCEL may have to wait). All else may be forgotten: the peer repeats.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,9 +42,9 @@ pub(in crate::sip) use turn::Turn;
 pub(in crate::sip) use usage::{Phase, Usage};
 
 use self::calling::Calling;
+use super::hop::Hop;
 use super::local::{Local, SDP};
 use super::reply::Objection;
-use super::timers::Reliability;
 use super::{Headers, Message, Reason, Request, Response, StatusCode, WriteError, stray};
 use crate::id::Mint;
 use crate::time::Timestamp;
@@ -89,7 +88,7 @@ impl Session {
             contact: parameters.contact.clone(),
             user_agent: parameters.user_agent.clone(),
             fallback: parameters.destination,
-            reliability: Reliability::Unreliable,
+            large: parameters.large,
         };
         let mut turn = Turn { now, local: &local, mint, events: &mut events };
         let calling = Calling::invite(&mut turn, parameters, offer)?;
@@ -97,7 +96,7 @@ impl Session {
     }
 
     /// A message came from `from` that [`stray::owner`] leads here.
-    pub fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr, mint: &mut Mint) {
+    pub fn receive(&mut self, now: Timestamp, message: &Message, from: Hop, mint: &mut Mint) {
         match message {
             Message::Request(request) => self.request(now, request, from, mint),
             Message::Response(response) => self.response(now, response, mint),
@@ -211,7 +210,7 @@ impl Session {
         self.calling.is_none() && self.usage.as_ref().is_none_or(Usage::is_over)
     }
 
-    fn request(&mut self, now: Timestamp, request: &Request, from: SocketAddr, mint: &mut Mint) {
+    fn request(&mut self, now: Timestamp, request: &Request, from: Hop, mint: &mut Mint) {
         let mut turn = turn!(self, now, mint);
         if let Some(usage) = &mut self.usage
             && usage.request(&mut turn, request, from) == Taken::Yes

@@ -3,8 +3,7 @@
 //! The replies are stateless (RFC 3261 §8.2.7): a repeat of the request makes the same bytes again, the
 //! To tag too, so nothing is kept and nothing needs to be saved.
 
-use std::net::SocketAddr;
-
+use super::hop::Hop;
 use super::local::id_of_branch;
 use super::reply::{Reply, Understood, inspect};
 use super::transaction::Transmit;
@@ -43,7 +42,7 @@ fn of_call_id(headers: &Headers) -> Option<CallId> {
 /// | other known methods | 405 with Allow (§8.2.1) |
 /// | unknown methods | 501 with Allow (§21.5.2) |
 #[must_use]
-pub fn reply(request: &Request, from: SocketAddr, server: &str) -> Option<Transmit> {
+pub fn reply(request: &Request, from: Hop, server: &str) -> Option<Transmit> {
     if *request.method() == Method::Ack {
         return None;
     }
@@ -63,7 +62,7 @@ pub fn reply(request: &Request, from: SocketAddr, server: &str) -> Option<Transm
 
 /// A final response to a request of no session's state, as 481 for tags that match nothing.
 #[must_use]
-pub fn refuse(request: &Request, from: SocketAddr, server: &str, status: StatusCode) -> Option<Transmit> {
+pub fn refuse(request: &Request, from: Hop, server: &str, status: StatusCode) -> Option<Transmit> {
     if *request.method() == Method::Ack {
         return None;
     }

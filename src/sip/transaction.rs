@@ -10,11 +10,10 @@
 //! is returned, and its owner wraps it as [`Transmit`]. A state holds only what it still needs, so that
 //! a call's record is small: the INVITE goes when its final response comes.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::sip::hop::Hop;
 use crate::sip::timers::Repeat;
 use crate::time::Timestamp;
 
@@ -35,7 +34,7 @@ pub const MAGIC_COOKIE: &str = "z9hG4bK";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transmit {
     /// Where to.
-    pub to: SocketAddr,
+    pub to: Hop,
     /// The message, whole.
     pub bytes: Bytes,
     /// True for a pure repeat: these bytes were sent before (or their record was saved before), no state
@@ -46,13 +45,13 @@ pub struct Transmit {
 impl Transmit {
     /// Bytes that leave for the first time.
     #[must_use]
-    pub const fn first(to: SocketAddr, bytes: Bytes) -> Self {
+    pub const fn first(to: Hop, bytes: Bytes) -> Self {
         Self { to, bytes, again: false }
     }
 
     /// A pure repeat.
     #[must_use]
-    pub const fn again(to: SocketAddr, bytes: Bytes) -> Self {
+    pub const fn again(to: Hop, bytes: Bytes) -> Self {
         Self { to, bytes, again: true }
     }
 }

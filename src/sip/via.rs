@@ -79,13 +79,13 @@ impl fmt::Display for Transport {
 }
 
 impl Via {
-    /// Our own Via over UDP, asking for `rport` (RFC 3581 §3).
+    /// Our own Via, asking for `rport` (RFC 3581 §3).
     #[must_use]
-    pub fn udp(sent_by: SocketAddr, branch: &str) -> Self {
+    pub fn own(transport: Transport, sent_by: SocketAddr, branch: &str) -> Self {
         let mut params = Params::new();
         params.set_flag("rport");
         params.set("branch", branch);
-        Self { transport: Transport::UDP, host: sent_by.ip().into(), port: Some(sent_by.port()), params }
+        Self { transport, host: sent_by.ip().into(), port: Some(sent_by.port()), params }
     }
 
     /// The branch; it names the transaction if it begins with `z9hG4bK` (RFC 3261 §8.1.1.7).
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn our_own_via_asks_for_rport() {
-        let via = Via::udp("[2001:db8::1]:5060".parse().unwrap(), "z9hG4bKx");
+        let via = Via::own(Transport::UDP, "[2001:db8::1]:5060".parse().unwrap(), "z9hG4bKx");
         assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::1]:5060;rport;branch=z9hG4bKx");
         assert!(via.wants_rport());
         assert_eq!(read(&via.to_string()), via);

@@ -14,6 +14,7 @@ use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::rtp::{Digit, EventKey, KeyEvent, Phase, Ssrc};
 use crate::sdp::{self, Codec, LocalMedia, Origin};
 use crate::sip::incoming::{self, Incoming};
+use crate::sip::local::Large;
 use crate::sip::session::Event;
 use crate::sip::{self, Message, NameAddr, StatusCode, Uri, stray};
 use crate::time::Timestamp;
@@ -97,7 +98,8 @@ fn start(questionnaire: crate::id::Digest) -> Start {
         trunk: "test".into(),
         target: Uri::sip_at(Some("100"), address(5080)),
         from: NameAddr::new(Uri::sip_at(Some("survey"), address(5060))),
-        destination: address(5080),
+        destination: address(5080).into(),
+        large: Large::ByUdp,
         sent_by: address(5060),
         local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
         ring_timeout: Duration::from_secs(20),
@@ -186,7 +188,7 @@ impl World {
             Happening::AtCall(bytes) => {
                 let message = Arc::new(sip::parse(bytes).unwrap());
                 assert_eq!(stray::owner(&message), Some(self.call.id()));
-                self.feed(Input::Received { message, from: address(5080) });
+                self.feed(Input::Received { message, from: address(5080).into() });
             }
             Happening::AtPhone(bytes) => self.at_phone(bytes),
             Happening::PromptEnds(play) => self.feed(Input::PromptEnded { play }),
@@ -228,7 +230,7 @@ impl World {
         }
         let message = sip::parse(bytes).unwrap();
         if let Some(phone) = &mut self.phone {
-            phone.receive(self.now, &message, address(5060), &mut self.phone_mint);
+            phone.receive(self.now, &message, address(5060).into(), &mut self.phone_mint);
             return self.follow_phone();
         }
         let Message::Request(request) = &message else { panic!("a response to nothing") };
@@ -239,7 +241,7 @@ impl World {
             user_agent: "Phone".into(),
         };
         let mut phone =
-            Incoming::new(self.now, request, address(5060), parameters, &mut self.phone_mint).unwrap();
+            Incoming::new(self.now, request, address(5060).into(), parameters, &mut self.phone_mint).unwrap();
         match self.person.phone {
             Phone::Dead => {}
             Phone::Refuses(_) => {

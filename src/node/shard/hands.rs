@@ -1,7 +1,7 @@
 //! What a shard does with the outputs of its calls.
 
 use std::fmt;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -18,7 +18,7 @@ use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
 use crate::node::render::{Order, Renderer};
 use crate::node::transport::Outbox;
-use crate::sip::Message;
+use crate::sip::{Hop, Message};
 
 /// The ways out of a shard.
 pub(crate) struct Hands {
@@ -153,7 +153,7 @@ impl Hands {
     }
 
     /// The stateless answer to a message of a call that is not here (any more).
-    pub(super) fn answer_stray(&mut self, message: &Message, from: SocketAddr) {
+    pub(super) fn answer_stray(&mut self, message: &Message, from: Hop) {
         self.outbox.answer_stray(message, from, &self.server);
     }
 

@@ -16,7 +16,6 @@ mod parking;
 mod saves;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use super::ports::PortPair;
 use super::transport::Arrived;
 use crate::call::{Assets, Call, Input, Output};
 use crate::id::CallId;
-use crate::sip::Message;
+use crate::sip::{Hop, Message};
 use crate::store::journal::{Ack, AppendError};
 use crate::time::Timestamp;
 
@@ -173,7 +172,7 @@ impl Shard {
         }
     }
 
-    fn arrived(&mut self, owner: CallId, message: Arc<Message>, from: SocketAddr) {
+    fn arrived(&mut self, owner: CallId, message: Arc<Message>, from: Hop) {
         match self.calls.get(&owner) {
             Some(live) if live.parking.len() > MAX_PARKED => {
                 self.hands.fault("sip", "parked", format_args!("call {owner} waits for the journal"));

@@ -1,13 +1,13 @@
 //! Requests of the peer that were answered finally, until their repeats have died away.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::turn::Turn;
 use crate::sip::Method;
+use crate::sip::hop::Hop;
 use crate::sip::transaction::{InviteServer, Key, Lapse, NonInviteServer};
 use crate::time::Timestamp;
 
@@ -26,20 +26,12 @@ pub(in crate::sip) struct Answers {
 
 impl Answers {
     /// Sends the final response to a request that is not an INVITE, and remembers it.
-    pub(super) fn answer(
-        &mut self,
-        turn: &mut Turn<'_>,
-        key: Key,
-        method: &Method,
-        to: SocketAddr,
-        bytes: Bytes,
-    ) {
+    pub(super) fn answer(&mut self, turn: &mut Turn<'_>, key: Key, method: &Method, to: Hop, bytes: Bytes) {
         turn.send(to, bytes.clone());
         if self.answered.len() >= MAX_ANSWERED {
             self.answered.pop_front();
         }
-        let reliability = turn.local.reliability;
-        let server = NonInviteServer::completed(turn.now, key, method.as_str(), to, bytes, reliability);
+        let server = NonInviteServer::completed(turn.now, key, method.as_str(), to, bytes);
         self.answered.push_back(server);
     }
 
@@ -49,8 +41,8 @@ impl Answers {
     }
 
     /// Refuses an INVITE that never became the session's.
-    pub(super) fn refuse(&mut self, turn: &mut Turn<'_>, key: Key, to: SocketAddr, bytes: Bytes) {
-        let mut server = InviteServer::new(key, to, turn.local.reliability);
+    pub(super) fn refuse(&mut self, turn: &mut Turn<'_>, key: Key, to: Hop, bytes: Bytes) {
+        let mut server = InviteServer::new(key, to);
         turn.transmit(server.refuse(turn.now, bytes));
         self.refused.push(server);
     }

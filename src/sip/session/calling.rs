@@ -1,7 +1,6 @@
 //! The first INVITE of a session: RFC 3261 §13.2, its CANCEL (§9.1), its ring timeout, its forks
 //! (§13.2.2.4).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use super::turn::Turn;
 use super::usage::{Usage, send_bye};
 use super::{Event, Parameters, derived, retry_after, sdp_of_response};
 use crate::sip::dialog::Dialog;
+use crate::sip::hop::Hop;
 use crate::sip::local::{ALLOW, finish};
 use crate::sip::reply::{Reply, Understood, inspect};
 use crate::sip::timers::PATIENCE;
@@ -86,7 +86,8 @@ impl Calling {
         let branch = turn.local.branch(turn.mint);
         let from = parameters.from.clone().with_tag(&turn.mint.token());
         let call_id = format!("{}@{}", parameters.call_id, parameters.sent_by.ip());
-        let mut writer = turn.local.request(&Method::Invite, &parameters.target, &branch);
+        let mut writer =
+            turn.local.request(&Method::Invite, &parameters.target, &branch, parameters.destination.protocol);
         for route in &parameters.route {
             writer.header(HeaderName::Route, route);
         }
@@ -105,11 +106,10 @@ impl Calling {
         for (name, value) in &parameters.extra {
             writer.header(name, value);
         }
-        let bytes = finish(writer, Some(offer))?;
-        let to = parameters.destination;
+        let (to, bytes) = turn.local.carry(parameters.destination, finish(writer, Some(offer))?);
         turn.send(to, bytes.clone());
         Ok(Self {
-            client: InviteClient::new(turn.now, bytes, branch, to, turn.local.reliability),
+            client: InviteClient::new(turn.now, bytes, branch, to),
             call_id,
             from,
             target: parameters.target,
@@ -266,14 +266,14 @@ impl Calling {
         };
         let (to, branch) = (self.client.destination(), self.client.branch().to_owned());
         turn.send(to, bytes.clone());
-        let client = NonInviteClient::new(turn.now, bytes, branch, to, turn.local.reliability);
+        let client = NonInviteClient::new(turn.now, bytes, branch, to);
         self.cancel = Cancel::Sent { client, give_up: turn.now + PATIENCE }; // 64*T1, §9.1
     }
 
     /// A request that is not of the session's dialog, but of a fork's or an early one. It is answered
     /// without state: its repeat makes the same bytes. A BYE is not what a callee should send in an early
     /// dialog (§15), but it shows that the callee is gone, and the INVITE is given up. False: not ours.
-    pub(super) fn request(&mut self, turn: &mut Turn<'_>, request: &Request, from: SocketAddr) -> bool {
+    pub(super) fn request(&mut self, turn: &mut Turn<'_>, request: &Request, from: Hop) -> bool {
         let headers = request.headers();
         let is_ours = headers.call_id().is_ok_and(|id| id == self.call_id)
             && headers.to().is_ok_and(|to| to.tag() == self.from.tag());
@@ -343,6 +343,9 @@ impl Calling {
     /// The transport failed before anybody heard the INVITE.
     pub(super) fn transport_failed(&mut self, turn: &mut Turn<'_>) {
         if self.client.is_pending() && !self.client.is_proceeding() {
+            if let Some(transmit) = self.client.by_udp(turn.now, turn.local) {
+                return turn.transmit(transmit);
+            }
             self.client.abandon();
             self.unanswered(turn);
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::id::CallId;
+use crate::sip::hop::Hop;
+use crate::sip::local::Large;
 use crate::sip::transaction::Transmit;
 use crate::sip::{HeaderName, NameAddr, Reason, StatusCode, Uri};
 
@@ -119,9 +121,11 @@ pub struct Parameters {
     /// Our Contact, with the call id as user part.
     pub contact: Uri,
     /// Where the INVITE is sent: the trunk's address.
-    pub destination: SocketAddr,
+    pub destination: Hop,
     /// The address and port of our Via.
     pub sent_by: SocketAddr,
+    /// How requests travel that are too large for a datagram.
+    pub large: Large,
     /// Route headers to begin with (RFC 3261 §8.1.1.1), as for an outbound proxy.
     pub route: Vec<NameAddr>,
     /// Value of User-Agent; empty: none.

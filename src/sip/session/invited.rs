@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::turn::Turn;
 use crate::sip::dialog;
+use crate::sip::hop::Hop;
 use crate::sip::local::{ALLOW, Local};
 use crate::sip::reply::{Objection, Reply, finish, key_of, sdp_of};
-use crate::sip::timers::{Repeat, Timer};
+use crate::sip::timers::{Reliability, Repeat, Timer};
 use crate::sip::transaction::{InviteServer, Key, Lapse, Transmit};
 use crate::sip::{HeaderName, Request, StatusCode, Uri};
 use crate::time::Timestamp;
@@ -58,15 +59,10 @@ pub(in crate::sip) enum Wait {
 
 impl Invited {
     /// Takes an INVITE in; `None` if it lacks what its response needs.
-    pub(in crate::sip) fn new(
-        request: &Request,
-        from: std::net::SocketAddr,
-        tag: &str,
-        local: &Local,
-    ) -> Option<Self> {
+    pub(in crate::sip) fn new(request: &Request, from: Hop, tag: &str, local: &Local) -> Option<Self> {
         let reply = Reply::to(request, from, tag, &local.user_agent)?;
         Some(Self {
-            server: InviteServer::new(key_of(request)?, reply.destination, local.reliability),
+            server: InviteServer::new(key_of(request)?, reply.destination),
             reply: Some(reply),
             cseq: request.headers().cseq().ok()?.number,
             contact: dialog::contact(request.headers()),
@@ -131,10 +127,11 @@ impl Invited {
         let response = finish(writer, body)?;
         self.server.accept(turn.now);
         turn.send(reply.destination, response.clone());
+        // Repeated on every transport: the next hop's may lose it (§13.3.1.4).
         self.unacked = Some(Unacked {
             response,
-            repeat: Repeat::start(Timer::G, turn.now, turn.local.reliability),
-            give_up: Timer::H.deadline(turn.now, turn.local.reliability),
+            repeat: Repeat::start(Timer::G, turn.now, Reliability::Unreliable),
+            give_up: Timer::H.deadline(turn.now, Reliability::Unreliable),
         });
         Some(Accepted { target: self.contact.take() })
     }

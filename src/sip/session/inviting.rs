@@ -33,10 +33,9 @@ impl Inviting {
         let mut writer = dialog.request(turn.local, &Method::Invite, cseq, &branch);
         writer.header(HeaderName::Contact, NameAddr::new(turn.local.contact.clone()));
         writer.header(HeaderName::Allow, ALLOW);
-        let bytes = finish(writer, offer).ok()?;
-        let to = dialog.destination(turn.local);
+        let (to, bytes) = turn.local.carry(dialog.destination(turn.local), finish(writer, offer).ok()?);
         turn.send(to, bytes.clone());
-        let client = InviteClient::new(turn.now, bytes, branch, to, turn.local.reliability);
+        let client = InviteClient::new(turn.now, bytes, branch, to);
         Some(Self { client, cseq, ack: None })
     }
 
@@ -107,6 +106,14 @@ impl Inviting {
         self.client.is_terminated()
     }
 
+    /// No connection could be made for it: sends it by UDP instead, if it may go there.
+    pub(in crate::sip) fn by_udp(&mut self, turn: &mut Turn<'_>) -> bool {
+        let transmit = self.client.by_udp(turn.now, turn.local);
+        let goes = transmit.is_some();
+        turn.transmit(transmit);
+        goes
+    }
+
     /// Ends the transaction without a final response.
     pub(in crate::sip) fn abandon(&mut self) {
         self.client.abandon();
@@ -118,7 +125,7 @@ impl Inviting {
 pub(super) fn ack_of_success(turn: &mut Turn<'_>, dialog: &Dialog, cseq: u32) -> Option<Transmit> {
     let branch = turn.local.branch(turn.mint);
     let bytes = dialog.request(turn.local, &Method::Ack, cseq, &branch).finish().ok()?;
-    let to = dialog.destination(turn.local);
+    let (to, bytes) = turn.local.carry(dialog.destination(turn.local), bytes);
     turn.send(to, bytes.clone());
     Some(Transmit::again(to, bytes))
 }

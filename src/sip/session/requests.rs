@@ -9,14 +9,13 @@
 //! OPTIONS 200   BYE 200   INVITE offered, or 491, or 500 with Retry-After
 //! ```
 
-use std::net::SocketAddr;
-
 use super::Event;
 use super::invited::{Invited, Offer};
 use super::inviting::Inviting;
 use super::turn::Turn;
 use super::usage::{Phase, Usage};
 use crate::sip::dialog::Order;
+use crate::sip::hop::Hop;
 use crate::sip::reply::{Objection, Reply, Understood, inspect, key_of, sdp_of};
 use crate::sip::transaction::Key;
 use crate::sip::{HeaderName, Method, Request, StatusCode};
@@ -33,19 +32,14 @@ pub(in crate::sip) enum Taken {
 /// A request with what has been read of it.
 struct Read<'a> {
     request: &'a Request,
-    from: SocketAddr,
+    from: Hop,
     key: Key,
     cseq: u32,
 }
 
 impl Usage {
     /// A request came.
-    pub(in crate::sip) fn request(
-        &mut self,
-        turn: &mut Turn<'_>,
-        request: &Request,
-        from: SocketAddr,
-    ) -> Taken {
+    pub(in crate::sip) fn request(&mut self, turn: &mut Turn<'_>, request: &Request, from: Hop) -> Taken {
         let Some(key) = key_of(request) else { return Taken::No };
         let Ok(cseq) = request.headers().cseq() else { return Taken::No };
         let read = Read { request, from, key, cseq: cseq.number };

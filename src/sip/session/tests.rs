@@ -7,5 +7,6 @@ mod peer;
 mod resume;
 mod storm;
 mod trace;
+mod transport;
 mod wire;
 mod world;

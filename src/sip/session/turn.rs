@@ -1,12 +1,12 @@
 //! One turn of a session: what is the time, who are we, and what is to be said about it.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::Event;
 use crate::id::Mint;
+use crate::sip::hop::Hop;
 use crate::sip::local::Local;
 use crate::sip::transaction::Transmit;
 use crate::time::Timestamp;
@@ -29,12 +29,12 @@ impl Turn<'_> {
     }
 
     /// Sends bytes for the first time.
-    pub(in crate::sip) fn send(&mut self, to: SocketAddr, bytes: Bytes) {
+    pub(in crate::sip) fn send(&mut self, to: Hop, bytes: Bytes) {
         self.transmit(Transmit::first(to, bytes));
     }
 
     /// Sends bytes once more.
-    pub(in crate::sip) fn resend(&mut self, to: SocketAddr, bytes: Bytes) {
+    pub(in crate::sip) fn resend(&mut self, to: Hop, bytes: Bytes) {
         self.transmit(Transmit::again(to, bytes));
     }
 }

@@ -268,7 +268,9 @@ impl Usage {
                 Self::asked(turn, asking.purpose(), status);
             }
         }
-        if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.is_pending()) {
+        if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.is_pending())
+            && !inviting.by_udp(turn)
+        {
             inviting.abandon();
             turn.tell(Event::ReinviteRefused { status: None, retry_after: None });
         }
@@ -295,8 +297,7 @@ pub(super) fn send_bye(
     let cseq = dialog.next_cseq();
     let mut writer = dialog.request(turn.local, &Method::Bye, cseq, &branch);
     with_reason(&mut writer, reason);
-    let bytes = writer.finish().ok()?;
-    let to = dialog.destination(turn.local);
+    let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
     turn.send(to, bytes.clone());
-    Some(NonInviteClient::new(turn.now, bytes, branch, to, turn.local.reliability))
+    Some(NonInviteClient::new(turn.now, bytes, branch, to))
 }

@@ -7,21 +7,20 @@
 //!    \--> Terminated (given up)        ACK, again for each repeat
 //! ```
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Lapse, Transmit};
-use crate::sip::timers::{Reliability, Repeat, Timer};
+use crate::sip::hop::{Hop, LARGEST_UDP_REQUEST, Protocol};
+use crate::sip::local::{Large, Local, with_via};
+use crate::sip::timers::{Repeat, Timer};
 use crate::time::Timestamp;
 
 /// An INVITE of ours and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteClient {
     branch: String,
-    to: SocketAddr,
-    reliability: Reliability,
+    to: Hop,
     state: State,
 }
 
@@ -52,16 +51,10 @@ pub enum InviteReceived {
 impl InviteClient {
     /// Starts the transaction; the owner sends `request` to `to`.
     #[must_use]
-    pub fn new(
-        now: Timestamp,
-        request: Bytes,
-        branch: String,
-        to: SocketAddr,
-        reliability: Reliability,
-    ) -> Self {
-        let repeat = Repeat::start(Timer::A, now, reliability);
-        let give_up = Timer::B.deadline(now, reliability);
-        Self { branch, to, reliability, state: State::Calling { request, repeat, give_up } }
+    pub fn new(now: Timestamp, request: Bytes, branch: String, to: Hop) -> Self {
+        let repeat = Repeat::start(Timer::A, now, to.reliability());
+        let give_up = Timer::B.deadline(now, to.reliability());
+        Self { branch, to, state: State::Calling { request, repeat, give_up } }
     }
 
     /// The branch that its responses carry.
@@ -72,7 +65,7 @@ impl InviteClient {
 
     /// Where the INVITE went: its CANCEL and the ACK of a failure go there too (§9.1, §17.1.1.3).
     #[must_use]
-    pub const fn destination(&self) -> SocketAddr {
+    pub const fn destination(&self) -> Hop {
         self.to
     }
 
@@ -99,12 +92,12 @@ impl InviteClient {
                 InviteReceived::Provisional
             }
             (State::Calling { .. } | State::Proceeding { .. }, 200..300) => {
-                self.state = State::Accepted { until: Timer::M.deadline(now, self.reliability) };
+                self.state = State::Accepted { until: Timer::M.deadline(now, self.to.reliability()) };
                 InviteReceived::Success
             }
             (State::Calling { request, .. } | State::Proceeding { request }, 300..) => {
                 let Some(ack) = ack(request) else { return InviteReceived::Stray };
-                self.state = State::Completed { ack, until: Timer::D.deadline(now, self.reliability) };
+                self.state = State::Completed { ack, until: Timer::D.deadline(now, self.to.reliability()) };
                 InviteReceived::Failure
             }
             (State::Accepted { .. }, 200..300) => InviteReceived::Success,
@@ -172,6 +165,20 @@ impl InviteClient {
             | State::Terminated => return None,
         };
         Some(Transmit::again(self.to, bytes.clone()))
+    }
+
+    /// No connection could be made: a request that goes by TCP only for its size goes by UDP instead, once
+    /// (RFC 3261 §18.1.1). `None`: it may not.
+    #[must_use]
+    pub fn by_udp(&mut self, now: Timestamp, local: &Local) -> Option<Transmit> {
+        let State::Calling { request, .. } = &self.state else { return None };
+        let by_size = local.large == Large::ByTcp && request.len() > LARGEST_UDP_REQUEST;
+        if self.to.protocol != Protocol::Tcp || !by_size {
+            return None;
+        }
+        let request = with_via(request, Protocol::Udp);
+        *self = Self::new(now, request.clone(), std::mem::take(&mut self.branch), Hop::udp(self.to.address));
+        Some(Transmit::first(self.to, request))
     }
 
     /// Ends the transaction: its transport failed (§17.1.4), or its CANCEL went unheard (§9.1).

@@ -7,21 +7,19 @@
 //!      \--2xx--> Accepted --L (64*T1)---------------------------> Terminated
 //! ```
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Lapse, Transmit};
-use crate::sip::timers::{Reliability, Repeat, Timer};
+use crate::sip::hop::Hop;
+use crate::sip::timers::{Repeat, Timer};
 use crate::time::Timestamp;
 
 /// A peer's INVITE and how it was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteServer {
     key: Key,
-    to: SocketAddr,
-    reliability: Reliability,
+    to: Hop,
     state: State,
 }
 
@@ -37,8 +35,8 @@ enum State {
 impl InviteServer {
     /// An INVITE with this key came; its responses go to `to`.
     #[must_use]
-    pub const fn new(key: Key, to: SocketAddr, reliability: Reliability) -> Self {
-        Self { key, to, reliability, state: State::Proceeding { provisional: None } }
+    pub const fn new(key: Key, to: Hop) -> Self {
+        Self { key, to, state: State::Proceeding { provisional: None } }
     }
 
     /// True if a request with this key is a repeat of the INVITE, or its ACK or CANCEL (§17.2.3, §9.2).
@@ -57,8 +55,8 @@ impl InviteServer {
     /// The INVITE is refused with `response` (300-699), which is repeated until the ACK comes.
     pub fn refuse(&mut self, now: Timestamp, response: Bytes) -> Option<Transmit> {
         let State::Proceeding { .. } = self.state else { return None };
-        let repeat = Repeat::start(Timer::G, now, self.reliability);
-        let give_up = Timer::H.deadline(now, self.reliability);
+        let repeat = Repeat::start(Timer::G, now, self.to.reliability());
+        let give_up = Timer::H.deadline(now, self.to.reliability());
         self.state = State::Completed { response: response.clone(), repeat, give_up };
         Some(Transmit::first(self.to, response))
     }
@@ -66,7 +64,7 @@ impl InviteServer {
     /// The INVITE is accepted; the session sends the 2xx and repeats it.
     pub fn accept(&mut self, now: Timestamp) {
         if let State::Proceeding { .. } = self.state {
-            self.state = State::Accepted { until: Timer::L.deadline(now, self.reliability) };
+            self.state = State::Accepted { until: Timer::L.deadline(now, self.to.reliability()) };
         }
     }
 
@@ -84,7 +82,7 @@ impl InviteServer {
     /// The ACK of a refusal came.
     pub fn acknowledged(&mut self, now: Timestamp) {
         if let State::Completed { .. } = self.state {
-            self.state = State::Confirmed { until: Timer::I.deadline(now, self.reliability) };
+            self.state = State::Confirmed { until: Timer::I.deadline(now, self.to.reliability()) };
         }
     }
 
@@ -121,7 +119,7 @@ impl InviteServer {
 
     /// Where its responses go.
     #[must_use]
-    pub const fn destination(&self) -> SocketAddr {
+    pub const fn destination(&self) -> Hop {
         self.to
     }
 

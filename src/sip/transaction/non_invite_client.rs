@@ -5,21 +5,19 @@
 //!    \------------- F (64*T1) ----------> Terminated (given up)
 //! ```
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Lapse, Transmit};
-use crate::sip::timers::{Reliability, Repeat, Timer};
+use crate::sip::hop::Hop;
+use crate::sip::timers::{Repeat, Timer};
 use crate::time::Timestamp;
 
 /// A request of ours that is not an INVITE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NonInviteClient {
     branch: String,
-    to: SocketAddr,
-    reliability: Reliability,
+    to: Hop,
     state: State,
 }
 
@@ -51,16 +49,10 @@ pub enum NonInviteReceived {
 impl NonInviteClient {
     /// Starts the transaction; the owner sends `request` to `to`.
     #[must_use]
-    pub fn new(
-        now: Timestamp,
-        request: Bytes,
-        branch: String,
-        to: SocketAddr,
-        reliability: Reliability,
-    ) -> Self {
-        let repeat = Repeat::start(Timer::E, now, reliability);
-        let give_up = Timer::F.deadline(now, reliability);
-        Self { branch, to, reliability, state: State::Trying { request, repeat, give_up } }
+    pub fn new(now: Timestamp, request: Bytes, branch: String, to: Hop) -> Self {
+        let repeat = Repeat::start(Timer::E, now, to.reliability());
+        let give_up = Timer::F.deadline(now, to.reliability());
+        Self { branch, to, state: State::Trying { request, repeat, give_up } }
     }
 
     /// The branch that its responses carry.
@@ -88,7 +80,7 @@ impl NonInviteClient {
                 NonInviteReceived::Provisional
             }
             (State::Trying { .. }, 200..) => {
-                self.state = State::Completed { until: Timer::K.deadline(now, self.reliability) };
+                self.state = State::Completed { until: Timer::K.deadline(now, self.to.reliability()) };
                 NonInviteReceived::Final
             }
             (State::Completed { .. } | State::Terminated, _) => NonInviteReceived::Stray,
@@ -136,7 +128,7 @@ impl NonInviteClient {
 
     /// Where the request goes.
     #[must_use]
-    pub const fn destination(&self) -> SocketAddr {
+    pub const fn destination(&self) -> Hop {
         self.to
     }
 

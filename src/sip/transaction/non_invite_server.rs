@@ -1,13 +1,12 @@
 //! Non-INVITE server transaction: RFC 3261 §17.2.2. This user agent answers such requests at once and
 //! finally, so Trying and Proceeding are passed within one input and only Completed is ever kept.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Transmit};
-use crate::sip::timers::{Reliability, Timer};
+use crate::sip::hop::Hop;
+use crate::sip::timers::Timer;
 use crate::time::Timestamp;
 
 /// A peer's request that was answered, until its repeats have died away.
@@ -15,7 +14,7 @@ use crate::time::Timestamp;
 pub struct NonInviteServer {
     key: Key,
     method: String,
-    to: SocketAddr,
+    to: Hop,
     response: Bytes,
     until: Timestamp,
 }
@@ -23,15 +22,8 @@ pub struct NonInviteServer {
 impl NonInviteServer {
     /// The request with this key was answered with `response`, which the owner sends to `to`.
     #[must_use]
-    pub fn completed(
-        now: Timestamp,
-        key: Key,
-        method: &str,
-        to: SocketAddr,
-        response: Bytes,
-        reliability: Reliability,
-    ) -> Self {
-        Self { key, method: method.to_owned(), to, response, until: Timer::J.deadline(now, reliability) }
+    pub fn completed(now: Timestamp, key: Key, method: &str, to: Hop, response: Bytes) -> Self {
+        Self { key, method: method.to_owned(), to, response, until: Timer::J.deadline(now, to.reliability()) }
     }
 
     /// True if a request with this key and method is a repeat of this one (§17.2.3).

@@ -3,7 +3,6 @@
 //! not with the code under test, and the machine goes through its record between any two steps.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +10,10 @@ use bytes::Bytes;
 use super::peer::{Asked, Written, line, response};
 use crate::id::{CallId, Mint};
 use crate::sip::incoming::{self, Incoming};
+use crate::sip::local::Large;
 use crate::sip::session::{Event, Parameters, Session};
 use crate::sip::transaction::Transmit;
-use crate::sip::{HeaderName, Message, NameAddr, Reason, StatusCode, parse};
+use crate::sip::{HeaderName, Hop, Message, NameAddr, Reason, StatusCode, parse};
 use crate::time::Timestamp;
 
 pub(crate) const PEER: &str = "198.51.100.7:5060";
@@ -29,6 +29,8 @@ pub(crate) struct Trace {
     /// Requests it has sent, the latest last.
     pub(crate) sent: Vec<Transmit>,
     pub(super) branches: u32,
+    /// Where the peer's messages come from.
+    pub(super) peer: Hop,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one per test")]
@@ -82,6 +84,7 @@ pub(crate) fn parameters() -> Parameters {
         from: "\"Survey\" <sip:+254200000101@192.0.2.1>".parse::<NameAddr>().unwrap(),
         contact: "sip:0123456789abcdef@192.0.2.1:5060".parse().unwrap(),
         destination: PEER.parse().unwrap(),
+        large: Large::ByUdp,
         sent_by: US.parse().unwrap(),
         route: Vec::new(),
         user_agent: "Baton".into(),
@@ -130,7 +133,8 @@ impl Trace {
     }
 
     fn of(machine: Machine, mint: Mint, branches: u32) -> Self {
-        let mut trace = Self { machine, mint, now_ms: 0, heard: VecDeque::new(), sent: Vec::new(), branches };
+        let (heard, sent, peer) = (VecDeque::new(), Vec::new(), PEER.parse().unwrap());
+        let mut trace = Self { machine, mint, now_ms: 0, heard, sent, branches, peer };
         trace.drain();
         trace
     }
@@ -169,7 +173,7 @@ impl Trace {
 
     pub(crate) fn give_bytes(&mut self, bytes: Bytes) {
         let message = parse(bytes).unwrap();
-        let (now, from) = (self.now(), PEER.parse::<SocketAddr>().unwrap());
+        let (now, from) = (self.now(), self.peer);
         match &mut self.machine {
             Machine::Caller(session) => session.receive(now, &message, from, &mut self.mint),
             Machine::Callee(incoming) => incoming.receive(now, &message, from, &mut self.mint),

@@ -12,7 +12,7 @@ use crate::id::{CallId, Epoch, Mint};
 use crate::sip::incoming::{self, Incoming};
 use crate::sip::session::{Event, Session};
 use crate::sip::transaction::Transmit;
-use crate::sip::{Message, StatusCode, parse, stray};
+use crate::sip::{Hop, Message, StatusCode, parse, stray};
 use crate::time::Timestamp;
 
 /// A day no story reaches: 64*T1 a few times over, and the ring timeouts.
@@ -317,7 +317,7 @@ impl World {
     fn deliver(&mut self, to_callee: bool, bytes: Bytes) {
         let now = self.now();
         let message = parse(bytes).unwrap();
-        let (from, to): (SocketAddr, &str) =
+        let (from, to): (Hop, &str) =
             if to_callee { (US.parse().unwrap(), PEER) } else { (PEER.parse().unwrap(), US) };
         if to_callee {
             if let Some(callee) = &mut self.callee {
@@ -343,7 +343,7 @@ impl World {
     }
 
     /// An end that has forgotten the session answers as its node does.
-    fn stray(&mut self, request: &crate::sip::Request, from: SocketAddr, to_callee: bool) {
+    fn stray(&mut self, request: &crate::sip::Request, from: Hop, to_callee: bool) {
         if let Some(transmit) = stray::reply(request, from, "") {
             let delay = 1 + self.chance.number() % self.weather.delay_ms;
             self.posted += 1;
