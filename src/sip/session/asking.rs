@@ -50,10 +50,9 @@ impl Asking {
         let cseq = dialog.next_cseq();
         let mut writer = dialog.request(turn.local, &purpose.method(), cseq, &branch);
         with_reason(&mut writer, reason);
-        let bytes = writer.finish().ok()?;
-        let to = dialog.destination(turn.local);
+        let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
         turn.send(to, bytes.clone());
-        let client = NonInviteClient::new(turn.now, bytes, branch, to, turn.local.reliability);
+        let client = NonInviteClient::new(turn.now, bytes, branch, to);
         Some(Self { client, purpose })
     }
 
