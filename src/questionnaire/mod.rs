@@ -27,6 +27,12 @@ use crate::xml::Finding;
 /// The namespace of questionnaires.
 pub const NAMESPACE: &str = "urn:baton:questionnaire:1";
 
+/// The rules of the language as an XML Schema for editors: docs/questionnaire.xsd.
+#[must_use]
+pub fn xsd() -> String {
+    load::SCHEMA.xsd()
+}
+
 impl Questionnaire {
     /// Reads a questionnaire; recordings are not looked for.
     ///

@@ -90,9 +90,9 @@ impl Text {
         at.after(self.value.get(from..offset).unwrap_or_default())
     }
 
-    /// Whether it has nothing but white space.
+    /// Whether it has nothing but white space of XML (§2.3).
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.value.chars().all(char::is_whitespace)
+        self.value.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
     }
 }

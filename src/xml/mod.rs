@@ -12,6 +12,7 @@ mod document;
 mod finding;
 mod nearest;
 mod parse;
+pub mod schema;
 mod tag;
 
 pub use document::{Attribute, Document, Element, Node, Text};

@@ -37,7 +37,12 @@ impl Source {
         Self { text: format!("{start}{block}{end}</questionnaire>"), directory: None, before }
     }
 
-    fn load(&self) -> Result<(Questionnaire, Vec<Finding>), Vec<Finding>> {
+    /// The whole document.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn load(&self) -> Result<(Questionnaire, Vec<Finding>), Vec<Finding>> {
         let has_audio = |path: &str| match &self.directory {
             Some(directory) => directory.join(path).is_file(),
             None => !path.contains("missing"),

@@ -12,6 +12,7 @@
 
 mod example;
 mod markdown;
+mod xsd;
 
 use std::path::{Path, PathBuf};
 

@@ -19,7 +19,7 @@ mod token;
 
 pub use check::{Type, Variable, Variables};
 pub use evaluate::Known;
-pub(crate) use token::is_reserved;
+pub(crate) use token::RESERVED;
 
 /// An expression that is well-formed and of type truth value.
 #[derive(Clone, Debug, PartialEq)]

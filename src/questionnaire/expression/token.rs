@@ -31,10 +31,8 @@ impl Token {
     }
 }
 
-/// Whether a word means something in expressions, so that nothing can have it as its name.
-pub(crate) fn is_reserved(word: &str) -> bool {
-    matches!(word, "and" | "or" | "not" | "div" | "mod" | "answered" | "refused")
-}
+/// Words that mean something in expressions, so that nothing can have one as its name.
+pub(crate) const RESERVED: &[&str] = &["and", "or", "not", "div", "mod", "answered", "refused"];
 
 /// The words of `source` with their byte offsets.
 pub(super) fn tokens(source: &str) -> Result<Vec<(usize, Token)>, Fault> {

@@ -1,20 +1,13 @@
 //! What can be answered, and by which keys: options, numbers, and keys that mean two things.
 
 use super::attributes::{self, text, value_at};
+use super::schema::{MAX_DIGITS, MAX_NUMBER};
 use super::{Moment, Reading};
 use crate::questionnaire::{Answers, Choice, Command, Key, NumberRange, Type, Value};
 use crate::xml::{Element, Position};
 
 /// Options of one choice.
 const MAX_OPTIONS: usize = 100;
-/// Keys of one option.
-const MAX_OPTION_KEYS: usize = 6;
-/// Characters of one option's value.
-const MAX_VALUE_CHARACTERS: usize = 60;
-/// Digits of a number, so that arithmetic with it is exact.
-const MAX_DIGITS: u8 = 15;
-/// The greatest number of that many digits.
-const MAX_NUMBER: u64 = 999_999_999_999_999;
 
 impl Reading<'_> {
     pub(super) fn options(&mut self, question: &Element) -> Answers {
@@ -36,21 +29,7 @@ impl Reading<'_> {
 
     fn option(&mut self, element: &Element, numbers: bool) -> Choice {
         let keys = text(element, "key").to_ascii_uppercase();
-        let well_formed = keys.chars().all(|c| Key::new(c).is_some());
-        if let Some(attribute) = element.attribute("key")
-            && (!well_formed || !(1..=MAX_OPTION_KEYS).contains(&keys.chars().count()))
-        {
-            let what = format!("`key` cannot be `{}`", attribute.value.value);
-            let mend = format!("it is 1 to {MAX_OPTION_KEYS} keys of 0-9, *, #, A-D");
-            self.findings.error(value_at(attribute), what, mend);
-        }
         let written = text(element, "value");
-        if let Some(attribute) = element.attribute("value")
-            && (written.trim().is_empty() || written.chars().count() > MAX_VALUE_CHARACTERS)
-        {
-            let what = format!("`value` has 1 to {MAX_VALUE_CHARACTERS} characters");
-            self.findings.error(value_at(attribute), what, None);
-        }
         let value = written.parse().ok().filter(|_| numbers).map(Value::Number);
         Choice {
             keys,
@@ -85,9 +64,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn yes_no(&mut self, question: &Element) -> Answers {
-        let mut key = |name, otherwise| {
-            attributes::key(question, name, self.findings).map_or(otherwise, |key| key.to_string())
-        };
+        let key = |name, otherwise| attributes::key(question, name).map_or(otherwise, |key| key.to_string());
         let choice = |value: &str, keys| Choice {
             keys,
             value: Value::Text(value.to_owned()),
@@ -103,9 +80,9 @@ impl Reading<'_> {
     }
 
     pub(super) fn number(&mut self, question: &Element) -> Answers {
-        let mut bound = |name| attributes::count(question, name, 0..=MAX_NUMBER, self.findings);
+        let bound = |name| attributes::count(question, name);
         let (min, stated_max) = (bound("min").unwrap_or(0), bound("max"));
-        let digits = self.digits(question);
+        let digits = digits(question);
         // Without a max, whatever the digits can spell.
         let spelt = |(_, most): (u8, u8)| 10_u64.pow(u32::from(most).min(15)) - 1;
         let max = stated_max.or(digits.map(spelt)).unwrap_or(MAX_NUMBER);
@@ -118,7 +95,7 @@ impl Reading<'_> {
             let what = format!("{max} cannot be keyed with {max_digits} digits");
             self.findings.error(question.attribute("digits").map_or(question.at, value_at), what, None);
         }
-        let end = attributes::key(question, "end", self.findings);
+        let end = attributes::key(question, "end");
         if let (Some(end), Some(attribute)) = (end, question.attribute("end"))
             && end.digit().is_some()
         {
@@ -128,25 +105,10 @@ impl Reading<'_> {
         Answers::Number(NumberRange { min, max, min_digits, max_digits, end })
     }
 
-    /// `digits="3"` or `digits="1-3"`.
-    fn digits(&mut self, question: &Element) -> Option<(u8, u8)> {
-        let attribute = question.attribute("digits")?;
-        let value = attribute.value.value.as_str();
-        let (fewest, most) = value.split_once('-').unwrap_or((value, value));
-        let bounds = fewest.trim().parse().ok().zip(most.trim().parse().ok());
-        let found = bounds.filter(|(fewest, most)| (1..=*most).contains(fewest) && *most <= MAX_DIGITS);
-        if found.is_none() {
-            let what = format!("`digits` cannot be `{value}`");
-            let mend = format!("write `2` or `1-3`; {MAX_DIGITS} at most");
-            self.findings.error(value_at(attribute), what, mend);
-        }
-        found
-    }
-
     /// The command keys that hold at a question; a key that is both a command and part of an answer is an
     /// error.
     pub(super) fn commands(&mut self, question: &Element, answers: &Answers) -> Vec<(Key, Command)> {
-        let wanted = self.wanted_commands(question);
+        let wanted = wanted_commands(question);
         let declared = &self.outline.commands;
         let commands: Vec<_> =
             declared.iter().copied().filter(|(_, command)| wanted.contains(command)).collect();
@@ -162,18 +124,25 @@ impl Reading<'_> {
         }
         commands
     }
+}
 
-    fn wanted_commands(&mut self, question: &Element) -> Vec<Command> {
-        const ALL: [Command; 2] = [Command::Repeat, Command::OptOut];
-        let words: [(&str, &[Command]); 5] = [
-            ("none", &[]),
-            ("repeat", &[Command::Repeat]),
-            ("opt-out", &[Command::OptOut]),
-            ("repeat opt-out", &ALL),
-            ("opt-out repeat", &ALL),
-        ];
-        attributes::word(question, "commands", &words, self.findings).unwrap_or(&ALL).to_vec()
-    }
+/// `digits="3"` or `digits="1-3"`: the fewest and the most.
+fn digits(question: &Element) -> Option<(u8, u8)> {
+    let value = attributes::value(question, "digits")?;
+    let (fewest, most) = value.split_once('-').unwrap_or((value, value));
+    fewest.parse().ok().zip(most.parse().ok())
+}
+
+fn wanted_commands(question: &Element) -> Vec<Command> {
+    const ALL: [Command; 2] = [Command::Repeat, Command::OptOut];
+    let words: [(&str, &[Command]); 5] = [
+        ("none", &[]),
+        ("repeat", &[Command::Repeat]),
+        ("opt-out", &[Command::OptOut]),
+        ("repeat opt-out", &ALL),
+        ("opt-out repeat", &ALL),
+    ];
+    attributes::word(question, "commands", &words).unwrap_or(&ALL).to_vec()
 }
 
 /// Where a key stands in an answer.

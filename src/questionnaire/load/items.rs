@@ -26,7 +26,7 @@ impl Reading<'_> {
         let kind = match name {
             "statement" => Kind::Statement(Statement {
                 say: self.says(element, false, Moment::Before),
-                barge_in: attributes::yes_no(element, "barge-in", true, self.findings),
+                barge_in: attributes::yes_no(element, "barge-in", true),
             }),
             "go" => self.go(element),
             "end" => self.end(element),
@@ -45,7 +45,7 @@ impl Reading<'_> {
 
     fn end(&mut self, element: &Element) -> Kind {
         let outcomes = Outcome::ALL.map(|outcome| (outcome.as_str(), outcome));
-        let outcome = attributes::word(element, "outcome", &outcomes, self.findings);
+        let outcome = attributes::word(element, "outcome", &outcomes);
         let say = self.says(element, true, Moment::Before);
         Kind::End(End { say, outcome: outcome.unwrap_or(Outcome::Technical) })
     }
@@ -71,7 +71,7 @@ impl Reading<'_> {
         }
         Question {
             say,
-            barge_in: attributes::yes_no(element, "barge-in", true, self.findings),
+            barge_in: attributes::yes_no(element, "barge-in", true),
             commands,
             retry: self.retry(element),
             answers,

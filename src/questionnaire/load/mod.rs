@@ -19,14 +19,12 @@ mod template;
 
 use std::collections::BTreeMap;
 
-use self::attributes::{text, value_at};
+use self::attributes::text;
 use self::outline::Outline;
+pub(super) use self::schema::SCHEMA;
 use super::{Expression, Fault, Item, Questionnaire, Quota, Retry};
 use crate::id::Digest;
 use crate::xml::{self, Element, Finding, Findings, Position};
-
-/// Characters of a questionnaire's version.
-const MAX_VERSION_CHARACTERS: usize = 40;
 
 /// See [`Questionnaire::load_with`].
 pub(super) fn load(
@@ -37,7 +35,7 @@ pub(super) fn load(
     let document = xml::parse(file_name, bytes)?;
     let root = &document.root;
     let mut findings = Findings::of(file_name);
-    let flow_is_known = schema::check(root, &mut findings);
+    let flow_is_known = SCHEMA.check(root, &mut findings);
     if root.name != "questionnaire" {
         return Err(findings.into_sorted());
     }
@@ -107,12 +105,6 @@ enum Moment {
 
 impl Reading<'_> {
     fn questionnaire(&mut self, root: &Element, digest: Digest) -> Questionnaire {
-        attributes::check_id(text(root, "id"), root.attribute("id").map_or(root.at, value_at), self.findings);
-        let version = text(root, "version");
-        if version.chars().count() > MAX_VERSION_CHARACTERS || version.trim().is_empty() {
-            let what = format!("`version` has 1 to {MAX_VERSION_CHARACTERS} characters");
-            self.findings.error(root.attribute("version").map_or(root.at, value_at), what, None);
-        }
         root.elements().filter(|child| child.name == "retry").for_each(|child| self.named_retry(child));
         let mut quotas: Vec<Quota> = Vec::new();
         let (mut complete_when, mut partial_when) = (None, None);
@@ -133,7 +125,7 @@ impl Reading<'_> {
         Questionnaire {
             digest,
             id: text(root, "id").to_owned(),
-            version: version.to_owned(),
+            version: text(root, "version").to_owned(),
             languages: self.outline.languages.clone(),
             contact_fields: self.outline.contact_fields.clone(),
             quotas,
@@ -152,11 +144,10 @@ impl Reading<'_> {
 
     fn quota(&mut self, element: &Element, others: &[Quota]) -> Option<Quota> {
         let id = text(element, "id").to_owned();
-        attributes::check_id(&id, element.attribute("id").map_or(element.at, value_at), self.findings);
         if others.iter().any(|other| other.id == id) {
             self.findings.error(element.at, format!("the quota `{id}` stands twice"), None);
         }
-        let max = attributes::count(element, "max", 0..=100_000_000_u32, self.findings);
+        let max = attributes::count(element, "max");
         let when = self.expression(element, "when", Moment::Anytime);
         let full = self.target(element, "full");
         Some(Quota { id, max: max?, when: when?, full: full? })

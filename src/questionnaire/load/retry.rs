@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attributes::{self, check_id, text, value_at};
+use super::attributes::{self, text, value_at};
 use super::{Moment, NamedRetry, Reading};
 use crate::questionnaire::{Retry, Rung, Then};
 use crate::xml::{Element, did_you_mean};
@@ -13,29 +13,18 @@ const WAIT: Duration = Duration::from_secs(5);
 const INTER_DIGIT: Duration = Duration::from_secs(3);
 /// How often a question is asked again, if the questionnaire does not say.
 const AGAIN: u8 = 2;
-/// Most times that a question may be asked again.
-const MAX_AGAIN: u8 = 10;
-/// Least and most of `wait`.
-const WAIT_LIMITS: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
-/// Least and most of `inter-digit`.
-const INTER_DIGIT_LIMITS: std::ops::RangeInclusive<Duration> =
-    Duration::from_millis(500)..=Duration::from_secs(20);
 
 impl Reading<'_> {
     /// Reads a `retry` element.
     pub(super) fn named_retry(&mut self, element: &Element) {
         let id = text(element, "id").to_owned();
         let at = element.attribute("id").map_or(element.at, value_at);
-        check_id(&id, at, self.findings);
         let then = self.then(element);
         let retry = Retry {
-            wait: attributes::duration(element, "wait", WAIT_LIMITS, self.findings).unwrap_or(WAIT),
-            inter_digit: attributes::duration(element, "inter-digit", INTER_DIGIT_LIMITS, self.findings)
-                .unwrap_or(INTER_DIGIT),
-            no_input_again: attributes::count(element, "no-input", 0..=MAX_AGAIN, self.findings)
-                .unwrap_or(AGAIN),
-            no_match_again: attributes::count(element, "no-match", 0..=MAX_AGAIN, self.findings)
-                .unwrap_or(AGAIN),
+            wait: attributes::duration(element, "wait").unwrap_or(WAIT),
+            inter_digit: attributes::duration(element, "inter-digit").unwrap_or(INTER_DIGIT),
+            no_input_again: attributes::count(element, "no-input").unwrap_or(AGAIN),
+            no_match_again: attributes::count(element, "no-match").unwrap_or(AGAIN),
             no_input: self.rungs(element, "no-input", Moment::Anytime),
             no_match: self.rungs(element, "no-match", Moment::Anytime),
             then,
@@ -49,7 +38,7 @@ impl Reading<'_> {
 
     fn then(&mut self, element: &Element) -> Then {
         let words = [("skip", Then::Skip), ("refuse", Then::Refuse), ("break-off", Then::BreakOff)];
-        let then = attributes::word(element, "then", &words, self.findings);
+        let then = attributes::word(element, "then", &words);
         let go = self.target(element, "go");
         if let Some(go) = element.attribute("go").filter(|_| element.attribute("then").is_some()) {
             let what = "`then` and `go` both say what comes after the last time";
@@ -96,7 +85,7 @@ impl Reading<'_> {
         let elements: Vec<&Element> = parent.elements().filter(|child| child.name == name).collect();
         let rung = |element: &&Element| Rung {
             say: self.says(element, false, moment),
-            reprompt: attributes::yes_no(element, "reprompt", true, self.findings),
+            reprompt: attributes::yes_no(element, "reprompt", true),
         };
         elements.iter().map(rung).collect()
     }

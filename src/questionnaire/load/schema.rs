@@ -1,181 +1,182 @@
-//! Which element may stand where, with which attributes.
+//! Which element may stand where, with which attributes: the one table of the language. Files are checked by
+//! it, docs/questionnaire.xsd is written from it, and the readers beside it ask it for values.
+//!
+//! A new element or attribute is a line here; `BATON_GOLDEN=write cargo test --test golden` then writes the
+//! XSD anew.
 
-use crate::questionnaire::NAMESPACE;
-use crate::xml::{Element, Findings, Node, did_you_mean};
-
-/// The shape of one element.
-struct Rule {
-    name: &'static str,
-    required: &'static [&'static str],
-    optional: &'static [&'static str],
-    children: &'static [&'static str],
-    text: bool,
-}
-
-const fn rule(
-    name: &'static str,
-    required: &'static [&'static str],
-    optional: &'static [&'static str],
-    children: &'static [&'static str],
-) -> Rule {
-    Rule { name, required, optional, children, text: false }
-}
+use crate::questionnaire::{NAMESPACE, Outcome, expression};
+use crate::xml::schema::{AttributeRule, Form, Rule, Schema, element, may, needs};
 
 /// Elements that are items: steps of an interview.
-pub(super) const ITEMS: [&str; 6] = ["statement", "choice", "yes-no", "number", "go", "end"];
+pub(super) const ITEMS: &[&str] = &["statement", "choice", "yes-no", "number", "go", "end"];
 
-const RULES: [Rule; 19] = [
-    rule(
-        "questionnaire",
-        &["id", "version", "languages"],
-        &[],
-        &[
-            "contact-field",
-            "keys",
-            "retry",
-            "quota",
-            "complete",
-            "partial",
-            "section",
-            "statement",
-            "choice",
-            "yes-no",
-            "number",
-            "go",
-            "end",
-        ],
-    ),
-    rule("contact-field", &["name"], &["type", "default"], &[]),
-    rule("keys", &[], &["repeat", "opt-out"], &[]),
-    rule(
-        "retry",
-        &["id"],
-        &["wait", "inter-digit", "no-input", "no-match", "then", "go"],
-        &["no-input", "no-match"],
-    ),
-    rule("quota", &["id", "max", "when", "full"], &[], &[]),
-    rule("complete", &["when"], &[], &[]),
-    rule("partial", &["when"], &[], &[]),
-    rule(
-        "section",
-        &["id"],
-        &["ask-if"],
-        &["section", "statement", "choice", "yes-no", "number", "go", "end"],
-    ),
-    rule("statement", &["id"], &["ask-if", "barge-in"], &["say"]),
-    rule(
-        "choice",
-        &["id"],
-        &["ask-if", "barge-in", "retry", "commands"],
-        &["say", "option", "no-input", "no-match", "screen-out"],
-    ),
-    rule(
-        "yes-no",
-        &["id"],
-        &["ask-if", "barge-in", "retry", "commands", "yes", "no"],
-        &["say", "no-input", "no-match", "screen-out"],
-    ),
-    rule(
-        "number",
-        &["id", "min", "max"],
-        &["ask-if", "barge-in", "retry", "commands", "digits", "end"],
-        &["say", "no-input", "no-match", "screen-out"],
-    ),
-    rule("go", &["to"], &["id", "when"], &[]),
-    rule("end", &["id", "outcome"], &[], &["say"]),
-    Rule { name: "say", required: &[], optional: &["lang", "audio"], children: &[], text: true },
-    rule("option", &["key", "value"], &["go", "language"], &["say"]),
-    rule("no-input", &[], &["reprompt"], &["say"]),
-    rule("no-match", &[], &["reprompt"], &["say"]),
-    rule("screen-out", &["when", "go"], &[], &[]),
+/// Languages of a questionnaire.
+const MAX_LANGUAGES: usize = 16;
+/// Characters of a questionnaire's version.
+const MAX_VERSION_CHARACTERS: usize = 40;
+/// Characters of one option's value.
+const MAX_VALUE_CHARACTERS: usize = 60;
+/// Characters of one `say`: about a minute of speech.
+const MAX_SAY_CHARACTERS: u32 = 1_000;
+/// Keys of one option.
+const MAX_OPTION_KEYS: u8 = 6;
+/// Digits of a number, so that arithmetic with it is exact.
+pub(super) const MAX_DIGITS: u8 = 15;
+/// The greatest number of that many digits.
+pub(super) const MAX_NUMBER: u64 = 999_999_999_999_999;
+/// Most times that a question may be asked again.
+const MAX_AGAIN: u64 = 10;
+/// Interviews of a quota.
+const MAX_QUOTA: u64 = 100_000_000;
+/// `wait`: 0.5 to 60 seconds.
+const WAIT: Form = Form::Time(500, 60_000);
+/// `inter-digit`: 0.5 to 20 seconds.
+const INTER_DIGIT: Form = Form::Time(500, 20_000);
+
+const YES_NO: Form = Form::OneOf(&["yes", "no"]);
+const COMMANDS: Form = Form::OneOf(&["none", "repeat", "opt-out", "repeat opt-out", "opt-out repeat"]);
+const OUTCOMES: [&str; Outcome::ALL.len()] = {
+    let mut words = [""; Outcome::ALL.len()];
+    let mut index = 0;
+    while index < words.len() {
+        words[index] = Outcome::ALL[index].as_str();
+        index += 1;
+    }
+    words
+};
+
+/// Attributes of each item that is said.
+const SAID: &[AttributeRule] = &[
+    needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
+    may("ask-if", Form::Expression, "A condition: unless it is true, the item is passed over."),
+    may("barge-in", YES_NO, "Whether a key cuts it short. Without it: yes."),
+];
+/// Attributes of each question.
+const ASKED: &[AttributeRule] = &[
+    may("retry", Form::Ref("retry"), "The retry that says what happens when nothing or nonsense comes."),
+    may("commands", COMMANDS, "Which command keys hold here. Without it: all that are declared."),
+];
+/// What may stand in each question.
+const IN_QUESTION: &[&str] = &["say", "no-input", "no-match", "screen-out"];
+
+/// The language of questionnaires.
+pub(in crate::questionnaire) const SCHEMA: Schema = Schema {
+    title: "questionnaire",
+    namespace: NAMESPACE,
+    rules: RULES,
+    shared: &[&["item", "contact_field"]],
+    reserved: expression::RESERVED,
+};
+
+#[rustfmt::skip] // a table: a line for each attribute
+const RULES: &[Rule] = &[
+    element("questionnaire", "A questionnaire: its items come one after the other.")
+        .with(&[&[
+            needs("id", Form::Name(""), "Its name."),
+            needs("version", Form::Line(MAX_VERSION_CHARACTERS), "What tells its versions apart; it stands in every result."),
+            needs("languages", Form::Languages(MAX_LANGUAGES), "Language tags with spaces between; an interview begins in the first."),
+        ]])
+        .holding(&[&["contact-field", "keys", "retry", "quota", "complete", "partial", "section"], ITEMS]),
+    element("contact-field", "Something known of a contact before the call.").with(&[&[
+        needs("name", Form::Name("contact_field"), "Its name, as in the contacts' file."),
+        may("type", Form::OneOf(&["text", "number"]), "Whether conditions can count with it. Without it: text."),
+        may("default", Form::Any, "The value of those contacts that bring none; without it each contact must have one."),
+    ]]),
+    element("keys", "Keys that hold at all questions.").with(&[&[
+        may("repeat", Form::Key, "The key that says the question again."),
+        may("opt-out", Form::Key, "The key that ends the interview as a refusal."),
+    ]]),
+    element("retry", "A ladder: what happens when nothing (no input) or nonsense (no match) comes.")
+        .with(&[&[
+            needs("id", Form::Name("retry"), "Its name, for retry= of questions."),
+            may("wait", WAIT, "Silence after the prompt that counts as no input. Without it: 5s."),
+            may("inter-digit", INTER_DIGIT, "Silence after a digit that ends a number. Without it: 3s."),
+            may("no-input", Form::Whole(0, MAX_AGAIN), "How often the question is asked again after silence. Without it: 2."),
+            may("no-match", Form::Whole(0, MAX_AGAIN), "How often it is asked again after keys that are no answer. Without it: 2."),
+            may("then", Form::OneOf(&["skip", "refuse", "break-off"]), "What comes after the last time. Without it: break-off."),
+            may("go", Form::Ref("item"), "The item or section to go on with after the last time, in place of then=."),
+        ]])
+        .may_hold(&[&["no-input", "no-match"]]),
+    element("quota", "At most so many interviews of a kind.").with(&[&[
+        needs("id", Form::Name("quota"), "Its name."),
+        needs("max", Form::Whole(0, MAX_QUOTA), "How many."),
+        needs("when", Form::Expression, "Who counts: a condition."),
+        needs("full", Form::Ref("item"), "The item or section to go on with when it is full."),
+    ]]),
+    element("complete", "When an interview that is broken off counts as complete all the same.")
+        .with(&[&[needs("when", Form::Expression, "A condition.")]]),
+    element("partial", "When an interview that is broken off counts as partial.").with(&[&[needs("when", Form::Expression, "A condition.")]]),
+    element("section", "Items that belong together.")
+        .with(&[&[
+            needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
+            may("ask-if", Form::Expression, "A condition for all its items: unless it is true, they are passed over."),
+        ]])
+        .holding(&[&["section"], ITEMS]),
+    element("statement", "Says something.").with(&[SAID]).holding(&[&["say"]]),
+    element("choice", "Asks for one of several options.")
+        .with(&[SAID, ASKED])
+        .holding(&[&["option"], IN_QUESTION]),
+    element("yes-no", "Asks for yes or no, by the keys 1 and 2 unless it says otherwise.")
+        .with(&[
+            SAID,
+            ASKED,
+            &[
+                may("yes", Form::Key, "The key for yes. Without it: 1."),
+                may("no", Form::Key, "The key for no. Without it: 2."),
+            ],
+        ])
+        .holding(&[IN_QUESTION]),
+    element("number", "Asks for a whole number.")
+        .with(&[
+            SAID,
+            ASKED,
+            &[
+                needs("min", Form::Whole(0, MAX_NUMBER), "The least number."),
+                needs("max", Form::Whole(0, MAX_NUMBER), "The greatest number."),
+                may("digits", Form::Digits(MAX_DIGITS), "How many digits may be keyed, 4 or 1-3. Without it: one to those of max=."),
+                may("end", Form::Key, "The key that ends the number, # or *. Without it: none."),
+            ],
+        ])
+        .holding(&[IN_QUESTION]),
+    element("go", "Goes on elsewhere.").with(&[&[
+        needs("to", Form::Ref("item"), "The item or section to go on with."),
+        may("id", Form::Name("item"), "Its name, so that others can lead to it."),
+        may("when", Form::Expression, "A condition; without one it is always taken."),
+    ]]),
+    element("end", "Ends the interview: its last words, if there are any, and how it ended.")
+        .with(&[&[
+            needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
+            needs("outcome", Form::OneOf(&OUTCOMES), "How the interview ended."),
+        ]])
+        .may_hold(&[&["say"]]),
+    element("say", "What is said in one language: a text, a recording, or both. {name} stands for a value.")
+        .with(&[&[
+            may("lang", Form::Language, "One of the questionnaire's languages. May be left out where there is one."),
+            may("audio", Form::Path, "A recording that is played, as a path below the questionnaire's directory."),
+        ]])
+        .saying(MAX_SAY_CHARACTERS),
+    element("option", "One of the options of a choice; the says in it are how {name} says it later.")
+        .with(&[&[
+            needs("key", Form::Keys(MAX_OPTION_KEYS), "The key that chooses it, or several."),
+            needs("value", Form::Line(MAX_VALUE_CHARACTERS), "The value that is kept."),
+            may("go", Form::Ref("item"), "The item or section to go on with; without it the next item."),
+            may("language", Form::Language, "The language to go on in."),
+        ]])
+        .may_hold(&[&["say"]]),
+    element("no-input", "What is said when nothing came, before the question is asked again.")
+        .with(&[RUNG])
+        .holding(&[&["say"]]),
+    element(
+        "no-match",
+        "What is said when keys came that are no answer, before the question is asked again.",
+    )
+    .with(&[RUNG])
+    .holding(&[&["say"]]),
+    element("screen-out", "Goes on elsewhere after a reply, if its condition is true then.").with(&[&[
+        needs("when", Form::Expression, "A condition."),
+        needs("go", Form::Ref("item"), "The item or section to go on with."),
+    ]]),
 ];
 
-/// Checks the shape of the whole tree. Says whether the flow can be told from it: whether every element
-/// in it is known and stands where it may.
-pub(super) fn check(root: &Element, findings: &mut Findings) -> bool {
-    if root.namespace.as_deref() != Some(NAMESPACE) {
-        let found = match root.namespace.as_deref() {
-            Some(other) => format!("the namespace `{other}` is not that of questionnaires"),
-            None => "the namespace is missing".to_owned(),
-        };
-        findings.error(root.at, found, format!("write xmlns=\"{NAMESPACE}\""));
-    }
-    if root.name != "questionnaire" {
-        let what = format!("the root element is `{}`, not `questionnaire`", root.name);
-        findings.error(root.at, what, None);
-        return false;
-    }
-    element(root, &RULES[0], root.namespace.as_deref(), findings)
-}
-
-fn element(it: &Element, rule: &Rule, namespace: Option<&str>, findings: &mut Findings) -> bool {
-    attributes(it, rule, findings);
-    let mut known = true;
-    for node in &it.children {
-        match node {
-            Node::Text(text) if !rule.text && !text.is_blank() => {
-                let indent = text.value.len() - text.value.trim_start().len();
-                let what = format!("text does not stand in `{}`", it.name);
-                findings.error(text.place(indent), what, "put it in a `<say>`".to_owned());
-            }
-            Node::Text(_) => {}
-            Node::Element(child) => known &= child_of(it, rule, child, namespace, findings),
-        }
-    }
-    known
-}
-
-fn child_of(
-    parent: &Element,
-    rule: &Rule,
-    child: &Element,
-    namespace: Option<&str>,
-    findings: &mut Findings,
-) -> bool {
-    let rule_of = RULES.iter().find(|rule| rule.name == child.name);
-    if child.namespace.as_deref() != namespace {
-        findings.error(child.at, format!("`{}` is of another namespace", child.name), None);
-        return false;
-    }
-    match rule_of {
-        Some(found) if rule.children.contains(&found.name) => element(child, found, namespace, findings),
-        Some(found) => {
-            let parents: Vec<String> = RULES
-                .iter()
-                .filter(|rule| rule.children.contains(&found.name))
-                .map(|rule| format!("`{}`", rule.name))
-                .collect();
-            let what = format!("`{}` does not stand in `{}`", child.name, parent.name);
-            let mend = match parents.is_empty() {
-                true => None,
-                false => Some(format!("it stands in {}", parents.join(", "))),
-            };
-            findings.error(child.at, what, mend);
-            false
-        }
-        None => {
-            let mend = did_you_mean(&child.name, rule.children.iter().copied())
-                .or_else(|| did_you_mean(&child.name, RULES.iter().map(|rule| rule.name)));
-            findings.error(child.at, format!("there is no element `{}`", child.name), mend);
-            false
-        }
-    }
-}
-
-fn attributes(it: &Element, rule: &Rule, findings: &mut Findings) {
-    let known = || rule.required.iter().chain(rule.optional).copied();
-    for attribute in it.attributes.iter().filter(|attribute| attribute.namespace.is_none()) {
-        if !known().any(|name| name == attribute.name) {
-            let what = format!("`{}` has no attribute `{}`", it.name, attribute.name);
-            let all = || Some(known().collect::<Vec<_>>()).filter(|all| !all.is_empty());
-            let mend = did_you_mean(&attribute.name, known())
-                .or_else(|| all().map(|all| format!("it has {}", all.join(", "))));
-            findings.error(attribute.at, what, mend);
-        }
-    }
-    for name in rule.required {
-        if it.attribute(name).is_none() {
-            findings.error(it.at, format!("`{}` needs the attribute `{name}`", it.name), None);
-        }
-    }
-}
+const RUNG: &[AttributeRule] =
+    &[may("reprompt", YES_NO, "Whether the question itself follows. Without it: yes.")];

@@ -1,0 +1,99 @@
+//! docs/questionnaire.xsd: written from the same rules as the checker's, and of one mind with it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::example::Source;
+use super::{markdown, root};
+
+const XSD: &str = "docs/questionnaire.xsd";
+/// Markdown files with questionnaires in them.
+const EXAMPLES: &[&str] = &[
+    "docs/questionnaire.md",
+    "tests/golden/elements.md",
+    "tests/golden/findings.md",
+    "tests/golden/keys.md",
+    "tests/golden/ladders.md",
+    "tests/golden/shipped.md",
+];
+
+#[test]
+fn it_is_written_from_the_rules() {
+    let path = root().join(XSD);
+    let xsd = baton::questionnaire::xsd();
+    if std::fs::read_to_string(&path).ok().as_deref() == Some(xsd.as_str()) {
+        return;
+    }
+    assert!(
+        std::env::var_os("BATON_GOLDEN").is_some(),
+        "{XSD} is not what the rules say; BATON_GOLDEN=write cargo test --test golden writes it anew"
+    );
+    std::fs::write(&path, xsd).expect("it can be written");
+}
+
+#[test]
+fn what_the_checker_accepts_is_valid() {
+    let mut documents = Vec::new();
+    for (name, source) in examples() {
+        if source.load().is_ok() {
+            documents.push((name, source.text().to_owned()));
+        }
+    }
+    assert!(documents.len() >= 45, "{} questionnaires", documents.len());
+    for ((name, _), verdict) in documents.iter().zip(validate(&documents)) {
+        assert_eq!(verdict, Ok(()), "{name}");
+    }
+}
+
+/// Every questionnaire of the examples and of questionnaires/, with where it stands.
+fn examples() -> Vec<(String, Source)> {
+    let mut examples = Vec::new();
+    for file in EXAMPLES {
+        let text =
+            std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        for block in markdown::blocks(&text).iter().filter(|block| block.kind == "xml") {
+            examples.push((format!("{file}:{}", block.line), Source::read(block.text)));
+        }
+    }
+    for entry in std::fs::read_dir(root().join("questionnaires")).expect("it is there") {
+        let path = entry.expect("it can be read").path();
+        if path.extension().is_some_and(|extension| extension == "xml") {
+            let name = path.strip_prefix(root()).expect("it is below").display().to_string();
+            let source = Source::read(&format!("questionnaire {name}"));
+            examples.push((name, source));
+        }
+    }
+    examples
+}
+
+/// What xmllint says of each document: valid, or why not.
+fn validate(documents: &[(String, String)]) -> Vec<Result<(), String>> {
+    let directory = tempfile::tempdir().expect("a directory for the documents");
+    let files: Vec<PathBuf> =
+        (0..documents.len()).map(|index| directory.path().join(format!("{index}.xml"))).collect();
+    for (file, (_, text)) in files.iter().zip(documents) {
+        std::fs::write(file, text).expect("it can be written");
+    }
+    let mut verdicts = Vec::new();
+    for files in files.chunks(500) {
+        let output = Command::new("xmllint")
+            .args(["--noout", "--nonet", "--schema"])
+            .arg(root().join(XSD))
+            .args(files)
+            .output()
+            .expect("xmllint is there; `make test` installs it (Debian: libxml2-utils)");
+        let said = String::from_utf8(output.stderr).expect("xmllint speaks UTF-8");
+        verdicts.extend(files.iter().map(|file| verdict(file, &said)));
+    }
+    verdicts
+}
+
+fn verdict(file: &Path, said: &str) -> Result<(), String> {
+    let name = file.display().to_string();
+    if said.lines().any(|line| line == format!("{name} validates")) {
+        return Ok(());
+    }
+    let about: Vec<&str> = said.lines().filter(|line| line.starts_with(&format!("{name}:"))).collect();
+    assert!(!about.is_empty() || said.contains(&format!("{name} fails")), "xmllint said:\n{said}");
+    Err(about.join("\n"))
+}
