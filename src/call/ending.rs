@@ -155,6 +155,7 @@ impl Call {
             ended_at: verdict.at,
             questionnaire: AskedQuestionnaire { id, version, digest: self.subject.questionnaire },
             language: self.interview.language().into(),
+            seed: self.interview.seed(),
             responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
         }
     }

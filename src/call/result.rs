@@ -65,6 +65,8 @@ pub struct CallResult {
     pub questionnaire: AskedQuestionnaire,
     /// Language in which the interview ended (or would have begun).
     pub language: String,
+    /// What the order of items and options was drawn from; give it to the next attempt of the case.
+    pub seed: u32,
     /// Every question of the questionnaire, in its order.
     pub responses: Vec<Response>,
 }

@@ -53,6 +53,8 @@ pub struct Start {
     pub questionnaire: Digest,
     /// What is known of the contact.
     pub fields: BTreeMap<String, String>,
+    /// What the order of items and options is drawn from: the same for each attempt of a case.
+    pub order_seed: u32,
 }
 
 /// Why a call cannot be placed.
@@ -83,7 +85,7 @@ impl Call {
             .ok_or(StartError::Questionnaire { digest: start.questionnaire })?;
         let mut mint = Mint::new(start.seed, start.epoch);
         let interview =
-            Interview::begin(questionnaire, &start.fields, mint.number()).map_err(StartError::Begin)?;
+            Interview::begin(questionnaire, &start.fields, start.order_seed).map_err(StartError::Begin)?;
         let contact = contact(start.call_id, start.sent_by, start.destination.protocol);
         let parameters = Parameters {
             call_id: start.call_id,

@@ -47,6 +47,10 @@ pub(super) struct Args {
     /// A contact field; repeat for more
     #[arg(long, value_name = "FIELD=VALUE", value_parser = survey::field)]
     set: Vec<(String, String)>,
+    /// What the order of questions and options is drawn from: the `seed` of an earlier result, so that a later
+    /// attempt hears the same order; without it a new order is drawn
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u32>,
     /// The settings (docs/settings.md); without it those that need none
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -72,7 +76,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let fields = survey::fields(&args.set);
     survey.check_fields(&fields)?;
     let (_, digest) = survey.assets();
-    let placement = way.placement(digest, fields);
+    let placement = Placement { order_seed: args.seed, ..way.placement(digest, fields) };
     let gateway = Gateway::start(settings, &survey)?;
     let runtime = super::runtime()?;
     let result = runtime.block_on(carry(gateway, placement, args.json))?;

@@ -1,6 +1,5 @@
 //! `baton try`: an interview in the terminal, or from a pipe.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +9,7 @@ use anyhow::Context as _;
 use super::Exit;
 use super::check::to_stdout;
 use crate::id::Digest;
-use crate::interview::rehearsal::{Act, Rehearsal};
+use crate::interview::rehearsal::{Act, Rehearsal, Scene};
 use crate::interview::{Interview, Outcome, Response};
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
@@ -32,6 +31,9 @@ pub(super) struct Args {
     /// A contact field; `language` chooses the language
     #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
     set: Vec<(String, String)>,
+    /// What orders are drawn from: the `seed` of a result, or any number; each seed has its own order
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u32,
 }
 
 fn field(text: &str) -> Result<(String, String), String> {
@@ -54,9 +56,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let fields: BTreeMap<String, String> = args.set.iter().cloned().collect();
+    let scene = Scene { fields: args.set.iter().cloned().collect(), seed: args.seed };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut rehearsal = Rehearsal::begin(&questionnaire, &fields, Timestamp::EPOCH + started)?;
+    let mut rehearsal = Rehearsal::begin(&questionnaire, &scene, Timestamp::EPOCH + started)?;
     converse(&mut rehearsal, &mut shown)?;
     let result = result(&questionnaire, rehearsal.interview());
     to_stdout(&(serde_json::to_string_pretty(&result)? + "\n"))?;
@@ -102,6 +104,7 @@ struct Rehearsed {
     questionnaire: Pinned,
     outcome: Option<Outcome>,
     language: String,
+    seed: u32,
     responses: Vec<Response>,
 }
 
@@ -118,6 +121,7 @@ fn result(questionnaire: &Questionnaire, interview: &Interview) -> Rehearsed {
         questionnaire: Pinned { id, version, digest: questionnaire.digest() },
         outcome: interview.ending(),
         language: interview.language().to_owned(),
+        seed: interview.seed(),
         responses: interview.responses(questionnaire),
     }
 }

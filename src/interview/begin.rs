@@ -50,14 +50,14 @@ pub enum BeginError {
 
 impl Interview {
     /// Begins an interview. It starts in the language of the field `language`, if there is one, else in
-    /// the questionnaire's first.
+    /// the questionnaire's first. Orders are drawn from the seed: each attempt of a case has the same.
     ///
     /// # Errors
     /// If the fields are not those that the questionnaire needs.
     pub fn begin(
         questionnaire: &Questionnaire,
         fields: &BTreeMap<String, String>,
-        seed: u64,
+        seed: u32,
     ) -> Result<Self, BeginError> {
         let declared = questionnaire.contact_fields();
         for name in fields.keys() {
@@ -82,7 +82,6 @@ impl Interview {
             fields: kept,
             stage: Stage::Ready,
             records: BTreeMap::new(),
-            furthest: 0,
             steps: 0,
             late_term_char: None,
         })

@@ -44,15 +44,13 @@ const STEPS_PER_ITEM: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interview {
     digest: Digest,
-    /// For what will be drawn by lot (rotation of items).
-    seed: u64,
+    /// What the order of items and options is drawn from.
+    seed: u32,
     language: String,
     fields: BTreeMap<String, String>,
     stage: Stage,
     /// What became of the questions that were asked, by index of the item.
     records: BTreeMap<u16, Record>,
-    /// The last question in the document that was asked.
-    furthest: u16,
     /// Instructions so far.
     steps: u32,
     /// See [`Collect::late_term_char`].
@@ -188,6 +186,15 @@ impl Interview {
     pub fn responses(&self, questionnaire: &Questionnaire) -> Vec<Response> {
         let items = questionnaire.items().iter().zip(0_u16..);
         let questions = items.filter(|(item, _)| item.question().is_some());
-        questions.map(|(item, index)| self.response(questionnaire, &item.id, index)).collect()
+        let passed = self.passed(questionnaire);
+        questions
+            .map(|(item, index)| self.response(&item.id, index, passed.contains(&usize::from(index))))
+            .collect()
+    }
+
+    /// What the order of items and options is drawn from: the same seed, the same order.
+    #[must_use]
+    pub const fn seed(&self) -> u32 {
+        self.seed
     }
 }

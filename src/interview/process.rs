@@ -1,8 +1,12 @@
 //! Process: what a reply, silence, a wrong key or a command leads to.
 
+use std::collections::BTreeSet;
+
 use super::instruction::{Grammar, Heard, KeyPress};
 use super::{Asking, Interview, Record, Response, Stage, Status, Turn};
-use crate::questionnaire::{Answers, Choice, Command, Key, Outcome, Question, Questionnaire, Then, Value};
+use crate::questionnaire::{
+    Answers, Choice, Command, Key, Outcome, Question, Questionnaire, Target, Then, Value,
+};
 use crate::time::Timestamp;
 
 /// Times that a question is said again because the callee asks for it; then it counts as no match.
@@ -13,10 +17,10 @@ impl Interview {
     pub(super) fn process(&mut self, questionnaire: &Questionnaire, now: Timestamp, heard: Heard) {
         let asking = match self.stage {
             Stage::Asking(asking) => asking,
-            Stage::Ready if heard == Heard::Begin => return self.select(questionnaire, now, 0),
-            Stage::Saying(item) if heard == Heard::Said => {
-                return self.select(questionnaire, now, usize::from(item) + 1);
+            Stage::Ready if heard == Heard::Begin => {
+                return self.select(questionnaire, now, questionnaire.first(self.seed));
             }
+            Stage::Saying(item) if heard == Heard::Said => return self.go_on(questionnaire, now, item, None),
             Stage::Ready | Stage::Saying(_) | Stage::Ended { .. } => return,
         };
         let item = questionnaire.items().get(usize::from(asking.item));
@@ -84,7 +88,14 @@ impl Interview {
         let is_out = |when: &Option<_>| when.as_ref().is_none_or(|when| self.is_true(questionnaire, when));
         let out = question.screen_outs.iter().find(|out| is_out(&out.when)).map(|out| out.to);
         let to = out.or_else(|| choice.and_then(|choice| choice.go));
-        self.select(questionnaire, now, to.unwrap_or_else(|| usize::from(asking.item) + 1));
+        self.go_on(questionnaire, now, asking.item, to);
+    }
+
+    /// Goes on where a target leads, or with the next item.
+    fn go_on(&mut self, questionnaire: &Questionnaire, now: Timestamp, item: u16, to: Option<Target>) {
+        let next = || questionnaire.after(usize::from(item), self.seed);
+        let index = to.map_or_else(next, |to| questionnaire.entry(to, self.seed));
+        self.select(questionnaire, now, index);
     }
 
     fn no_input(
@@ -132,15 +143,14 @@ impl Interview {
         question: &Question,
         status: Status,
     ) {
-        let next = usize::from(asking.item) + 1;
         match question.retry.then {
             Then::Skip => {
                 self.close(asking, now, status);
-                self.select(questionnaire, now, next);
+                self.go_on(questionnaire, now, asking.item, None);
             }
             Then::Refuse => {
                 self.close(asking, now, Status::Refused);
-                self.select(questionnaire, now, next);
+                self.go_on(questionnaire, now, asking.item, None);
             }
             Then::BreakOff => {
                 self.close(asking, now, status);
@@ -148,7 +158,7 @@ impl Interview {
             }
             Then::Go(to) => {
                 self.close(asking, now, status);
-                self.select(questionnaire, now, to);
+                self.go_on(questionnaire, now, asking.item, Some(to));
             }
         }
     }
@@ -165,12 +175,22 @@ impl Interview {
         Some(record)
     }
 
+    /// The items that were passed by: all before the last one that was asked, in the order of this case.
+    pub(super) fn passed(&self, questionnaire: &Questionnaire) -> BTreeSet<usize> {
+        let mut sequence = questionnaire.sequence(self.seed);
+        let asked = |item: &usize| u16::try_from(*item).is_ok_and(|item| self.records.contains_key(&item));
+        if !self.went_through(questionnaire) {
+            sequence.truncate(sequence.iter().rposition(asked).unwrap_or(0));
+        }
+        sequence.into_iter().collect()
+    }
+
     /// What became of the question at this index.
-    pub(super) fn response(&self, questionnaire: &Questionnaire, id: &str, index: u16) -> Response {
+    pub(super) fn response(&self, id: &str, index: u16, passed: bool) -> Response {
         let record = self.records.get(&index);
         let status = match record {
             Some(record) => record.status,
-            None if index < self.furthest || self.went_through(questionnaire) => Status::Skipped,
+            None if passed => Status::Skipped,
             None => Status::NotReached,
         };
         Response {

@@ -51,6 +51,15 @@ impl Act {
     }
 }
 
+/// What is known before a rehearsal.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// The contact's fields.
+    pub fields: BTreeMap<String, String>,
+    /// What orders are drawn from.
+    pub seed: u32,
+}
+
 /// An interview that is being rehearsed.
 #[derive(Clone, Debug)]
 pub struct Rehearsal<'q> {
@@ -71,10 +80,10 @@ impl<'q> Rehearsal<'q> {
     /// If the fields are not those that the questionnaire needs.
     pub fn begin(
         questionnaire: &'q Questionnaire,
-        fields: &BTreeMap<String, String>,
+        scene: &Scene,
         now: Timestamp,
     ) -> Result<Self, BeginError> {
-        let interview = Interview::begin(questionnaire, fields, 0)?;
+        let interview = Interview::begin(questionnaire, &scene.fields, scene.seed)?;
         let mut rehearsal = Self {
             questionnaire,
             interview,

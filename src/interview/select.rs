@@ -14,7 +14,7 @@ impl Interview {
         for _ in 0..=items.len() {
             let (Some(item), Ok(at)) = (items.get(index), u16::try_from(index)) else { break };
             if !item.ask_if.iter().all(|condition| self.is_true(questionnaire, condition)) {
-                index += 1;
+                index = questionnaire.after(index, self.seed);
                 continue;
             }
             match &item.kind {
@@ -29,7 +29,10 @@ impl Interview {
                 }
                 Kind::Go(go) => {
                     let taken = go.when.as_ref().is_none_or(|when| self.is_true(questionnaire, when));
-                    index = if taken { go.to } else { index + 1 };
+                    index = match taken {
+                        true => questionnaire.entry(go.to, self.seed),
+                        false => questionnaire.after(index, self.seed),
+                    };
                 }
             }
         }
@@ -38,7 +41,6 @@ impl Interview {
 
     /// Asks a question, for the first time or again.
     pub(super) fn ask(&mut self, questionnaire: &Questionnaire, now: Timestamp, asking: Asking) {
-        self.furthest = self.furthest.max(asking.item);
         let record = self.records.entry(asking.item).or_insert_with(|| Record {
             status: Status::NotReached,
             value: None,

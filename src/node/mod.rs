@@ -140,6 +140,8 @@ impl Node {
         let ports = self.ports.bind()?;
         let address = self.settings.media.address.unwrap_or(sent_by.ip());
         let (call_id, attempt_id, seed, origin) = self.draw(address);
+        let case_id = placement.attempt.map(|(case, _)| case);
+        let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
         let local = LocalMedia {
             codecs: trunk.codecs.clone(),
             ..LocalMedia::new(origin, address, ports.lease.port())
@@ -147,7 +149,7 @@ impl Node {
         let start = Start {
             call_id,
             attempt_id: placement.attempt.map_or(attempt_id, |(_, attempt)| attempt),
-            case_id: placement.attempt.map(|(case, _)| case),
+            case_id,
             epoch: Epoch(0),
             seed,
             to: placement.to,
@@ -163,6 +165,8 @@ impl Node {
             user_agent: self.settings.sip.user_agent.clone(),
             questionnaire: placement.questionnaire,
             fields: placement.fields,
+            order_seed: order_seed
+                .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
         };
         let call = Box::new(Call::new(self.clock.now(), start, &self.assets)?);
         let shard = &self.shards[shard_of(call_id, self.shards.len())];

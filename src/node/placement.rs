@@ -28,6 +28,8 @@ pub struct Placement {
     pub ring_timeout: Option<Duration>,
     /// The case and the attempt of a campaign; absent: an attempt of its own.
     pub attempt: Option<(CaseId, AttemptId)>,
+    /// What the order of items and options is drawn from; absent: the case's own, or a drawn one.
+    pub order_seed: Option<u32>,
 }
 
 impl Placement {
@@ -42,8 +44,15 @@ impl Placement {
             caller_id: None,
             ring_timeout: None,
             attempt: None,
+            order_seed: None,
         }
     }
+}
+
+/// What the order of items and options is drawn from: each attempt of a case has the same.
+pub(super) fn order_seed(case: CaseId) -> u32 {
+    let digest = Digest::of(format!("order/{case}").as_bytes()).to_string();
+    u32::from_str_radix(digest.get(..8).unwrap_or_default(), 16).unwrap_or_default()
 }
 
 /// Why a call was not placed. Nothing was sent then.

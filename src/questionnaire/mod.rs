@@ -10,7 +10,9 @@ mod expression;
 mod key;
 mod load;
 mod model;
+mod order;
 mod prompt;
+mod section;
 mod value;
 
 pub use expression::{Expression, Fault, Known, Type, Variable, Variables};
@@ -19,7 +21,9 @@ pub use model::{
     Answers, Choice, Command, ContactField, End, Go, Item, Kind, NumberRange, Outcome, Question,
     Questionnaire, Quota, Retry, Rung, Statement, Then,
 };
+pub use order::{Anchor, Order};
 pub use prompt::{Piece, Prompt, Say, Utterance};
+pub use section::{Part, Place, Section, Sections, Target};
 pub use value::Value;
 
 use crate::xml::Finding;

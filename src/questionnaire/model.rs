@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::expression::Expression;
 use super::key::Key;
 use super::prompt::Say;
+use super::section::{Place, Sections, Target};
 use super::value::Value;
 use crate::id::Digest;
 
@@ -90,6 +91,7 @@ pub struct Questionnaire {
     pub(crate) complete_when: Option<Expression>,
     pub(crate) partial_when: Option<Expression>,
     pub(crate) items: Vec<Item>,
+    pub(crate) sections: Sections,
 }
 
 impl Questionnaire {
@@ -147,6 +149,34 @@ impl Questionnaire {
         end_of(&self.items, outcome)
     }
 
+    /// The sections; the first one is the questionnaire itself.
+    #[must_use]
+    pub const fn sections(&self) -> &Sections {
+        &self.sections
+    }
+
+    /// The item to begin with; behind the last one if there is none.
+    pub(crate) fn first(&self, seed: u32) -> usize {
+        self.sections.first(0, Some(seed)).unwrap_or(self.items.len())
+    }
+
+    /// The item after this one in the order of a case; behind the last one if there is none.
+    pub(crate) fn after(&self, item: usize, seed: u32) -> usize {
+        let after = self.items.get(item).and_then(|item| self.sections.after(item.place, Some(seed)));
+        after.unwrap_or(self.items.len())
+    }
+
+    /// The item that a `go` leads to in the order of a case.
+    pub(crate) fn entry(&self, target: Target, seed: u32) -> usize {
+        target.section.and_then(|section| self.sections.first(section, Some(seed))).unwrap_or(target.item)
+    }
+
+    /// All items in the order of a case.
+    pub(crate) fn sequence(&self, seed: u32) -> Vec<usize> {
+        let after = |item: &usize| Some(self.after(*item, seed)).filter(|item| *item < self.items.len());
+        std::iter::successors(Some(self.first(seed)).filter(|item| *item < self.items.len()), after).collect()
+    }
+
     /// The questions in document order: id and question.
     pub fn questions(&self) -> impl Iterator<Item = (&str, &Question)> {
         self.items.iter().filter_map(|item| item.question().map(|question| (item.id.as_str(), question)))
@@ -178,8 +208,8 @@ pub struct Quota {
     pub max: u32,
     /// Who counts.
     pub when: Expression,
-    /// Index of the item to go on with when it is full.
-    pub full: usize,
+    /// Where to go on when it is full.
+    pub full: Target,
 }
 
 /// One step of a questionnaire.
@@ -187,8 +217,8 @@ pub struct Quota {
 pub struct Item {
     /// Its id; a `go` without one has an empty id.
     pub id: String,
-    /// The section it stands in, if any; the innermost one.
-    pub section: Option<String>,
+    /// The section it stands in (the innermost one), and which part of it it is.
+    pub place: Place,
     /// Its own `ask-if` and those of its sections: passed over unless all are true.
     pub ask_if: Vec<Expression>,
     /// What it does.
@@ -233,8 +263,8 @@ pub struct Statement {
 pub struct Go {
     /// The condition; without one it is always taken.
     pub when: Option<Expression>,
-    /// Index of the item to go on with.
-    pub to: usize,
+    /// Where to go on.
+    pub to: Target,
 }
 
 /// The end of an interview.
@@ -283,8 +313,8 @@ pub struct Choice {
     pub say: Vec<Say>,
     /// The language that the interview goes on in.
     pub language: Option<String>,
-    /// Index of the item to go on with; without it the next one.
-    pub go: Option<usize>,
+    /// Where to go on; without it with the next item.
+    pub go: Option<Target>,
 }
 
 /// Which numbers can be answered, and how they are keyed.
@@ -344,6 +374,6 @@ pub enum Then {
     Refuse,
     /// End the interview.
     BreakOff,
-    /// Go on with this item (by index).
-    Go(usize),
+    /// Go on there.
+    Go(Target),
 }

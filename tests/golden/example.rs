@@ -1,10 +1,9 @@
 //! One example: a questionnaire, what a callee does, what comes of it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use baton::interview::Response;
-use baton::interview::rehearsal::{Act, Rehearsal};
+use baton::interview::rehearsal::{Act, Rehearsal, Scene};
 use baton::questionnaire::Questionnaire;
 use baton::time::Timestamp;
 use baton::xml::Finding;
@@ -71,14 +70,18 @@ pub(crate) fn findings(source: &Source) -> String {
 /// Runs what the callee does in `script` (the lines that begin with `> `).
 pub(crate) fn conversation(source: &Source, script: &str, with_replies: bool) -> String {
     let (questionnaire, _) = source.load().unwrap_or_else(|_| panic!("{}", findings(source)));
-    let settings = script.lines().take_while(|line| line.starts_with("set "));
-    let fields: BTreeMap<String, String> = settings
-        .clone()
-        .filter_map(|line| line.strip_prefix("set ")?.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let mut text: String = settings.map(|line| format!("{line}\n")).collect();
-    let mut rehearsal = match Rehearsal::begin(&questionnaire, &fields, Timestamp::EPOCH) {
+    let mut scene = Scene::default();
+    let mut text = String::new();
+    for line in script.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, rest.split_once('=')) {
+            ("set", Some((name, value))) => drop(scene.fields.insert(name.to_owned(), value.to_owned())),
+            ("seed", None) => scene.seed = rest.trim().parse().unwrap_or_else(|_| panic!("`{line}`")),
+            _ => break,
+        }
+        writeln!(text, "{line}").expect("a string takes all");
+    }
+    let mut rehearsal = match Rehearsal::begin(&questionnaire, &scene, Timestamp::EPOCH) {
         Ok(rehearsal) => rehearsal,
         Err(error) => return format!("{text}{error}\n"),
     };

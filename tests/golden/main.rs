@@ -6,7 +6,8 @@
 //! ```replies        the same, and then what became of each question
 //! ```findings       what `baton check` finds in the questionnaire above
 //! ````
-//! Lines before the first blank line of a conversation that begin with `set ` set contact fields. A line
+//! A conversation may begin with lines `set FIELD=VALUE` (a contact field) and `seed NUMBER` (what orders are
+//! drawn from). A line
 //! `questionnaire FILE` in place of XML takes a file of the repository. `BATON_GOLDEN=write cargo test --test
 //! golden` writes what was found into the files; read the difference before you commit it.
 
@@ -75,6 +76,11 @@ fn ladders() {
 #[test]
 fn keys() {
     assert!(run("tests/golden/keys.md") >= 8);
+}
+
+#[test]
+fn orders() {
+    assert!(run("tests/golden/orders.md") >= 8);
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn start(questionnaire: crate::id::Digest) -> Start {
         longest: Duration::from_secs(200),
         user_agent: "Baton".into(),
         questionnaire,
+        order_seed: 0,
         fields: BTreeMap::new(),
     }
 }

@@ -34,7 +34,8 @@ fn restored<'q>(rehearsal: &Rehearsal<'q>) -> Rehearsal<'q> {
 fn run(questionnaire: &Questionnaire, seed: u64) -> usize {
     let mint = &mut Mint::seeded(seed);
     let fields = questionnaire.contact_fields().iter().map(|field| (field.name.clone(), "1".to_owned()));
-    let mut rehearsal = Rehearsal::begin(questionnaire, &fields.collect(), Timestamp::EPOCH).unwrap();
+    let scene = Scene { fields: fields.collect(), seed: u32::try_from(seed).unwrap() };
+    let mut rehearsal = Rehearsal::begin(questionnaire, &scene, Timestamp::EPOCH).unwrap();
     let limit = MIN_STEPS + STEPS_PER_ITEM * questionnaire.items().len() + 1;
     let mut acts = 0;
     while !rehearsal.is_over() {
@@ -140,7 +141,7 @@ fn generate(mint: &mut Mint) -> String {
 #[test]
 fn a_gap_asks_the_same_question_again() {
     let clinic = load(include_str!("../../../questionnaires/clinic.xml"));
-    let mut rehearsal = Rehearsal::begin(&clinic, &BTreeMap::new(), Timestamp::EPOCH).unwrap();
+    let mut rehearsal = Rehearsal::begin(&clinic, &Scene::default(), Timestamp::EPOCH).unwrap();
     for line in ["2", "1", "111"] {
         rehearsal.act(Act::read(line).unwrap());
     }

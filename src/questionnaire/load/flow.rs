@@ -32,17 +32,19 @@ impl Reading<'_> {
         if !self.flow_is_known || self.items.is_empty() {
             return;
         }
-        let table = |which| (0..self.items.len()).map(|index| ways(&self.items, index, which)).collect();
+        let onward = self.onward();
+        let table =
+            |which| (0..self.items.len()).map(|index| ways(&self.items, &onward, index, which)).collect();
         let (all, answering, unasked): (Graph, Graph, Graph) =
             (table(Ways::All), table(Ways::Answering), table(Ways::Unasked));
-        if self.check_reach(quotas, &all, &answering) {
+        if self.check_reach(quotas, &onward, &all, &answering) {
             self.check_loops(&unasked);
             self.check_uses(&all);
         }
     }
 
     /// Says whether there is an end at all.
-    fn check_reach(&mut self, quotas: &[Quota], all: &Graph, answering: &Graph) -> bool {
+    fn check_reach(&mut self, quotas: &[Quota], onward: &Onward, all: &Graph, answering: &Graph) -> bool {
         if !self.items.iter().any(|item| matches!(item.kind, Kind::End(_))) {
             self.findings.error(
                 self.place(0),
@@ -51,7 +53,9 @@ impl Reading<'_> {
             );
             return false;
         }
-        let starts = std::iter::once(0).chain(quotas.iter().map(|quota| quota.full));
+        let starts = [self.outline.sections.first(0, None).unwrap_or(0)].into_iter();
+        let starts = starts.chain(quotas.iter().map(|quota| quota.full.item));
+        let starts = starts.flat_map(|start| onward.with_alternatives(start));
         let reached = reach(all, starts.collect());
         let mut before = true;
         for (index, &is_reached) in reached.iter().enumerate() {
@@ -133,6 +137,9 @@ impl Reading<'_> {
     fn check_uses(&mut self, all: &Graph) {
         let mut after: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
         for used in std::mem::take(&mut self.uses) {
+            if self.comes_in_any_order(&used) {
+                continue;
+            }
             let early = used.question > used.item || (used.question == used.item && !used.after);
             if !early || (after.len() == MAX_SEARCHES && !after.contains_key(&used.question)) {
                 continue;
@@ -146,8 +153,15 @@ impl Reading<'_> {
         }
     }
 
+    fn onward(&self) -> Onward {
+        let sections = &self.outline.sections;
+        let after = |item: &Item| sections.after(item.place, None).unwrap_or(self.items.len());
+        let after = self.items.iter().map(after).collect();
+        Onward { after, alternatives: sections.alternatives() }
+    }
+
     /// How an item is called in a message.
-    fn name(&self, index: usize) -> String {
+    pub(super) fn name(&self, index: usize) -> String {
         match self.items.get(index) {
             Some(item) if !item.id.is_empty() => format!("`{}`", item.id),
             Some(_) | None => "this `go`".to_owned(),
@@ -171,38 +185,64 @@ fn reach(all: &Graph, mut from: Vec<usize>) -> Vec<bool> {
     reached
 }
 
+/// What comes after what, in an order that is possible in any case, and which items may come in place of
+/// others in other cases. A drawn section is a chain of its parts, each of which may be the first one: so a
+/// way that is possible in some case is found, and no way goes round in a section by its order alone.
+struct Onward {
+    after: Vec<usize>,
+    alternatives: BTreeMap<usize, Vec<usize>>,
+}
+
+impl Onward {
+    fn with_alternatives(&self, item: usize) -> Vec<usize> {
+        let (mut found, mut next) = (vec![item], 0);
+        while let Some(item) = found.get(next).copied() {
+            for other in self.alternatives.get(&item).into_iter().flatten() {
+                if !found.contains(other) {
+                    found.push(*other);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+}
+
 /// The items that may come after an item, each once; the number of items stands for "off the end".
-fn ways(items: &[Item], index: usize, which: Ways) -> Vec<usize> {
+fn ways(items: &[Item], onward: &Onward, index: usize, which: Ways) -> Vec<usize> {
     let Some(item) = items.get(index) else { return Vec::new() };
-    let mut ways = Vec::new();
+    let (mut ways, next) = (Vec::new(), onward.after.get(index).copied().unwrap_or(items.len()));
     if !item.ask_if.is_empty() {
-        ways.push(index + 1);
+        ways.push(next);
     }
     match &item.kind {
-        Kind::Statement(_) => ways.push(index + 1),
+        Kind::Statement(_) => ways.push(next),
         Kind::Go(go) => {
-            ways.push(go.to);
-            ways.extend(go.when.as_ref().map(|_| index + 1));
+            ways.push(go.to.item);
+            ways.extend(go.when.as_ref().map(|_| next));
         }
         Kind::End(_) => ways.clear(),
         Kind::Question(_) if which == Ways::Unasked => {}
-        Kind::Question(question) => ways.extend(question_ways(items, index, question, which)),
+        Kind::Question(question) => ways.extend(question_ways(items, next, question, which)),
     }
+    let mut ways: Vec<usize> = ways.into_iter().flat_map(|way| onward.with_alternatives(way)).collect();
     ways.sort_unstable();
     ways.dedup();
     ways
 }
 
-fn question_ways(items: &[Item], index: usize, question: &Question, which: Ways) -> Vec<usize> {
-    let mut ways: Vec<usize> = question.screen_outs.iter().map(|go| go.to).collect();
+fn question_ways(items: &[Item], next: usize, question: &Question, which: Ways) -> Vec<usize> {
+    let mut ways: Vec<usize> = question.screen_outs.iter().map(|go| go.to.item).collect();
     match &question.answers {
-        Answers::Choice(choices) => ways.extend(choices.iter().map(|choice| choice.go.unwrap_or(index + 1))),
-        Answers::Number(_) => ways.push(index + 1),
+        Answers::Choice(choices) => {
+            ways.extend(choices.iter().map(|choice| choice.go.map_or(next, |go| go.item)));
+        }
+        Answers::Number(_) => ways.push(next),
     }
     if which == Ways::All {
         match question.retry.then {
-            Then::Skip | Then::Refuse => ways.push(index + 1),
-            Then::Go(to) => ways.push(to),
+            Then::Skip | Then::Refuse => ways.push(next),
+            Then::Go(to) => ways.push(to.item),
             Then::BreakOff => ways.extend(end_of(items, Outcome::BreakOff)),
         }
         if question.commands.iter().any(|(_, command)| *command == Command::OptOut) {

@@ -3,7 +3,7 @@
 use super::attributes::{self, text};
 use super::schema::ITEMS;
 use super::{Moment, Reading};
-use crate::questionnaire::{Answers, End, Expression, Go, Item, Kind, Outcome, Question, Statement};
+use crate::questionnaire::{Answers, End, Expression, Go, Item, Kind, Outcome, Question, Statement, Target};
 use crate::xml::{Element, Position};
 
 /// Screen-outs of one question.
@@ -11,7 +11,7 @@ const MAX_SCREEN_OUTS: usize = 50;
 
 impl Reading<'_> {
     /// Reads an item or a section; other elements are not for here.
-    pub(super) fn item(&mut self, element: &Element, section: Option<&str>, ask_if: &[Expression]) {
+    pub(super) fn item(&mut self, element: &Element, ask_if: &[Expression]) {
         let name = element.name.as_str();
         if name != "section" && !ITEMS.contains(&name) {
             return;
@@ -20,7 +20,7 @@ impl Reading<'_> {
         ask_if.extend(self.expression(element, "ask-if", Moment::Before));
         let id = text(element, "id");
         if name == "section" {
-            element.elements().for_each(|child| self.item(child, Some(id), &ask_if));
+            element.elements().for_each(|child| self.item(child, &ask_if));
             return;
         }
         let kind = match name {
@@ -32,14 +32,14 @@ impl Reading<'_> {
             "end" => self.end(element),
             _ => Kind::Question(Box::new(self.question(element))),
         };
-        let section = section.map(str::to_owned);
-        self.items.push(Item { id: id.to_owned(), section, ask_if, kind });
+        let place = self.outline.places.get(self.items.len()).copied().unwrap_or_default();
+        self.items.push(Item { id: id.to_owned(), place, ask_if, kind });
         self.places.push(element.at);
     }
 
     fn go(&mut self, element: &Element) -> Kind {
         let when = self.expression(element, "when", Moment::Before);
-        let to = self.target(element, "to").unwrap_or(0);
+        let to = self.target(element, "to").unwrap_or(Target { item: 0, section: None });
         Kind::Go(Go { when, to })
     }
 

@@ -11,6 +11,7 @@ mod answers;
 mod attributes;
 mod flow;
 mod items;
+mod order;
 mod outline;
 mod retry;
 mod say;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use self::attributes::text;
 use self::outline::Outline;
 pub(super) use self::schema::SCHEMA;
-use super::{Expression, Fault, Item, Questionnaire, Quota, Retry};
+use super::{Expression, Fault, Item, Questionnaire, Quota, Retry, Target};
 use crate::id::Digest;
 use crate::xml::{self, Element, Finding, Findings, Position};
 
@@ -51,6 +52,7 @@ pub(super) fn load(
         places: Vec::new(),
     };
     let mut questionnaire = reading.questionnaire(root, Digest::of(bytes));
+    reading.check_order(&questionnaire.quotas);
     reading.check_flow(&questionnaire.quotas);
     questionnaire.items = reading.items;
     let (failed, findings) = (findings.has_errors(), findings.into_sorted());
@@ -113,7 +115,7 @@ impl Reading<'_> {
                 "quota" => quotas.extend(self.quota(child, &quotas)),
                 "complete" => complete_when = self.only_one(child, complete_when.is_some()),
                 "partial" => partial_when = self.only_one(child, partial_when.is_some()),
-                _ => self.item(child, None, &[]),
+                _ => self.item(child, &[]),
             }
         }
         for (id, named) in &self.retries {
@@ -132,6 +134,7 @@ impl Reading<'_> {
             complete_when,
             partial_when,
             items: Vec::new(),
+            sections: self.outline.sections.clone(),
         }
     }
 
@@ -153,7 +156,7 @@ impl Reading<'_> {
         Some(Quota { id, max: max?, when: when?, full: full? })
     }
 
-    fn target(&mut self, element: &Element, attribute: &str) -> Option<usize> {
+    fn target(&mut self, element: &Element, attribute: &str) -> Option<Target> {
         let found = self.outline.target(element, attribute, self.findings);
         self.flow_is_known &= found.is_some() || element.attribute(attribute).is_none();
         found

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
-use crate::questionnaire::{Command, ContactField, Key, Type, Variable, Variables};
+use crate::questionnaire::{
+    Anchor, Command, ContactField, Key, Order, Part, Place, Section, Sections, Target, Type, Variable,
+    Variables,
+};
 use crate::xml::{Element, Findings, Position, did_you_mean};
 
 /// Items of a questionnaire.
@@ -20,24 +23,27 @@ pub(super) struct Outline {
     pub(super) contact_fields: Vec<ContactField>,
     pub(super) commands: Vec<(Key, Command)>,
     pub(super) variables: Variables,
-    /// Items and sections: the index of the (first) item.
-    pub(super) targets: BTreeMap<String, usize>,
+    /// Where each item stands.
+    pub(super) places: Vec<Place>,
+    pub(super) sections: Sections,
+    /// Items and sections by id.
+    targets: BTreeMap<String, Part>,
     names: BTreeMap<String, Position>,
-    items: usize,
 }
 
 impl Outline {
     pub(super) fn read(root: &Element, findings: &mut Findings) -> Self {
-        let mut outline = Self::default();
+        let mut outline =
+            Self { sections: Sections(vec![section("", None, Order::Fixed)]), ..Self::default() };
         outline.languages(root, findings);
         for element in root.elements() {
             match element.name.as_str() {
                 "contact-field" => outline.contact_field(element, findings),
                 "keys" => outline.keys(element, findings),
-                _ => outline.item(element, findings),
+                _ => outline.item(element, 0, findings),
             }
         }
-        if outline.items == 0 {
+        if outline.places.is_empty() {
             findings.error(root.at, "the questionnaire asks nothing", None);
         }
         outline
@@ -89,27 +95,49 @@ impl Outline {
         }
     }
 
-    fn item(&mut self, element: &Element, findings: &mut Findings) {
+    fn item(&mut self, element: &Element, within: usize, findings: &mut Findings) {
+        let id = text(element, "id");
         if element.name == "section" {
             self.name(element, "id", findings);
-            let first = self.items;
-            element.elements().for_each(|child| self.item(child, findings));
-            if self.items == first {
+            let order = attributes::word(element, "order", &Order::WORDS).unwrap_or_default();
+            let (index, first) = (self.sections.0.len(), self.places.len());
+            let place = self.part(element, within, Part::Section(index), findings);
+            self.sections.0.push(section(id, Some(place), order));
+            element.elements().for_each(|child| self.item(child, index, findings));
+            if self.places.len() == first {
                 findings.error(element.at, "the section has no items", None);
             }
-            self.targets.insert(text(element, "id").to_owned(), first);
+            self.targets.insert(id.to_owned(), Part::Section(index));
         } else if ITEMS.contains(&element.name.as_str()) {
-            if self.items == MAX_ITEMS {
+            let index = self.places.len();
+            if index == MAX_ITEMS {
                 findings.error(element.at, format!("more than {MAX_ITEMS} items"), None);
             }
             self.name(element, "id", findings);
-            let id = text(element, "id").to_owned();
             if let Some(of) = type_of(element) {
-                self.variables.0.insert(id.clone(), Variable { of, question: Some(self.items) });
+                self.variables.0.insert(id.to_owned(), Variable { of, question: Some(index) });
             }
-            self.targets.insert(id, self.items);
-            self.items += 1;
+            self.targets.insert(id.to_owned(), Part::Item(index));
+            let place = self.part(element, within, Part::Item(index), findings);
+            self.places.push(place);
         }
+    }
+
+    /// Makes something a part of a section.
+    fn part(&mut self, element: &Element, within: usize, part: Part, findings: &mut Findings) -> Place {
+        let anchor = attributes::word(element, "anchor", &Anchor::WORDS);
+        let section = &mut self.sections.0[within];
+        if let (false, Some(attribute)) = (section.order.is_drawn(), element.attribute("anchor")) {
+            let what = "`anchor` means nothing here: the order is fixed";
+            findings.warning(
+                attribute.at,
+                what,
+                "write order= at the section, or leave anchor= out".to_owned(),
+            );
+        }
+        section.parts.push(part);
+        section.anchors.push(anchor.unwrap_or_default());
+        Place { section: within, part: section.parts.len() - 1 }
     }
 
     fn name(&mut self, element: &Element, attribute: &str, findings: &mut Findings) {
@@ -123,17 +151,28 @@ impl Outline {
         }
     }
 
-    /// The item that the attribute of a `go` leads to.
-    pub(super) fn target(&self, element: &Element, name: &str, findings: &mut Findings) -> Option<usize> {
+    /// What the attribute of a `go` leads to.
+    pub(super) fn target(&self, element: &Element, name: &str, findings: &mut Findings) -> Option<Target> {
         let attribute = element.attribute(name)?;
         let id = attribute.value.value.as_str();
-        let found = self.targets.get(id).copied().filter(|_| !id.is_empty());
-        if found.is_none() {
+        let Some(part) = self.targets.get(id).filter(|_| !id.is_empty()) else {
             let mend = did_you_mean(id, self.targets.keys().map(String::as_str));
             findings.error(value_at(attribute), format!("no item or section is called `{id}`"), mend);
+            return None;
+        };
+        match *part {
+            Part::Item(item) => Some(Target { item, section: None }),
+            // A section without items is a finding already.
+            Part::Section(section) => {
+                let item = self.sections.first(section, None).unwrap_or(0);
+                Some(Target { item, section: Some(section) })
+            }
         }
-        found
     }
+}
+
+fn section(id: &str, place: Option<Place>, order: Order) -> Section {
+    Section { id: id.to_owned(), place, order, parts: Vec::new(), anchors: Vec::new() }
 }
 
 /// The type of a question's replies.

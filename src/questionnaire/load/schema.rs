@@ -45,8 +45,16 @@ const OUTCOMES: [&str; Outcome::ALL.len()] = {
     words
 };
 
+const ORDERS: Form = Form::OneOf(&["fixed", "random", "rotated", "reversed"]);
+const ANCHOR: AttributeRule = may(
+    "anchor",
+    Form::OneOf(&["first", "last"]),
+    "Where it stays in a section or question whose order is drawn. Without it: it is drawn with the others.",
+);
+
 /// Attributes of each item that is said.
 const SAID: &[AttributeRule] = &[
+    ANCHOR,
     needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
     may("ask-if", Form::Expression, "A condition: unless it is true, the item is passed over."),
     may("barge-in", YES_NO, "Whether a key cuts it short. Without it: yes."),
@@ -110,6 +118,8 @@ const RULES: &[Rule] = &[
         .with(&[&[
             needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
             may("ask-if", Form::Expression, "A condition for all its items: unless it is true, they are passed over."),
+            may("order", ORDERS, "In which order its parts are heard, drawn anew for each case. Without it: fixed."),
+            ANCHOR,
         ]])
         .holding(&[&["section"], ITEMS]),
     element("statement", "Says something.").with(&[SAID]).holding(&[&["say"]]),
@@ -142,11 +152,13 @@ const RULES: &[Rule] = &[
         needs("to", Form::Ref("item"), "The item or section to go on with."),
         may("id", Form::Name("item"), "Its name, so that others can lead to it."),
         may("when", Form::Expression, "A condition; without one it is always taken."),
+        ANCHOR,
     ]]),
     element("end", "Ends the interview: its last words, if there are any, and how it ended.")
         .with(&[&[
             needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
             needs("outcome", Form::OneOf(&OUTCOMES), "How the interview ended."),
+            ANCHOR,
         ]])
         .may_hold(&[&["say"]]),
     element("say", "What is said in one language: a text, a recording, or both. {name} stands for a value.")
