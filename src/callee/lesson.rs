@@ -68,7 +68,7 @@ impl Lesson<'_> {
         for say in says {
             let knows = |piece: &Piece| match piece {
                 Piece::Words(_) => true,
-                Piece::Pipe(name) => self.fields.contains_key(name),
+                Piece::Pipe { name, .. } => self.fields.contains_key(name),
             };
             if say.audio.is_none() && !say.text.iter().all(knows) {
                 continue;

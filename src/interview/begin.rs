@@ -95,6 +95,8 @@ fn check(field: &ContactField, value: &str) -> Result<(), BeginError> {
         "it has a control character".to_owned()
     } else if field.is_number && !value.parse().is_ok_and(f64::is_finite) {
         "it is no number".to_owned()
+    } else if let Some(why) = field.said_as.iter().find_map(|say_as| say_as.check(value).err()) {
+        why
     } else {
         return Ok(());
     };

@@ -13,6 +13,7 @@ mod model;
 mod order;
 mod prompt;
 mod section;
+pub mod spoken;
 mod value;
 
 pub use expression::{Expression, Fault, Known, Type, Variable, Variables};

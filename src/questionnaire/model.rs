@@ -8,6 +8,7 @@ use super::expression::Expression;
 use super::key::Key;
 use super::prompt::Say;
 use super::section::{Place, Sections, Target};
+use super::spoken::SayAs;
 use super::value::Value;
 use crate::id::Digest;
 
@@ -197,6 +198,8 @@ pub struct ContactField {
     pub is_number: bool,
     /// The value of those contacts that bring none; without it the field must be given.
     pub default: Option<String>,
+    /// The forms in which it is said; each of its values must fit them.
+    pub said_as: Vec<SayAs>,
 }
 
 /// At most `max` interviews of a kind.

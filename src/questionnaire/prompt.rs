@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::spoken::SayAs;
+
 /// One stretch of speech in one language: a recording, or a text to be spoken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Utterance {
@@ -47,17 +49,34 @@ impl Say {
     /// What is heard, if no pipe decides about it. A recording is played as it is.
     #[must_use]
     pub fn plain(&self) -> Option<Utterance> {
-        let has_pipe = self.text.iter().any(|piece| matches!(piece, Piece::Pipe(_)));
-        let filled = self.fill(|name| format!("{{{name}}}"));
+        let has_pipe = self.text.iter().any(|piece| matches!(piece, Piece::Pipe { .. }));
+        let filled = self.read_out();
         (!has_pipe || self.audio.is_some()).then_some(filled)
     }
 
-    /// What is heard, with the pipes filled.
+    /// The text as it is written, with its pipes as names, for people who read along.
+    fn read_out(&self) -> Utterance {
+        let text = self.text.iter().map(|piece| match piece {
+            Piece::Words(words) => words.clone(),
+            Piece::Pipe { name, .. } => format!("{{{name}}}"),
+        });
+        Utterance { language: self.language.clone(), audio: self.audio.clone(), text: text.collect() }
+    }
+
+    /// The names that its pipes ask for.
+    pub fn pipes(&self) -> impl Iterator<Item = &str> {
+        self.text.iter().filter_map(|piece| match piece {
+            Piece::Words(_) => None,
+            Piece::Pipe { name, .. } => Some(name.as_str()),
+        })
+    }
+
+    /// What is heard, with the pipes filled: each value in the form that its pipe asks for.
     #[must_use]
     pub fn fill(&self, value: impl Fn(&str) -> String) -> Utterance {
         let text = self.text.iter().map(|piece| match piece {
             Piece::Words(words) => words.clone(),
-            Piece::Pipe(name) => value(name),
+            Piece::Pipe { name, say_as } => say_as.say(&self.language, &value(name)),
         });
         Utterance { language: self.language.clone(), audio: self.audio.clone(), text: text.collect() }
     }
@@ -68,6 +87,11 @@ impl Say {
 pub enum Piece {
     /// Said as it stands.
     Words(String),
-    /// `{name}`: the value of a contact field or the reply to a question.
-    Pipe(String),
+    /// `{name}` or `{name:money KES}`: the value of a contact field or the reply to a question.
+    Pipe {
+        /// Whose value.
+        name: String,
+        /// In which form.
+        say_as: SayAs,
+    },
 }

@@ -89,6 +89,11 @@ fn findings() {
 }
 
 #[test]
+fn say_as() {
+    assert!(run("tests/golden/say_as.md") >= 14);
+}
+
+#[test]
 fn shipped() {
     assert!(run("tests/golden/shipped.md") >= 8);
 }

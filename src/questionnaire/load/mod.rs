@@ -18,11 +18,12 @@ mod say;
 mod schema;
 mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::attributes::text;
 use self::outline::Outline;
 pub(super) use self::schema::SCHEMA;
+use super::spoken::SayAs;
 use super::{Expression, Fault, Item, Questionnaire, Quota, Retry, Target};
 use crate::id::Digest;
 use crate::xml::{self, Element, Finding, Findings, Position};
@@ -48,6 +49,7 @@ pub(super) fn load(
         flow_is_known,
         retries: BTreeMap::new(),
         uses: Vec::new(),
+        said_as: BTreeSet::new(),
         items: Vec::new(),
         places: Vec::new(),
     };
@@ -55,6 +57,10 @@ pub(super) fn load(
     reading.check_order(&questionnaire.quotas);
     reading.check_flow(&questionnaire.quotas);
     questionnaire.items = reading.items;
+    for (name, say_as) in reading.said_as {
+        let field = questionnaire.contact_fields.iter_mut().find(|field| field.name == name);
+        field.into_iter().for_each(|field| field.said_as.push(say_as));
+    }
     let (failed, findings) = (findings.has_errors(), findings.into_sorted());
     if failed { Err(findings) } else { Ok((questionnaire, findings)) }
 }
@@ -70,6 +76,8 @@ struct Reading<'a> {
     retries: BTreeMap<String, NamedRetry>,
     /// Where replies are used.
     uses: Vec<Use>,
+    /// Contact fields and the forms in which they are said.
+    said_as: BTreeSet<(String, SayAs)>,
     items: Vec<Item>,
     /// Where each item stands.
     places: Vec<Position>,

@@ -78,7 +78,7 @@ impl Outline {
         let of = if is_number { Type::Number } else { Type::Text };
         self.variables.0.insert(name.clone(), Variable { of, question: None });
         let default = default.map(|default| default.value.value.clone());
-        self.contact_fields.push(ContactField { name, is_number, default });
+        self.contact_fields.push(ContactField { name, is_number, default, said_as: Vec::new() });
     }
 
     fn keys(&mut self, element: &Element, findings: &mut Findings) {

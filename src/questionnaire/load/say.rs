@@ -2,7 +2,9 @@
 
 use super::attributes::value_at;
 use super::schema::SCHEMA;
+use super::template::Pipe;
 use super::{Moment, Reading, template};
+use crate::questionnaire::spoken::{self, SayAs};
 use crate::questionnaire::{Piece, Say};
 use crate::xml::{Attribute, Element, Node, Text, did_you_mean};
 
@@ -41,7 +43,7 @@ impl Reading<'_> {
             Node::Text(text) => Some(text),
             Node::Element(_) => None,
         });
-        let text = self.pieces(source.unwrap_or(&empty), moment);
+        let text = self.pieces(source.unwrap_or(&empty), language.as_deref(), moment);
         if text.is_empty() && element.attribute("audio").is_none() {
             self.findings.error(
                 element.at,
@@ -50,7 +52,7 @@ impl Reading<'_> {
             );
         }
         let pipe = text.iter().find_map(|piece| match piece {
-            Piece::Pipe(name) => Some(name),
+            Piece::Pipe { name, .. } => Some(name),
             Piece::Words(_) => None,
         });
         if let Some((pipe, audio)) = pipe.zip(element.attribute("audio")) {
@@ -98,18 +100,51 @@ impl Reading<'_> {
         path.to_owned()
     }
 
-    fn pieces(&mut self, source: &Text, moment: Moment) -> Vec<Piece> {
+    fn pieces(&mut self, source: &Text, language: Option<&str>, moment: Moment) -> Vec<Piece> {
         let template = template::read(&source.value);
-        if let Some((offset, what, mend)) = template.fault {
+        for (offset, what, mend) in template.faults {
             self.findings.error(source.place(offset), what, mend);
         }
-        for (name, offset) in template.names {
-            let at = source.place(offset);
-            match self.outline.variables.find(&name) {
-                Ok(_) => self.uses_name(&name, at, moment),
-                Err((what, mend)) => self.findings.error(at, what, mend),
+        for pipe in template.pipes {
+            match self.outline.variables.find(&pipe.name) {
+                Ok(_) => {
+                    self.uses_name(&pipe.name, source.place(pipe.name_at), moment);
+                    self.say_as(&pipe, source, language);
+                }
+                Err((what, mend)) => self.findings.error(source.place(pipe.name_at), what, mend),
             }
         }
         template.pieces
+    }
+
+    /// Whether the values of a name can be said so, in this language.
+    fn say_as(&mut self, pipe: &Pipe, source: &Text, language: Option<&str>) {
+        let (Pipe { name, say_as, .. }, at) = (pipe, source.place(pipe.form_at));
+        let Ok(variable) = self.outline.variables.find(name) else { return };
+        if *say_as == SayAs::Written {
+            return;
+        }
+        if let Err((what, mend)) = say_as.suits(&variable.of) {
+            return self.findings.error(at, format!("`{name}`: {what}"), mend);
+        }
+        // Single digits are read rightly by every voice.
+        let in_words = *say_as != SayAs::Digits;
+        if let Some(language) = language.filter(|language| in_words && !spoken::speaks(language)) {
+            let what = format!(
+                "`{}` is not put into words in `{language}`; it is said as it is written",
+                say_as.as_str()
+            );
+            let mend = format!("words are known in {}", spoken::LANGUAGES.join(", "));
+            self.findings.warning(at, what, mend);
+        }
+        let field = self.outline.contact_fields.iter().find(|field| field.name == *name);
+        if let Some(default) = field.and_then(|field| field.default.as_deref())
+            && let Err(why) = say_as.check(default)
+        {
+            self.findings.error(at, format!("the default `{default}` of `{name}`: {why}"), None);
+        }
+        if variable.question.is_none() {
+            self.said_as.insert((name.clone(), *say_as));
+        }
     }
 }

@@ -1,17 +1,49 @@
-//! Texts with pipes: `Hello {first_name}`; `{{` and `}}` stand for braces.
+//! Texts with pipes: `Hello {first_name}, you owe {sum:money KES}`; `{{` and `}}` stand for braces.
 
 use crate::questionnaire::Piece;
+use crate::questionnaire::spoken::SayAs;
 
-/// A text in pieces, the names in it with their byte offsets, and what is wrong with it.
+/// A text in pieces, its pipes, and what is wrong with it.
 pub(super) struct Template {
     pub(super) pieces: Vec<Piece>,
-    pub(super) names: Vec<(String, usize)>,
-    pub(super) fault: Option<(usize, String, String)>,
+    pub(super) pipes: Vec<Pipe>,
+    /// Byte offset, what is wrong, how to mend it.
+    pub(super) faults: Vec<(usize, String, Option<String>)>,
+}
+
+/// A pipe, with the byte offsets of its parts.
+pub(super) struct Pipe {
+    pub(super) name: String,
+    pub(super) name_at: usize,
+    pub(super) say_as: SayAs,
+    pub(super) form_at: usize,
+}
+
+impl Template {
+    fn fault(&mut self, offset: usize, what: &str, mend: &str) {
+        self.faults.push((offset, what.to_owned(), Some(mend.to_owned())));
+    }
+
+    /// Takes what stands between the braces.
+    fn pipe(&mut self, inside: &str, at: usize) {
+        let (name, form) = inside.split_once(':').map_or((inside, None), |(name, form)| (name, Some(form)));
+        let form_at = at + name.len() + 1;
+        let say_as = match form.map(SayAs::read) {
+            None => SayAs::Written,
+            Some(Ok(say_as)) => say_as,
+            Some(Err((what, mend))) => {
+                self.faults.push((form_at, what, mend));
+                SayAs::Written
+            }
+        };
+        self.pieces.push(Piece::Pipe { name: name.to_owned(), say_as });
+        self.pipes.push(Pipe { name: name.to_owned(), name_at: at, say_as, form_at });
+    }
 }
 
 /// Reads a text; runs of white space become one space.
 pub(super) fn read(source: &str) -> Template {
-    let mut template = Template { pieces: Vec::new(), names: Vec::new(), fault: None };
+    let mut template = Template { pieces: Vec::new(), pipes: Vec::new(), faults: Vec::new() };
     let mut words = String::new();
     let mut characters = source.char_indices().peekable();
     while let Some((offset, character)) = characters.next() {
@@ -21,25 +53,16 @@ pub(super) fn read(source: &str) -> Template {
             }
             '{' => {
                 let rest = source.get(offset + 1..).unwrap_or_default();
-                let Some((name, _)) = rest.split_once('}') else {
-                    template.fault = Some((
-                        offset,
-                        "the closing `}` is missing".to_owned(),
-                        "a plain brace is written `{{`".to_owned(),
-                    ));
+                let Some((inside, _)) = rest.split_once('}') else {
+                    template.fault(offset, "the closing `}` is missing", "a plain brace is written `{{`");
                     break;
                 };
-                while characters.next_if(|(at, _)| *at <= offset + 1 + name.len()).is_some() {}
+                while characters.next_if(|(at, _)| *at <= offset + 1 + inside.len()).is_some() {}
                 template.pieces.push(Piece::Words(std::mem::take(&mut words)));
-                template.pieces.push(Piece::Pipe(name.to_owned()));
-                template.names.push((name.to_owned(), offset + 1));
+                template.pipe(inside, offset + 1);
             }
             '}' => {
-                template.fault = Some((
-                    offset,
-                    "this `}` closes nothing".to_owned(),
-                    "a plain brace is written `}}`".to_owned(),
-                ));
+                template.fault(offset, "this `}` closes nothing", "a plain brace is written `}}`");
                 break;
             }
             _ if character.is_whitespace() => {
@@ -73,18 +96,22 @@ mod tests {
     #[test]
     fn pipes_braces_and_white_space() {
         let words = |text: &str| Piece::Words(text.to_owned());
+        let pipe = |name: &str, say_as| Piece::Pipe { name: name.to_owned(), say_as };
         let read = |source| read(source).pieces;
-        assert_eq!(read("\n  Hello \n {name}. "), [words("Hello "), Piece::Pipe("name".into()), words(".")]);
+        let name = pipe("name", SayAs::Written);
+        assert_eq!(read("\n  Hello \n {name}. "), [words("Hello "), name, words(".")]);
         assert_eq!(read("{{name}} {{"), [words("{name} {")]);
-        assert_eq!(read("{a}{b}"), [Piece::Pipe("a".into()), Piece::Pipe("b".into())]);
+        assert_eq!(read("{a}{b:digits}"), [pipe("a", SayAs::Written), pipe("b", SayAs::Digits)]);
         assert_eq!(read(" "), []);
     }
 
     #[test]
-    fn braces_that_do_not_match_are_found() {
-        let fault = |source| read(source).fault.map(|(offset, ..)| offset);
+    fn what_is_wrong_is_found_where_it_stands() {
+        let fault = |source| read(source).faults.first().map(|(offset, ..)| *offset);
         assert_eq!(fault("Hello {name"), Some(6));
         assert_eq!(fault("Hello name}"), Some(10));
         assert_eq!(fault("Hello {name}"), None);
+        assert_eq!(fault("You owe {sum:money XYZ}"), Some(13));
+        assert_eq!(fault("You owe {sum:munny}"), Some(13));
     }
 }
