@@ -125,6 +125,8 @@ impl Talk {
         match instruction {
             Instruction::Say { item, prompt, barge_in } => self.say(now, item, prompt, barge_in, acts),
             Instruction::Ask { item, prompt, collect } => self.ask(now, item, prompt, &collect, acts),
+            // Nothing is recorded yet: whoever is asked is taken to have said nothing.
+            Instruction::Record { .. } => acts.push(Act::Heard(Heard::Silence)),
             Instruction::End { item, prompt, outcome } => self.say_goodbye(now, item, prompt, outcome, acts),
         }
     }

@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::{Interview, Stage};
-use crate::questionnaire::{ContactField, Questionnaire};
+use crate::questionnaire::{ContactField, Questionnaire, time_zone};
+use crate::time::Timestamp;
 use crate::xml::did_you_mean;
 
 /// Characters of a contact field's value; it is part of each save of a call.
 const MAX_VALUE_CHARACTERS: usize = 120;
 /// The field that chooses the language, declared or not.
 const LANGUAGE: &str = "language";
+
+/// The field with the contact's time zone, declared or not.
+const TIME_ZONE: &str = "time_zone";
+/// The time zone where neither the contact nor the questionnaire names one.
+const UTC: &str = "UTC";
 
 /// Why an interview cannot begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +44,12 @@ pub enum BeginError {
         /// What is wrong with it.
         why: String,
     },
+    /// The field `time_zone` names no time zone.
+    #[error("there is no time zone `{zone}` (write one such as Africa/Nairobi)")]
+    UnknownTimeZone {
+        /// What was given.
+        zone: String,
+    },
     /// The field `language` names a language that the questionnaire does not speak.
     #[error("the questionnaire does not speak `{language}` (it speaks {spoken})")]
     UnknownLanguage {
@@ -61,7 +73,7 @@ impl Interview {
     ) -> Result<Self, BeginError> {
         let declared = questionnaire.contact_fields();
         for name in fields.keys() {
-            if name != LANGUAGE && !declared.iter().any(|field| field.name == *name) {
+            if name != LANGUAGE && name != TIME_ZONE && !declared.iter().any(|field| field.name == *name) {
                 let mend = did_you_mean(name, declared.iter().map(|field| field.name.as_str()));
                 let mend =
                     mend.unwrap_or_else(|| format!("declare it with <contact-field name=\"{name}\"/>"));
@@ -79,6 +91,8 @@ impl Interview {
             digest: questionnaire.digest(),
             seed,
             language: language(questionnaire, fields)?,
+            time_zone: zone(questionnaire, fields)?,
+            began_at: Timestamp::EPOCH,
             fields: kept,
             stage: Stage::Ready,
             records: BTreeMap::new(),
@@ -102,6 +116,18 @@ fn check(field: &ContactField, value: &str) -> Result<(), BeginError> {
     };
     let value = value.chars().take(40).collect();
     Err(BeginError::BadField { name: field.name.clone(), value, why })
+}
+
+/// The time zone of the contact, or else of the questionnaire.
+fn zone(questionnaire: &Questionnaire, fields: &BTreeMap<String, String>) -> Result<String, BeginError> {
+    let wanted = fields.get(TIME_ZONE).filter(|zone| !zone.is_empty()).map(String::as_str);
+    let declared = questionnaire.contact_fields().iter().find(|field| field.name == TIME_ZONE);
+    let default = declared.and_then(|field| field.default.as_deref());
+    let zone = wanted.or(default).or(questionnaire.time_zone()).unwrap_or(UTC);
+    match time_zone(zone) {
+        Some(_) => Ok(zone.to_owned()),
+        None => Err(BeginError::UnknownTimeZone { zone: zone.chars().take(40).collect() }),
+    }
 }
 
 fn language(questionnaire: &Questionnaire, fields: &BTreeMap<String, String>) -> Result<String, BeginError> {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::instruction::{Collect, Grammar, KeyPress};
-use crate::questionnaire::{Command, Key, NumberRange};
+use super::instruction::{Collect, KeyPress};
+use crate::questionnaire::{Command, Key};
 use crate::time::Timestamp;
 
 /// What a key or a deadline led to.
@@ -64,20 +64,18 @@ impl Collector {
             return Verdict::Ignored;
         }
         let first = !std::mem::replace(&mut self.spent, true);
-        if first
-            && self.collect.late_term_char == Some(press.key)
-            && !self.collect.grammar.begins(&[press.key])
-        {
+        if first && self.collect.late_term_char == Some(press.key) && !self.collect.begins(&[press.key]) {
             return Verdict::Ignored;
         }
         if let Some((_, command)) = self.collect.commands.iter().find(|(key, _)| *key == press.key) {
             return self.done(Verdict::Command(*command, press));
         }
         if self.collect.term_char == Some(press.key) {
-            return if self.entry.is_empty() { Verdict::Ignored } else { self.complete() };
+            let nothing = self.entry.is_empty() && !self.collect.accepts(&[]);
+            return if nothing { Verdict::Ignored } else { self.complete() };
         }
         self.entry.push(press);
-        if self.collect.grammar.can_grow(&self.keys()) {
+        if self.collect.can_grow(&self.keys()) {
             self.deadline = Some(now + self.collect.inter_digit);
             Verdict::Waiting
         } else {
@@ -148,87 +146,6 @@ impl KeyPress {
         let press = presses.iter_mut().rev().find(|press| press.key == key && press.at == pressed_at);
         press.map(|press| press.duration_ms = Some(duration_ms)).is_some()
     }
-}
-
-impl Grammar {
-    /// Whether some answer begins with these keys.
-    #[must_use]
-    pub fn begins(&self, keys: &[Key]) -> bool {
-        self.accepts(keys) || self.extends(keys)
-    }
-
-    /// Whether these keys are an answer.
-    #[must_use]
-    pub fn accepts(&self, keys: &[Key]) -> bool {
-        match self {
-            Self::Choice(answers) => answers.iter().any(|answer| spells(answer, keys)),
-            Self::Number(range) => range.value(keys).is_some(),
-        }
-    }
-
-    /// Most keys of an answer.
-    #[must_use]
-    pub fn max_digits(&self) -> usize {
-        match self {
-            Self::Choice(answers) => answers.iter().map(|answer| answer.chars().count()).max().unwrap_or(1),
-            Self::Number(range) => usize::from(range.max_digits),
-        }
-    }
-
-    /// Whether to wait for a further key. What is an answer waits only if a longer answer is possible;
-    /// what can no longer become one waits for the keys that its author is still pressing.
-    pub(super) fn can_grow(&self, keys: &[Key]) -> bool {
-        keys.len() < self.max_digits() && (self.extends(keys) || !self.accepts(keys))
-    }
-
-    /// Whether some longer answer begins with these keys.
-    fn extends(&self, keys: &[Key]) -> bool {
-        match self {
-            Self::Choice(answers) => answers
-                .iter()
-                .any(|answer| answer.chars().count() > keys.len() && spells_prefix(answer, keys)),
-            Self::Number(range) => range.extends(keys),
-        }
-    }
-}
-
-fn spells(answer: &str, keys: &[Key]) -> bool {
-    answer.chars().eq(keys.iter().map(|key| key.as_char()))
-}
-
-fn spells_prefix(answer: &str, keys: &[Key]) -> bool {
-    answer.chars().take(keys.len()).eq(keys.iter().map(|key| key.as_char()))
-}
-
-impl NumberRange {
-    /// The number that these keys are, if it may be answered.
-    #[must_use]
-    pub fn value(&self, keys: &[Key]) -> Option<u64> {
-        let long_enough = keys.len() >= usize::from(self.min_digits.max(1));
-        let value = digits(keys).filter(|_| long_enough && keys.len() <= usize::from(self.max_digits))?;
-        (self.min..=self.max).contains(&value).then_some(value)
-    }
-
-    /// Whether a longer entry that begins with these keys may be answered.
-    ///
-    /// After `v` and `k` further digits lie the numbers `v·10^k ..= v·10^k + 10^k - 1`.
-    fn extends(&self, keys: &[Key]) -> bool {
-        let Some(value) = digits(keys) else { return false };
-        let (have, max) = (keys.len(), usize::from(self.max_digits));
-        (1..=max.saturating_sub(have)).filter(|more| have + more >= usize::from(self.min_digits)).any(
-            |more| {
-                let power = u32::try_from(more).ok().and_then(|more| 10_u64.checked_pow(more));
-                let Some(power) = power else { return false };
-                let low = value.saturating_mul(power);
-                low <= self.max && low.saturating_add(power - 1) >= self.min
-            },
-        )
-    }
-}
-
-/// The number that these keys spell.
-fn digits(keys: &[Key]) -> Option<u64> {
-    keys.iter().try_fold(0_u64, |value, key| value.checked_mul(10)?.checked_add(u64::from(key.digit()?)))
 }
 
 #[cfg(test)]

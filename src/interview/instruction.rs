@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::questionnaire::{Command, Key, NumberRange, Outcome, Prompt};
+use jiff::civil::Date;
+
+use crate::questionnaire::{
+    Clock, Command, DateFormat, DigitString, Key, NumberRange, Outcome, Prompt, TimeRange,
+};
 use crate::time::Timestamp;
 
 /// The next thing to do.
@@ -28,6 +32,16 @@ pub enum Instruction {
         /// What to listen for.
         collect: Collect,
     },
+    /// Say this and record what the callee says, then come back with [`Heard::Recorded`], or with
+    /// [`Heard::Silence`] if nothing was said.
+    Record {
+        /// Id of the question.
+        item: String,
+        /// What is said.
+        prompt: Prompt,
+        /// What to record.
+        take: Take,
+    },
     /// Say this and hang up.
     End {
         /// Id of the end, or the outcome's name where the questionnaire has no such end.
@@ -44,7 +58,10 @@ impl Instruction {
     #[must_use]
     pub fn item(&self) -> &str {
         match self {
-            Self::Say { item, .. } | Self::Ask { item, .. } | Self::End { item, .. } => item,
+            Self::Say { item, .. }
+            | Self::Ask { item, .. }
+            | Self::Record { item, .. }
+            | Self::End { item, .. } => item,
         }
     }
 
@@ -52,7 +69,10 @@ impl Instruction {
     #[must_use]
     pub const fn prompt(&self) -> &Prompt {
         match self {
-            Self::Say { prompt, .. } | Self::Ask { prompt, .. } | Self::End { prompt, .. } => prompt,
+            Self::Say { prompt, .. }
+            | Self::Ask { prompt, .. }
+            | Self::Record { prompt, .. }
+            | Self::End { prompt, .. } => prompt,
         }
     }
 }
@@ -62,6 +82,8 @@ impl Instruction {
 pub struct Collect {
     /// Which entries are answers.
     pub grammar: Grammar,
+    /// Entries that are an answer besides: refused, not known.
+    pub codes: Vec<String>,
     /// Which keys are commands.
     pub commands: Vec<(Key, Command)>,
     /// Whether keys count while the prompt still plays.
@@ -82,8 +104,103 @@ pub struct Collect {
 pub enum Grammar {
     /// One of these strings of keys.
     Choice(Vec<String>),
-    /// A number.
+    /// A number; the key `*` is its point.
     Number(NumberRange),
+    /// A string of digits.
+    Digits(DigitString),
+    /// The keys of several options.
+    Several(Several),
+    /// A date.
+    Date(Days),
+    /// A time of day.
+    Time(Times),
+}
+
+/// The keys of several options, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Several {
+    /// The keys of each option.
+    pub options: Vec<String>,
+    /// Options that exclude all others, bit n for the n-th.
+    pub exclusive: u32,
+    /// The fewest options.
+    pub min: u8,
+    /// The most options.
+    pub max: u8,
+}
+
+/// The days that can be keyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Days {
+    /// The order of the digits.
+    pub format: DateFormat,
+    /// The earliest day.
+    pub min: Option<Date>,
+    /// The latest day.
+    pub max: Option<Date>,
+    /// Today, where the callee is.
+    pub today: Date,
+}
+
+/// The times of day that can be keyed, `HHMM` or `HMM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// 24 hours, or 12.
+    pub clock: Clock,
+    /// From when to when.
+    pub range: TimeRange,
+}
+
+/// One try to record what the callee says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Take {
+    /// Which take of this item, from 0; each is a recording of its own.
+    pub number: u8,
+    /// The longest recording.
+    pub max: Duration,
+    /// Silence that ends it; none: only a key, or its length.
+    pub silence_end: Option<Duration>,
+    /// Silence after the prompt that counts as no input.
+    pub no_input: Duration,
+    /// Keys that end it.
+    pub term_chars: Vec<Key>,
+    /// Keys that are an answer in place of a recording (refused, not known): to be heard as
+    /// [`Heard::Keys`], whatever was recorded. Never one that ends it.
+    pub answers: Vec<Key>,
+    /// Which keys are commands. Never one that ends it.
+    pub commands: Vec<(Key, Command)>,
+    /// Whether a key cuts the prompt short, and recording begins.
+    pub barge_in: bool,
+    /// Whether a tone says when to speak.
+    pub beep: bool,
+}
+
+/// A take that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Which take of the item.
+    pub take: u8,
+    /// How long the callee spoke, in milliseconds.
+    pub duration_ms: u32,
+    /// Why it is over.
+    pub ended_by: RecordingEnd,
+}
+
+/// Why a recording is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingEnd {
+    /// A key that ends it was pressed.
+    TermChar,
+    /// The callee had finished.
+    Silence,
+    /// It had its greatest length.
+    Max,
+    /// The callee hung up; what was said until then is kept. Comes before
+    /// [`Interview::hung_up`](super::Interview::hung_up).
+    HangUp,
+    /// A part is missing: it is asked for again, as another take.
+    Gap,
 }
 
 /// What came of the last instruction.
@@ -95,10 +212,15 @@ pub enum Heard {
     Said,
     /// An entry is complete.
     Keys(Vec<KeyPress>),
-    /// No key came in time.
+    /// No key came in time; of a recording: nothing was said.
     Silence,
     /// A command key was pressed.
     Command(Command, KeyPress),
+    /// What the callee said is recorded.
+    Recorded(Recorded),
+    /// A key that belongs to the entry before, which was taken to be complete: see
+    /// [`Interview::claim`](super::Interview::claim).
+    Overrun(KeyPress),
 }
 
 /// A key that was pressed once: the evidence of a reply.

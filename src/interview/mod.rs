@@ -13,7 +13,10 @@
 //! whose digest it names.
 
 mod begin;
+mod calendar;
 mod collector;
+mod dates;
+mod grammar;
 mod instruction;
 mod process;
 pub mod rehearsal;
@@ -25,10 +28,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::questionnaire::{Command, Key, Outcome, Prompt, Utterance, Value};
+pub use crate::questionnaire::{Command, Key, Outcome, Prompt, Sound, Utterance, Value};
 pub use begin::BeginError;
 pub use collector::{Collector, Verdict};
-pub use instruction::{Collect, Grammar, Heard, Instruction, KeyPress, Method};
+pub use instruction::{
+    Collect, Days, Grammar, Heard, Instruction, KeyPress, Method, Recorded, RecordingEnd, Several, Take,
+    Times,
+};
 pub use response::{Response, Status};
 
 use crate::id::Digest;
@@ -47,6 +53,10 @@ pub struct Interview {
     /// What the order of items and options is drawn from.
     seed: u32,
     language: String,
+    /// The callee's time zone (IANA).
+    time_zone: String,
+    /// When it began; today is the day of then.
+    began_at: Timestamp,
     fields: BTreeMap<String, String>,
     stage: Stage,
     /// What became of the questions that were asked, by index of the item.

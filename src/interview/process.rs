@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::instruction::{Grammar, Heard, KeyPress};
+use super::grammar::spells;
+use super::instruction::{Heard, KeyPress};
 use super::{Asking, Interview, Record, Response, Stage, Status, Turn};
 use crate::questionnaire::{
     Answers, Choice, Command, Key, Outcome, Question, Questionnaire, Target, Then, Value,
@@ -18,6 +19,7 @@ impl Interview {
         let asking = match self.stage {
             Stage::Asking(asking) => asking,
             Stage::Ready if heard == Heard::Begin => {
+                self.began_at = now;
                 return self.select(questionnaire, now, questionnaire.first(self.seed));
             }
             Stage::Saying(item) if heard == Heard::Said => return self.go_on(questionnaire, now, item, None),
@@ -26,7 +28,7 @@ impl Interview {
         let item = questionnaire.items().get(usize::from(asking.item));
         let Some(question) = item.and_then(|item| item.question()) else { return };
         match heard {
-            Heard::Begin | Heard::Said => {}
+            Heard::Begin | Heard::Said | Heard::Recorded(_) | Heard::Overrun(_) => {}
             Heard::Keys(keys) => self.keys(questionnaire, now, asking, question, keys),
             Heard::Silence => self.no_input(questionnaire, now, asking, question),
             Heard::Command(Command::Repeat, _) if asking.repeats < MAX_REPEATS => {
@@ -52,17 +54,20 @@ impl Interview {
         presses: Vec<KeyPress>,
     ) {
         let keys: Vec<Key> = presses.iter().map(|press| press.key).collect();
-        self.late_term_char = match &question.answers {
-            Answers::Number(range) if !Grammar::Number(*range).can_grow(&keys) => range.end,
-            Answers::Number(_) | Answers::Choice(_) => None,
-        };
-        let (value, choice) = match &question.answers {
-            Answers::Choice(choices) => {
-                let found =
-                    choices.iter().find(|choice| choice.keys.chars().eq(keys.iter().map(|k| k.as_char())));
-                (found.map(|choice| choice.value.clone()), found)
+        let collect = self.collect(question);
+        self.late_term_char = collect.term_char.filter(|_| !collect.can_grow(&keys));
+        let choice = match &question.answers {
+            Answers::Choice(choices) | Answers::Language(choices) => {
+                choices.iter().find(|choice| spells(&choice.keys, &keys))
             }
-            Answers::Number(range) => (range.value(&keys).map(Value::Number), None),
+            _ => None,
+        };
+        let value = match (&question.answers, choice) {
+            (_, Some(choice)) => Some(choice.value.clone()),
+            (Answers::Number(range), None) => {
+                range.value(&keys).map(|number| Value::Number(range.number(number)))
+            }
+            _ => None,
         };
         let Some(value) = value else { return self.no_match(questionnaire, now, asking, question) };
         if let Some(record) = self.records.get_mut(&asking.item) {

@@ -191,6 +191,10 @@ impl<'q> Rehearsal<'q> {
                     self.collector = Some(Collector::new(&collect));
                     return;
                 }
+                Instruction::Record { item, prompt, .. } => {
+                    self.say(&item, &prompt, None);
+                    heard = Heard::Silence;
+                }
                 Instruction::End { item, prompt, outcome } => {
                     self.say(&item, &prompt, Some(outcome));
                     self.collector = None;

@@ -41,6 +41,8 @@ pub enum Status {
     Skipped,
     /// The callee refused it, or opted out at it.
     Refused,
+    /// The callee does not know.
+    DontKnow,
     /// Given up after silence.
     NoInput,
     /// Given up after keys that were no answer.

@@ -1,14 +1,15 @@
 //! Prompts: what is said, in the language of the interview, with the pipes filled.
 
 use super::{Asking, Interview, Turn};
-use crate::questionnaire::{Answers, Prompt, Question, Questionnaire, Rung, Say, Value};
+use crate::questionnaire::{Answers, Prompt, Question, Questionnaire, Rung, Say, Sound, Value};
 
 impl Interview {
     /// What these `say`s are in the interview's language.
     pub(super) fn prompt(&self, questionnaire: &Questionnaire, says: &[Say]) -> Prompt {
         let mine = says.iter().filter(|say| say.language == self.language);
         let utterances = mine.map(|say| say.fill(|name| self.piped(questionnaire, name)));
-        Prompt(utterances.filter(|said| said.audio.is_some() || !said.text.trim().is_empty()).collect())
+        let said = utterances.filter(|said| said.audio.is_some() || !said.text.trim().is_empty());
+        Prompt(said.map(Sound::Say).collect())
     }
 
     /// A question, after what is said about silence or keys that are no answer.

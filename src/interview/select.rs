@@ -153,9 +153,11 @@ impl Interview {
                 (Grammar::Choice(choices.iter().map(|choice| choice.keys.clone()).collect()), None)
             }
             Answers::Number(range) => (Grammar::Number(*range), range.end),
+            _ => (Grammar::Choice(Vec::new()), None),
         };
         Collect {
             grammar,
+            codes: Vec::new(),
             commands: question.commands.clone(),
             barge_in: question.barge_in,
             no_input: question.retry.wait,

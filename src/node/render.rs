@@ -13,7 +13,7 @@ use super::faults::Faults;
 use super::media::{Command, Engine};
 use crate::call::PlayId;
 use crate::id::{CallId, Digest};
-use crate::interview::Prompt;
+use crate::interview::{Prompt, Sound, Utterance};
 use crate::prompts::{Clip, PromptStore};
 
 /// Prompts that wait to be spoken: more cannot be spoken before their calls give up on them.
@@ -68,7 +68,7 @@ impl Renderer {
 
     /// The clips of a prompt if all are ready.
     pub(crate) fn ready(&self, prompt: &Prompt, questionnaire: Digest) -> Option<Vec<Arc<Clip>>> {
-        prompt.0.iter().map(|utterance| self.prompts.clip(utterance, questionnaire)).collect()
+        said(prompt).map(|utterance| self.prompts.clip(utterance, questionnaire)).collect()
     }
 
     /// Has a prompt spoken. The media thread is told when it is ready, or that it never will be.
@@ -96,6 +96,14 @@ impl Renderer {
     }
 }
 
+/// The utterances of a prompt.
+fn said(prompt: &Prompt) -> impl Iterator<Item = &Utterance> {
+    prompt.0.iter().filter_map(|part| match part {
+        Sound::Say(utterance) => Some(utterance),
+        Sound::Recording { .. } => None,
+    })
+}
+
 struct Speaker {
     prompts: Arc<PromptStore>,
     engine: Arc<Engine>,
@@ -107,7 +115,7 @@ impl Speaker {
     fn speak(&self, order: Order) {
         let Order { call, thread, play, prompt, questionnaire } = order;
         let rendered: Result<Vec<_>, _> =
-            prompt.0.iter().map(|utterance| self.prompts.render(utterance, questionnaire)).collect();
+            said(&prompt).map(|utterance| self.prompts.render(utterance, questionnaire)).collect();
         if let Err(error) = &rendered {
             self.faults.count(self.clock.now(), "prompt", "render", format_args!("call {call}: {error}"));
         }

@@ -6,6 +6,9 @@
 //! ```
 //! docs/questionnaire.md is the reference for people who write one.
 
+mod answers;
+mod calendar;
+mod decimal;
 mod expression;
 mod key;
 mod load;
@@ -16,14 +19,23 @@ mod section;
 pub mod spoken;
 mod value;
 
+pub(crate) use answers::POINT;
+pub use answers::{
+    Answers, Appointment, AppointmentAsk, Choice, Confirm, DateEntry, DigitPattern, DigitString, HalfDay,
+    Multi, MultiOption, MultiStyle, NonReply, NumberRange, Recording, Review, Scale, ScaleLabel, Slot,
+    SlotDay, TimeEntry, WhyNot,
+};
+pub(crate) use calendar::time_zone;
+pub use calendar::{Clock, DateFormat, DatePart, DayBound, Precision, TimeRange, minute_of_day};
+pub use decimal::{Decimal, NoDecimal};
 pub use expression::{Expression, Fault, Known, Type, Variable, Variables};
 pub use key::Key;
 pub use model::{
-    Answers, Choice, Command, ContactField, End, Go, Item, Kind, NumberRange, Outcome, Question,
-    Questionnaire, Quota, Retry, Rung, Statement, Then,
+    Command, ContactField, End, Go, Item, Kind, Outcome, Question, Questionnaire, Quota, Retry, Rung,
+    Statement, Then,
 };
 pub use order::{Anchor, Order};
-pub use prompt::{Piece, Prompt, Say, Utterance};
+pub use prompt::{Piece, Prompt, Say, Sound, Utterance};
 pub use section::{Part, Place, Section, Sections, Target};
 pub use value::Value;
 
@@ -68,11 +80,7 @@ impl Questionnaire {
                 Kind::Statement(statement) => says.extend(&statement.say),
                 Kind::End(end) => says.extend(&end.say),
                 Kind::Go(_) => {}
-                Kind::Question(question) => {
-                    says.extend(&question.say);
-                    let rungs = question.retry.no_input.iter().chain(&question.retry.no_match);
-                    rungs.for_each(|rung| says.extend(&rung.say));
-                }
+                Kind::Question(question) => says.extend(question.spoken()),
             }
         }
         let mut utterances: Vec<Utterance> = says.into_iter().filter_map(Say::plain).collect();

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::{Answers, AppointmentAsk, Confirm, Multi, MultiStyle, NonReply};
 use super::expression::Expression;
 use super::key::Key;
 use super::prompt::Say;
 use super::section::{Place, Sections, Target};
 use super::spoken::SayAs;
-use super::value::Value;
 use crate::id::Digest;
 
 /// How an interview ends.
@@ -87,6 +87,7 @@ pub struct Questionnaire {
     pub(crate) id: String,
     pub(crate) version: String,
     pub(crate) languages: Vec<String>,
+    pub(crate) time_zone: Option<String>,
     pub(crate) contact_fields: Vec<ContactField>,
     pub(crate) quotas: Vec<Quota>,
     pub(crate) complete_when: Option<Expression>,
@@ -118,6 +119,12 @@ impl Questionnaire {
     #[must_use]
     pub fn languages(&self) -> &[String] {
         &self.languages
+    }
+
+    /// The time zone (IANA) of those contacts that bring none of their own.
+    #[must_use]
+    pub fn time_zone(&self) -> Option<&str> {
+        self.time_zone.as_deref()
     }
 
     /// What must be known of a contact before the call.
@@ -290,49 +297,14 @@ pub struct Question {
     pub commands: Vec<(Key, Command)>,
     /// What can be answered.
     pub answers: Answers,
+    /// Entries that are no reply: refused, not known.
+    pub non_replies: Vec<NonReply>,
+    /// Whether the entry is read back before it counts.
+    pub confirm: Option<Confirm>,
     /// What happens when nothing or nonsense comes.
     pub retry: Retry,
     /// Where to go after a reply, by condition, in order; the first that is true is taken.
     pub screen_outs: Vec<Go>,
-}
-
-/// What can be answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answers {
-    /// One of some options (`choice`, `yes-no`).
-    Choice(Vec<Choice>),
-    /// A number (`number`).
-    Number(NumberRange),
-}
-
-/// One option of a choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The keys that choose it, mostly one.
-    pub keys: String,
-    /// The value that is kept; a number if all options of the question have numbers.
-    pub value: Value,
-    /// How the value is said when it is piped, in all languages; empty: as it is written.
-    pub say: Vec<Say>,
-    /// The language that the interview goes on in.
-    pub language: Option<String>,
-    /// Where to go on; without it with the next item.
-    pub go: Option<Target>,
-}
-
-/// Which numbers can be answered, and how they are keyed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NumberRange {
-    /// The least number.
-    pub min: u64,
-    /// The greatest number.
-    pub max: u64,
-    /// The fewest digits that may be keyed.
-    pub min_digits: u8,
-    /// The most digits that may be keyed.
-    pub max_digits: u8,
-    /// The key that ends the entry (VoiceXML `termchar`).
-    pub end: Option<Key>,
 }
 
 /// What happens when nothing or nonsense comes.
@@ -379,4 +351,37 @@ pub enum Then {
     BreakOff,
     /// Go on there.
     Go(Target),
+}
+
+impl Question {
+    /// Everything that may be said at it, in all languages.
+    pub fn spoken(&self) -> impl Iterator<Item = &Say> {
+        let rungs = self.retry.no_input.iter().chain(&self.retry.no_match);
+        let asked = self.asked().into_iter().flatten();
+        asked.chain(rungs.flat_map(|rung| &rung.say))
+    }
+
+    /// What may be said to ask it, and to ask what follows from the first entry; in all languages.
+    pub(crate) fn asked(&self) -> Vec<&[Say]> {
+        let mut says: Vec<&[Say]> = vec![&self.say];
+        match &self.answers {
+            Answers::Choice(_) | Answers::Number(_) | Answers::Scale(_) => {}
+            Answers::Digits(_) | Answers::Date(_) => {}
+            Answers::Language(options) => says.extend(options.iter().map(|option| option.say.as_slice())),
+            Answers::Multi(Multi { style: MultiStyle::Keys { .. }, .. }) => {}
+            Answers::Multi(multi) => says.extend(multi.options.iter().map(|option| option.say.as_slice())),
+            Answers::Time(time) => says.push(&time.half_day.say),
+            Answers::Record(recording) => {
+                says.extend(recording.review.as_ref().map(|review| review.say.as_slice()));
+            }
+            Answers::Appointment(appointment) => match &appointment.ask {
+                AppointmentAsk::DateAndTime { time, say, .. } => {
+                    says.extend([say.as_slice(), &time.half_day.say])
+                }
+                AppointmentAsk::Slots(slots) => says.extend(slots.iter().map(|slot| slot.say.as_slice())),
+            },
+        }
+        says.extend(self.confirm.as_ref().map(|confirm| confirm.say.as_slice()));
+        says
+    }
 }

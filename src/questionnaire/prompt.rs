@@ -15,9 +15,23 @@ pub struct Utterance {
     pub text: String,
 }
 
-/// What is said at one point of an interview: utterances, one after the other without a pause.
+/// What is said at one point of an interview: one part after the other without a pause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prompt(pub Vec<Utterance>);
+pub struct Prompt(pub Vec<Sound>);
+
+/// A stretch of what is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sound {
+    /// Words of the questionnaire.
+    Say(Utterance),
+    /// What the callee said before: a take of a `record` item.
+    Recording {
+        /// Id of the item.
+        item: String,
+        /// Which take, from 0.
+        take: u8,
+    },
+}
 
 impl Prompt {
     /// Whether nothing is said.
@@ -29,7 +43,11 @@ impl Prompt {
     /// All texts in a row, for people who read along.
     #[must_use]
     pub fn text(&self) -> String {
-        let texts: Vec<&str> = self.0.iter().map(|utterance| utterance.text.as_str()).collect();
+        let text = |part: &'_ Sound| match part {
+            Sound::Say(utterance) => utterance.text.clone(),
+            Sound::Recording { .. } => "(the recording)".to_owned(),
+        };
+        let texts: Vec<String> = self.0.iter().map(text).collect();
         texts.join(" ")
     }
 }

@@ -8,7 +8,7 @@ use crate::call::{CallResult, EndedBy};
 use crate::callee::testimony::{End, Testimony};
 use crate::interview::Status;
 use crate::outcome::Disposition;
-use crate::questionnaire::{Answers, Kind, Questionnaire};
+use crate::questionnaire::{Kind, Questionnaire};
 
 /// A result that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -136,10 +136,7 @@ impl Judge<'_> {
 
     fn without_end_key(&self, question: &str, keys: &str) -> String {
         let question = self.questionnaire.item(question).and_then(|item| item.question());
-        let end = question.and_then(|question| match &question.answers {
-            Answers::Number(range) => range.end,
-            Answers::Choice(_) => None,
-        });
+        let end = question.and_then(|question| question.answers.end());
         end.and_then(|end| keys.strip_suffix(end.as_char())).unwrap_or(keys).to_owned()
     }
 }

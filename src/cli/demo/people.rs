@@ -14,7 +14,7 @@ use crate::callee::pattern::Pattern;
 use crate::callee::script::{Party, Pickup, Place, Turn};
 use crate::id::Mint;
 use crate::outcome::Disposition;
-use crate::questionnaire::{Answers, Command, NumberRange, Outcome, Question, Questionnaire};
+use crate::questionnaire::{Answers, Command, NumberRange, Outcome, Question, Questionnaire, Scale};
 
 /// Draws of answers until an interview is complete.
 const MAX_DRAWS: usize = 300;
@@ -302,18 +302,24 @@ fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
 /// Keys that are an answer.
 fn right_entry(question: &Question, mint: &mut Mint) -> String {
     match &question.answers {
-        Answers::Choice(options) => {
+        Answers::Choice(options) | Answers::Language(options) => {
             let all = options.iter().map(|option| option.keys.clone());
             let keys: Vec<String> = all.filter(|keys| !is_command(question, keys)).collect();
             if keys.is_empty() { String::new() } else { keys[below(mint, keys.len())].clone() }
         }
-        Answers::Number(range) => {
+        Answers::Number(range) | Answers::Scale(Scale { range, .. }) => {
             let span = range.max.saturating_sub(range.min).saturating_add(1);
             let draw = |mint: &mut Mint| range.min + mint.number() % span;
             // The higher of two: people rather like what they are asked about.
             let number = draw(mint).max(draw(mint));
             spell(range, number)
         }
+        Answers::Digits(_)
+        | Answers::Multi(_)
+        | Answers::Date(_)
+        | Answers::Time(_)
+        | Answers::Record(_)
+        | Answers::Appointment(_) => String::new(),
     }
 }
 
@@ -332,17 +338,23 @@ fn wrong_entry(question: &Question) -> Option<String> {
         return None;
     }
     match &question.answers {
-        Answers::Choice(options) => {
+        Answers::Choice(options) | Answers::Language(options) => {
             let begins = |key: char| options.iter().any(|option| option.keys.starts_with(key));
             let free = |key: &char| !begins(*key) && !is_command(question, &key.to_string());
             let single = options.iter().all(|option| option.keys.chars().count() == 1);
             "7845601239".chars().filter(|_| single).find(free).map(|key| key.to_string())
         }
-        Answers::Number(range) => {
+        Answers::Number(range) | Answers::Scale(Scale { range, .. }) => {
             let beyond = range.max.saturating_add(1).to_string();
             let fits = beyond.len() == usize::from(range.max_digits);
             (fits && is_waited_for(range, &beyond) && !is_command(question, &beyond)).then_some(beyond)
         }
+        Answers::Digits(_)
+        | Answers::Multi(_)
+        | Answers::Date(_)
+        | Answers::Time(_)
+        | Answers::Record(_)
+        | Answers::Appointment(_) => None,
     }
 }
 

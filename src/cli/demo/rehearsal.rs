@@ -39,6 +39,7 @@ pub(super) fn rehearse(
         now = now + Duration::from_secs(10);
         heard = match interview.next(questionnaire, now, heard) {
             Instruction::Say { .. } => Heard::Said,
+            Instruction::Record { .. } => Heard::Silence,
             Instruction::End { outcome, .. } => {
                 rehearsal.outcome = Some(outcome);
                 break;

@@ -84,6 +84,7 @@ pub(in crate::cli) const fn word(status: Status) -> &'static str {
         Status::Answered => "answered",
         Status::Skipped => "skipped",
         Status::Refused => "refused",
+        Status::DontKnow => "dont_know",
         Status::NoInput => "no_input",
         Status::NoMatch => "no_match",
         Status::NotReached => "not_reached",
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn statuses_are_those_of_the_json() {
-        let all = [Status::Answered, Status::Skipped, Status::Refused];
+        let all = [Status::Answered, Status::Skipped, Status::Refused, Status::DontKnow];
         let more = [Status::NoInput, Status::NoMatch, Status::NotReached];
         for status in all.into_iter().chain(more) {
             assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{}\"", word(status)));

@@ -8,7 +8,7 @@ use super::csv::word;
 use crate::call::CallResult;
 use crate::interview::{Status, Value};
 use crate::outcome::Disposition;
-use crate::questionnaire::{Answers, Questionnaire};
+use crate::questionnaire::{Answers, Questionnaire, Scale};
 
 /// A question with so few possible numbers counts each of them, also those that nobody gave.
 const FEW: u64 = 11;
@@ -68,14 +68,8 @@ pub(in crate::cli) fn questions(questionnaire: &Questionnaire, results: &[CallRe
         let replies = responses.iter().filter(|response| response.status == Status::Answered);
         let values: Vec<&Value> = replies.filter_map(|response| response.value.as_ref()).collect();
         let numbers = numbers(&values);
-        let all = match &question.answers {
-            Answers::Choice(options) => options.iter().map(|option| option.value.to_string()).collect(),
-            Answers::Number(range) if range.max - range.min < FEW => {
-                (range.min..=range.max).map(|number| number.to_string()).collect()
-            }
-            Answers::Number(_) => distinct(&numbers),
-        };
-        let replies = |value: &String| values.iter().filter(|reply| reply.to_string() == *value).count();
+        let all = possible(&question.answers).unwrap_or_else(|| distinct(&values));
+        let replies = |value: &String| values.iter().filter(|reply| is_in(value, reply)).count();
         let values = all.into_iter().map(|value| ValueCount { replies: replies(&value), value }).collect();
         let text = question.say.first().and_then(|say| say.plain()).map(|utterance| utterance.text);
         QuestionCount { question: id.to_owned(), statuses, values, numbers, text: text.unwrap_or_default() }
@@ -83,18 +77,46 @@ pub(in crate::cli) fn questions(questionnaire: &Questionnaire, results: &[CallRe
     questionnaire.questions().map(count).collect()
 }
 
+/// The values that can be replied, where they are few.
+fn possible(answers: &Answers) -> Option<Vec<String>> {
+    match answers {
+        Answers::Choice(options) | Answers::Language(options) => {
+            Some(options.iter().map(|option| option.value.to_string()).collect())
+        }
+        Answers::Multi(multi) => Some(multi.options.iter().map(|option| option.value.clone()).collect()),
+        Answers::Number(range) | Answers::Scale(Scale { range, .. }) if range.max - range.min < FEW => {
+            Some((range.min..=range.max).map(|number| range.number(number).to_string()).collect())
+        }
+        // What is told apart only by listening, and whom to call again when, is not counted.
+        Answers::Record(_) | Answers::Appointment(_) => Some(Vec::new()),
+        Answers::Number(_) | Answers::Scale(_) | Answers::Digits(_) | Answers::Date(_) | Answers::Time(_) => {
+            None
+        }
+    }
+}
+
+/// Whether a reply has this value, or has it among others.
+fn is_in(value: &str, reply: &Value) -> bool {
+    match reply {
+        Value::Set(values) => values.iter().any(|one| one == value),
+        Value::Number(_) | Value::Text(_) => reply.to_string() == value,
+    }
+}
+
+/// The whole numbers, which a picture shows in classes.
 fn numbers(values: &[&Value]) -> Vec<u64> {
     let number = |value: &&Value| match value {
-        Value::Number(number) => Some(*number),
-        Value::Text(_) => None,
+        Value::Number(number) => number.whole(),
+        Value::Text(_) | Value::Set(_) => None,
     };
     let mut numbers: Vec<u64> = values.iter().filter_map(number).collect();
     numbers.sort_unstable();
     numbers
 }
 
-fn distinct(sorted: &[u64]) -> Vec<String> {
-    let mut distinct = sorted.to_vec();
+fn distinct(values: &[&Value]) -> Vec<String> {
+    let mut distinct = values.to_vec();
+    distinct.sort_unstable();
     distinct.dedup();
-    distinct.into_iter().map(|number| number.to_string()).collect()
+    distinct.into_iter().map(ToString::to_string).collect()
 }

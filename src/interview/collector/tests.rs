@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::interview::Method;
+use crate::interview::{Grammar, Method};
+use crate::questionnaire::NumberRange;
 
 fn key(character: char) -> Key {
     Key::new(character).unwrap()
@@ -19,12 +20,13 @@ fn keys(text: &str) -> Vec<Key> {
 }
 
 fn number(min: u64, max: u64, min_digits: u8, max_digits: u8) -> Grammar {
-    Grammar::Number(NumberRange { min, max, min_digits, max_digits, end: None })
+    Grammar::Number(NumberRange { min, max, places: 0, min_digits, max_digits, end: None })
 }
 
 fn collect(grammar: Grammar) -> Collect {
     Collect {
         grammar,
+        codes: Vec::new(),
         commands: vec![(key('*'), Command::Repeat)],
         barge_in: true,
         no_input: Duration::from_secs(5),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Fault, Node, Operator, Term};
+use crate::questionnaire::minute_of_day;
 use crate::xml::did_you_mean;
 
 /// What a name stands for.
@@ -14,6 +15,12 @@ pub enum Type {
     Text,
     /// One of these texts.
     OneOf(Vec<String>),
+    /// Some of these texts (`multi`).
+    SomeOf(Vec<String>),
+    /// A day or a month: `2026-11-23`, `2026-11`.
+    Date,
+    /// A time of day: `15:30`.
+    Time,
 }
 
 /// What can be asked about: contact fields and questions by name.
@@ -52,6 +59,9 @@ impl Kind {
             Self::Truth => "true or false",
             Self::Value(Type::Number) => "a number",
             Self::Value(Type::Text | Type::OneOf(_)) => "a text",
+            Self::Value(Type::SomeOf(_)) => "a set of answers",
+            Self::Value(Type::Date) => "a date",
+            Self::Value(Type::Time) => "a time of day",
         }
     }
 }
@@ -111,6 +121,10 @@ fn binary(
             comparable(offset, (&a, left), (&b, right)).map(|()| Kind::Truth)
         }
         Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            let (a, b) = (kind(left, variables)?, kind(right, variables)?);
+            if [&a, &b].into_iter().any(|kind| matches!(kind, Kind::Value(Type::Date | Type::Time))) {
+                return comparable(offset, (&a, left), (&b, right)).map(|()| Kind::Truth);
+            }
             number(left, operator.as_str(), variables)?;
             number(right, operator.as_str(), variables)?;
             Ok(Kind::Truth)
@@ -126,7 +140,8 @@ fn binary(
 fn number(node: &Node, operator: &str, variables: &Variables) -> Result<(), Fault> {
     match kind(node, variables)? {
         Kind::Value(Type::Number) => Ok(()),
-        found @ (Kind::Truth | Kind::Value(Type::Text | Type::OneOf(_))) => {
+        found @ (Kind::Truth
+        | Kind::Value(Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Date | Type::Time)) => {
             let what = format!("`{operator}` needs numbers, but this is {}", found.describe());
             Err(Fault::new(node.offset, what))
         }
@@ -140,6 +155,10 @@ fn comparable(offset: usize, left: (&Kind, &Node), right: (&Kind, &Node)) -> Res
             is_option(left, right.1)?;
             is_option(right, left.1)
         }
+        (Kind::Value(Type::Date), Kind::Value(Type::Date))
+        | (Kind::Value(Type::Time), Kind::Value(Type::Time)) => Ok(()),
+        (Kind::Value(of @ (Type::Date | Type::Time)), Kind::Value(Type::Text)) => written(of, right.1),
+        (Kind::Value(Type::Text), Kind::Value(of @ (Type::Date | Type::Time))) => written(of, left.1),
         (a, b) => {
             let what = format!("{} is never equal to {}", a.describe(), b.describe());
             Err(Fault::new(offset, what).mend(unquoted(left, right).or_else(|| unquoted(right, left))))
@@ -157,6 +176,30 @@ fn is_option((kind, choice): (&Kind, &Node), other: &Node) -> Result<(), Fault> 
     let mend = did_you_mean(text, values.iter().map(String::as_str))
         .or_else(|| Some(format!("it can be {}", values.join(", "))));
     Err(Fault::new(other.offset, format!("`{name}` is never '{text}'")).mend(mend))
+}
+
+/// What a date or a time is compared with must be written as one.
+fn written(of: &Type, other: &Node) -> Result<(), Fault> {
+    let Term::Text(text) = &other.term else { return Ok(()) };
+    let (is_one, what, example) = match of {
+        Type::Date => (is_date(text), "date", "'2026-11-23' or '2026-11'"),
+        Type::Number | Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Time => {
+            (minute_of_day(text).is_some(), "time of day", "'15:30'")
+        }
+    };
+    match is_one {
+        true => Ok(()),
+        false => {
+            let fault = Fault::new(other.offset, format!("'{text}' is no {what}"));
+            Err(fault.mend(format!("write it as {example}")))
+        }
+    }
+}
+
+/// Whether a text is a day or a month of ISO 8601.
+fn is_date(text: &str) -> bool {
+    let day = if text.len() == 7 { format!("{text}-01") } else { text.to_owned() };
+    day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok()
 }
 
 /// `age = '5'` means `age = 5`.

@@ -10,17 +10,22 @@ pub enum Known {
     Nothing,
     /// It is a question that was refused.
     Refused,
+    /// It is a question that the callee did not know an answer to.
+    DontKnow,
     /// Its value is a number.
     Number(f64),
     /// Its value is a text.
     Text(String),
+    /// Its value is a set of texts.
+    Set(Vec<String>),
 }
 
 impl From<&Value> for Known {
     fn from(value: &Value) -> Self {
         match value {
-            Value::Number(number) => Self::Number(float(*number)),
+            Value::Number(number) => Self::Number(number.as_f64()),
             Value::Text(text) => Self::Text(text.clone()),
+            Value::Set(values) => Self::Set(values.clone()),
         }
     }
 }
@@ -42,11 +47,13 @@ fn worth(node: &Node, known: &dyn Fn(&str) -> Known) -> Worth {
         Term::Number(number) => Worth::Number(*number),
         Term::Text(text) => Worth::Text(text.clone()),
         Term::Name(name) => match known(name) {
-            Known::Nothing | Known::Refused => Worth::Nothing,
+            Known::Nothing | Known::Refused | Known::DontKnow | Known::Set(_) => Worth::Nothing,
             Known::Text(text) => Worth::Text(text),
             Known::Number(number) => Worth::Number(number),
         },
-        Term::Answered(name) => Worth::Truth(matches!(known(name), Known::Number(_) | Known::Text(_))),
+        Term::Answered(name) => {
+            Worth::Truth(matches!(known(name), Known::Number(_) | Known::Text(_) | Known::Set(_)))
+        }
         Term::Refused(name) => Worth::Truth(known(name) == Known::Refused),
         Term::Not(inner) => Worth::Truth(!truth(inner, known)),
         Term::Negative(inner) => match worth(inner, known) {
@@ -75,6 +82,7 @@ fn binary(operator: Operator, left: Worth, right: Worth) -> Worth {
             | Operator::GreaterOrEqual => Worth::Truth(false),
         },
         (Worth::Number(left), Worth::Number(right)) => numbers(operator, left, right),
+        (Worth::Text(left), Worth::Text(right)) => texts(operator, &left, &right),
         (left, right) => Worth::Truth(match operator {
             Operator::Equal => left == right,
             Operator::NotEqual => left != right,
@@ -91,6 +99,29 @@ fn binary(operator: Operator, left: Worth, right: Worth) -> Worth {
             | Operator::Modulo => false,
         }),
     }
+}
+
+/// Dates and times of day stand in the order of their texts; a month is compared with the month of a day.
+fn texts(operator: Operator, left: &str, right: &str) -> Worth {
+    let order = match (operator, left.len().min(right.len())) {
+        (Operator::Equal | Operator::NotEqual, _) => left.cmp(right),
+        (_, shorter) => left.get(..shorter).cmp(&right.get(..shorter)),
+    };
+    Worth::Truth(match operator {
+        Operator::Equal => order.is_eq(),
+        Operator::NotEqual => order.is_ne(),
+        Operator::Less => order.is_lt(),
+        Operator::LessOrEqual => order.is_le(),
+        Operator::Greater => order.is_gt(),
+        Operator::GreaterOrEqual => order.is_ge(),
+        Operator::Or
+        | Operator::And
+        | Operator::Add
+        | Operator::Subtract
+        | Operator::Multiply
+        | Operator::Divide
+        | Operator::Modulo => false,
+    })
 }
 
 #[expect(clippy::float_cmp, reason = "whole numbers are exact; `=` on others means what it says")]
@@ -114,11 +145,4 @@ fn numbers(operator: Operator, left: f64, right: f64) -> Worth {
 /// Division by zero is nothing.
 const fn finite(number: f64) -> Worth {
     if number.is_finite() { Worth::Number(number) } else { Worth::Nothing }
-}
-
-/// Replies have at most 15 digits, which a double holds exactly.
-fn float(number: u64) -> f64 {
-    let (high, low) = (number >> 32, number & 0xFFFF_FFFF);
-    let part = |bits| f64::from(u32::try_from(bits).expect("32 bits remain"));
-    part(high) * 4_294_967_296.0 + part(low)
 }

@@ -30,7 +30,7 @@ impl Reading<'_> {
     fn option(&mut self, element: &Element, numbers: bool) -> Choice {
         let keys = text(element, "key").to_ascii_uppercase();
         let written = text(element, "value");
-        let value = written.parse().ok().filter(|_| numbers).map(Value::Number);
+        let value = written.parse().ok().filter(|_| numbers).map(|number: u64| Value::from(number));
         Choice {
             keys,
             value: value.unwrap_or_else(|| Value::Text(written.to_owned())),
@@ -102,7 +102,7 @@ impl Reading<'_> {
             let what = format!("the key {end} is a digit of the number and ends it");
             self.findings.error(value_at(attribute), what, "end it with # or *".to_owned());
         }
-        Answers::Number(NumberRange { min, max, min_digits, max_digits, end })
+        Answers::Number(NumberRange { min, max, places: 0, min_digits, max_digits, end })
     }
 
     /// The command keys that hold at a question; a key that is both a command and part of an answer is an
@@ -148,7 +148,7 @@ fn wanted_commands(question: &Element) -> Vec<Command> {
 /// Where a key stands in an answer.
 fn clash(question: &Element, answers: &Answers, key: Key) -> Option<(Position, String)> {
     match answers {
-        Answers::Choice(choices) => {
+        Answers::Choice(choices) | Answers::Language(choices) => {
             let found = choices.iter().position(|choice| choice.keys.contains(key.as_char()))?;
             let value = choices.get(found).map(|choice| choice.value.to_string()).unwrap_or_default();
             let option = question.elements().filter(|child| child.name == "option").nth(found);
@@ -165,5 +165,12 @@ fn clash(question: &Element, answers: &Answers, key: Key) -> Option<(Position, S
             let possible = range.max_digits > 1 || (range.min..=range.max).contains(&digit);
             possible.then(|| (question.at, "a digit of the number".to_owned()))
         }
+        Answers::Scale(_)
+        | Answers::Digits(_)
+        | Answers::Multi(_)
+        | Answers::Date(_)
+        | Answers::Time(_)
+        | Answers::Record(_)
+        | Answers::Appointment(_) => None,
     }
 }

@@ -233,11 +233,25 @@ fn ways(items: &[Item], onward: &Onward, index: usize, which: Ways) -> Vec<usize
 
 fn question_ways(items: &[Item], next: usize, question: &Question, which: Ways) -> Vec<usize> {
     let mut ways: Vec<usize> = question.screen_outs.iter().map(|go| go.to.item).collect();
+    let non_replies = question.non_replies.iter();
+    ways.extend(non_replies.map(|non_reply| non_reply.go.map_or(next, |go| go.item)));
     match &question.answers {
-        Answers::Choice(choices) => {
+        Answers::Choice(choices) | Answers::Language(choices) => {
             ways.extend(choices.iter().map(|choice| choice.go.map_or(next, |go| go.item)));
         }
-        Answers::Number(_) => ways.push(next),
+        Answers::Appointment(appointment) => {
+            let go = appointment.go.map(|go| go.item);
+            ways.extend(go.or_else(|| end_of(items, Outcome::Callback)));
+            // A slot may lie outside of the hours at the time of the call; without any it is passed over.
+            ways.push(next);
+        }
+        Answers::Number(_)
+        | Answers::Scale(_)
+        | Answers::Digits(_)
+        | Answers::Multi(_)
+        | Answers::Date(_)
+        | Answers::Time(_)
+        | Answers::Record(_) => ways.push(next),
     }
     if which == Ways::All {
         match question.retry.then {

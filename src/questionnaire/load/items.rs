@@ -75,6 +75,8 @@ impl Reading<'_> {
             commands,
             retry: self.retry(element),
             answers,
+            non_replies: Vec::new(),
+            confirm: None,
             screen_outs: self.screen_outs(element),
         }
     }

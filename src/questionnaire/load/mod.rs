@@ -20,9 +20,10 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::attributes::text;
+use self::attributes::{text, value_at};
 use self::outline::Outline;
 pub(super) use self::schema::SCHEMA;
+use super::calendar::time_zone;
 use super::spoken::SayAs;
 use super::{Expression, Fault, Item, Questionnaire, Quota, Retry, Target};
 use crate::id::Digest;
@@ -136,6 +137,7 @@ impl Reading<'_> {
             digest,
             id: text(root, "id").to_owned(),
             version: text(root, "version").to_owned(),
+            time_zone: self.time_zone(root),
             languages: self.outline.languages.clone(),
             contact_fields: self.outline.contact_fields.clone(),
             quotas,
@@ -144,6 +146,18 @@ impl Reading<'_> {
             items: Vec::new(),
             sections: self.outline.sections.clone(),
         }
+    }
+
+    /// A name of the IANA database.
+    fn time_zone(&mut self, root: &Element) -> Option<String> {
+        let attribute = root.attribute("time-zone")?;
+        let name = attribute.value.value.as_str();
+        let found = time_zone(name).map(|_| name.to_owned());
+        if found.is_none() {
+            let what = format!("there is no time zone `{name}`");
+            self.findings.error(value_at(attribute), what, "write one such as Africa/Nairobi".to_owned());
+        }
+        found
     }
 
     fn only_one(&mut self, element: &Element, is_second: bool) -> Option<Expression> {

@@ -14,6 +14,8 @@ pub(super) const ITEMS: &[&str] = &["statement", "choice", "yes-no", "number", "
 const MAX_LANGUAGES: usize = 16;
 /// Characters of a questionnaire's version.
 const MAX_VERSION_CHARACTERS: usize = 40;
+/// Characters of a time zone's name.
+const MAX_ZONE_CHARACTERS: usize = 60;
 /// Characters of one option's value.
 const MAX_VALUE_CHARACTERS: usize = 60;
 /// Characters of one `say`: about a minute of speech.
@@ -83,6 +85,7 @@ const RULES: &[Rule] = &[
             needs("id", Form::Name(""), "Its name."),
             needs("version", Form::Line(MAX_VERSION_CHARACTERS), "What tells its versions apart; it stands in every result."),
             needs("languages", Form::Languages(MAX_LANGUAGES), "Language tags with spaces between; an interview begins in the first."),
+            may("time-zone", Form::Line(MAX_ZONE_CHARACTERS), "Time zone (IANA, such as Africa/Nairobi) of contacts that bring none. Without it: UTC."),
         ]])
         .holding(&[&["contact-field", "keys", "retry", "quota", "complete", "partial", "section"], ITEMS]),
     element("contact-field", "Something known of a contact before the call.").with(&[&[

@@ -117,7 +117,9 @@ impl SayAs {
         match (self, of) {
             (Self::Written, _)
             | (Self::Number | Self::Ordinal | Self::Digits | Self::Money(_), Type::Number)
-            | (Self::Digits | Self::Date | Self::Day | Self::Time, Type::Text) => Ok(()),
+            | (Self::Digits | Self::Date | Self::Day | Self::Time, Type::Text)
+            | (Self::Date | Self::Day, Type::Date)
+            | (Self::Time, Type::Time) => Ok(()),
             (Self::Number | Self::Ordinal | Self::Money(_), Type::Text) => Err((
                 format!("a text cannot be said as `{form}`"),
                 "give the contact field type=\"number\"".to_owned(),
@@ -126,7 +128,11 @@ impl SayAs {
                 format!("a number cannot be said as `{form}`"),
                 format!("`{form}` needs a contact field of type text that holds {}", self.example()),
             )),
-            (_, Type::OneOf(_)) => Err((
+            (_, Type::Date | Type::Time) => Err((
+                format!("a date or a time cannot be said as `{form}`"),
+                "say a date as `date` or `day`, a time as `time`".to_owned(),
+            )),
+            (_, Type::OneOf(_) | Type::SomeOf(_)) => Err((
                 format!("a choice cannot be said as `{form}`"),
                 "leave it out: the `say`s of its options are how it is said".to_owned(),
             )),
