@@ -156,6 +156,7 @@ impl Call {
             questionnaire: AskedQuestionnaire { id, version, digest: self.subject.questionnaire },
             language: self.interview.language().into(),
             seed: self.interview.seed(),
+            quotas: questionnaire.map(|q| self.interview.quotas(q)).unwrap_or_default(),
             responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
         }
     }

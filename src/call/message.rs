@@ -31,6 +31,11 @@ pub enum Input {
         /// The `Play` that ended.
         play: PlayId,
     },
+    /// Which of the quotas of the last `ReserveQuota` are full; in the others a place is kept.
+    QuotaAnswered {
+        /// Their names.
+        full: Vec<String>,
+    },
     /// `poll_timeout` has passed.
     TimedOut,
     /// The record was read back by a process that now owns the call at the same addresses.
@@ -54,6 +59,12 @@ pub enum Output {
     Play(Play),
     /// Stop a prompt at the next packet; silence follows.
     StopPlay(PlayId),
+    /// Keep a place in each of these quotas, or in none if one is full, and come back with `QuotaAnswered`.
+    /// May come again for the same attempt: the place is the same.
+    ReserveQuota {
+        /// Their names.
+        quotas: Vec<String>,
+    },
     /// End the RTP stream with an RTCP BYE and give the ports back.
     CloseMedia,
     /// Something a person who watches the call wants to know.

@@ -138,6 +138,9 @@ impl Call {
             Input::PromptEnded { play } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.prompt_ended(now, play, acts));
             }
+            Input::QuotaAnswered { full } => {
+                self.talk(now, assets, &mut turn, |talk, acts| talk.quota_answered(full, acts));
+            }
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
             Input::Restored => self.restored(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),
@@ -237,6 +240,7 @@ impl Call {
                     questionnaire: self.subject.questionnaire,
                 })),
                 Act::StopPlay(play) => turn.outputs.push(Output::StopPlay(play)),
+                Act::ReserveQuota(quotas) => turn.outputs.push(Output::ReserveQuota { quotas }),
                 Act::Tell(step) => turn.tell(step),
                 Act::Released { key, pressed_at, duration_ms } => {
                     self.interview.released(key, pressed_at, duration_ms);

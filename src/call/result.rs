@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptId, CallId, CaseId, Digest};
-use crate::interview::Response;
+use crate::interview::{QuotaAsked, Response};
 use crate::outcome::Disposition;
 use crate::time::{Timestamp, rfc3339};
 
@@ -67,6 +67,8 @@ pub struct CallResult {
     pub language: String,
     /// What the order of items and options was drawn from; give it to the next attempt of the case.
     pub seed: u32,
+    /// The quotas that were asked about.
+    pub quotas: Vec<QuotaAsked>,
     /// Every question of the questionnaire, in its order.
     pub responses: Vec<Response>,
 }

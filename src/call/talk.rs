@@ -24,6 +24,10 @@ use super::step::Step;
 /// longest prompt that is accepted (5 minutes).
 const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
 
+/// How long the callee waits in silence to hear whether a quota has room. Without an answer there is: nobody is
+/// sent away because of a count that is late.
+const QUOTA_WAIT: Duration = Duration::from_secs(2);
+
 /// A call that was answered, while it talks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Talk {
@@ -59,6 +63,10 @@ enum Doing {
         playing: Option<Playing>,
         collector: Collector,
     },
+    /// Whether quotas have room is being asked.
+    Reserving {
+        until: Timestamp,
+    },
     Parting {
         playing: Playing,
         outcome: Outcome,
@@ -85,6 +93,7 @@ pub(super) enum Act {
     },
     /// The flow controller is to be told this, and asked for the next instruction.
     Heard(Heard),
+    ReserveQuota(Vec<String>),
     /// The last word is said.
     HangUp(Outcome),
 }
@@ -127,6 +136,10 @@ impl Talk {
             Instruction::Ask { item, prompt, collect } => self.ask(now, item, prompt, &collect, acts),
             // Nothing is recorded yet: whoever is asked is taken to have said nothing.
             Instruction::Record { .. } => acts.push(Act::Heard(Heard::Silence)),
+            Instruction::AskQuota { quotas } => {
+                self.doing = Doing::Reserving { until: now + QUOTA_WAIT };
+                acts.push(Act::ReserveQuota(quotas));
+            }
             Instruction::End { item, prompt, outcome } => self.say_goodbye(now, item, prompt, outcome, acts),
         }
     }
@@ -201,15 +214,29 @@ impl Talk {
         let lost_at = self.playing().map(|playing| playing.lost_at);
         let collector = match &self.doing {
             Doing::Asking { collector, .. } => collector.poll_timeout(),
+            Doing::Reserving { until } => Some(*until),
             Doing::Nothing | Doing::Saying { .. } | Doing::Parting { .. } => None,
         };
         Timestamp::earliest(Some(self.until), Timestamp::earliest(lost_at, collector))
+    }
+
+    /// It was said which quotas are full; an answer that came too late changes nothing.
+    pub(super) fn quota_answered(&mut self, full: Vec<String>, acts: &mut Vec<Act>) {
+        if let Doing::Reserving { .. } = self.doing {
+            self.doing = Doing::Nothing;
+            acts.push(Act::Heard(Heard::Quota { full }));
+        }
     }
 
     /// `poll_timeout` has passed.
     pub(super) fn timed_out(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
         if self.playing().is_some_and(|playing| playing.lost_at <= now) {
             self.prompt_over(now, acts);
+        }
+        if let Doing::Reserving { until } = self.doing
+            && until <= now
+        {
+            self.quota_answered(Vec::new(), acts);
         }
         if let Doing::Asking { item, collector, .. } = &mut self.doing
             && collector.poll_timeout().is_some_and(|at| at <= now)
@@ -240,7 +267,7 @@ impl Talk {
         acts.push(Act::Tell(Step::Key { digit: event.digit.as_char() }));
         let press = press(event);
         match &self.doing {
-            Doing::Nothing | Doing::Parting { .. } => {}
+            Doing::Nothing | Doing::Reserving { .. } | Doing::Parting { .. } => {}
             Doing::Saying { playing, barge_in } => {
                 if *barge_in && late_end != Some(press.key) {
                     acts.push(Act::StopPlay(playing.play));
@@ -279,7 +306,7 @@ impl Talk {
 
     fn prompt_over(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
         match &mut self.doing {
-            Doing::Nothing => {}
+            Doing::Nothing | Doing::Reserving { .. } => {}
             Doing::Saying { .. } => {
                 self.doing = Doing::Nothing;
                 acts.push(Act::Heard(Heard::Said));
@@ -309,7 +336,7 @@ impl Talk {
 
     const fn playing(&self) -> Option<Playing> {
         match &self.doing {
-            Doing::Nothing => None,
+            Doing::Nothing | Doing::Reserving { .. } => None,
             Doing::Saying { playing, .. } | Doing::Parting { playing, .. } => Some(*playing),
             Doing::Asking { playing, .. } => *playing,
         }

@@ -10,7 +10,7 @@ use super::Exit;
 use super::check::to_stdout;
 use crate::id::Digest;
 use crate::interview::rehearsal::{Act, Rehearsal, Scene};
-use crate::interview::{Interview, Outcome, Response};
+use crate::interview::{Interview, Outcome, QuotaAsked, Response};
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
 
@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// What orders are drawn from: the `seed` of a result, or any number; each seed has its own order
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u32,
+    /// A quota that is full; repeat for more. All others have room
+    #[arg(long, value_name = "QUOTA")]
+    full: Vec<String>,
 }
 
 fn field(text: &str) -> Result<(String, String), String> {
@@ -56,7 +59,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let scene = Scene { fields: args.set.iter().cloned().collect(), seed: args.seed };
+    for quota in &args.full {
+        let known: Vec<&str> = questionnaire.quotas().iter().map(|quota| quota.id.as_str()).collect();
+        if !known.contains(&quota.as_str()) {
+            anyhow::bail!(
+                "--full {quota}: there is no such quota (the questionnaire has: {})",
+                known.join(", ")
+            );
+        }
+    }
+    let scene = Scene {
+        fields: args.set.iter().cloned().collect(),
+        seed: args.seed,
+        full: args.full.iter().cloned().collect(),
+    };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut rehearsal = Rehearsal::begin(&questionnaire, &scene, Timestamp::EPOCH + started)?;
     converse(&mut rehearsal, &mut shown)?;
@@ -105,6 +121,7 @@ struct Rehearsed {
     outcome: Option<Outcome>,
     language: String,
     seed: u32,
+    quotas: Vec<QuotaAsked>,
     responses: Vec<Response>,
 }
 
@@ -122,6 +139,7 @@ fn result(questionnaire: &Questionnaire, interview: &Interview) -> Rehearsed {
         outcome: interview.ending(),
         language: interview.language().to_owned(),
         seed: interview.seed(),
+        quotas: interview.quotas(questionnaire),
         responses: interview.responses(questionnaire),
     }
 }

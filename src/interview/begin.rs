@@ -96,6 +96,7 @@ impl Interview {
             fields: kept,
             stage: Stage::Ready,
             records: BTreeMap::new(),
+            quotas: BTreeMap::new(),
             steps: 0,
             late_term_char: None,
         })

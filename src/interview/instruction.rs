@@ -42,6 +42,12 @@ pub enum Instruction {
         /// What to record.
         take: Take,
     },
+    /// Ask whether these quotas have room and keep a place in each, or in none if one is full; then come
+    /// back with [`Heard::Quota`].
+    AskQuota {
+        /// Their names.
+        quotas: Vec<String>,
+    },
     /// Say this and hang up.
     End {
         /// Id of the end, or the outcome's name where the questionnaire has no such end.
@@ -54,7 +60,7 @@ pub enum Instruction {
 }
 
 impl Instruction {
-    /// Id of the item it comes from.
+    /// Id of the item it comes from; empty: of none.
     #[must_use]
     pub fn item(&self) -> &str {
         match self {
@@ -62,6 +68,7 @@ impl Instruction {
             | Self::Ask { item, .. }
             | Self::Record { item, .. }
             | Self::End { item, .. } => item,
+            Self::AskQuota { .. } => "",
         }
     }
 
@@ -73,6 +80,7 @@ impl Instruction {
             | Self::Ask { prompt, .. }
             | Self::Record { prompt, .. }
             | Self::End { prompt, .. } => prompt,
+            Self::AskQuota { .. } => const { &Prompt(Vec::new()) },
         }
     }
 }
@@ -221,6 +229,11 @@ pub enum Heard {
     /// A key that belongs to the entry before, which was taken to be complete: see
     /// [`Interview::claim`](super::Interview::claim).
     Overrun(KeyPress),
+    /// Which of the quotas that were asked about are full.
+    Quota {
+        /// Their names.
+        full: Vec<String>,
+    },
 }
 
 /// A key that was pressed once: the evidence of a reply.

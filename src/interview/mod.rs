@@ -19,6 +19,7 @@ mod dates;
 mod grammar;
 mod instruction;
 mod process;
+mod quota;
 pub mod rehearsal;
 mod response;
 mod say;
@@ -35,7 +36,7 @@ pub use instruction::{
     Collect, Days, Grammar, Heard, Instruction, KeyPress, Method, Recorded, RecordingEnd, Several, Take,
     Times,
 };
-pub use response::{Response, Status};
+pub use response::{QuotaAsked, Response, Status};
 
 use crate::id::Digest;
 use crate::questionnaire::Questionnaire;
@@ -61,6 +62,8 @@ pub struct Interview {
     stage: Stage,
     /// What became of the questions that were asked, by index of the item.
     records: BTreeMap<u16, Record>,
+    /// The quotas that were asked about, by index, and whether they were full.
+    quotas: BTreeMap<u16, bool>,
     /// Instructions so far.
     steps: u32,
     /// See [`Collect::late_term_char`].
@@ -76,6 +79,8 @@ enum Stage {
     Saying(u16),
     /// A question is open.
     Asking(Asking),
+    /// Whether there is room is being asked, before this item.
+    AskingQuota { before: u16 },
     /// It is over. `item` is the end that was reached; none if the callee left.
     Ended { item: Option<u16>, outcome: Outcome },
 }
@@ -187,7 +192,7 @@ impl Interview {
     pub const fn ending(&self) -> Option<Outcome> {
         match self.stage {
             Stage::Ended { outcome, .. } => Some(outcome),
-            Stage::Ready | Stage::Saying(_) | Stage::Asking(_) => None,
+            Stage::Ready | Stage::Saying(_) | Stage::Asking(_) | Stage::AskingQuota { .. } => None,
         }
     }
 

@@ -23,12 +23,18 @@ impl Interview {
                 return self.select(questionnaire, now, questionnaire.first(self.seed));
             }
             Stage::Saying(item) if heard == Heard::Said => return self.go_on(questionnaire, now, item, None),
+            Stage::AskingQuota { before } => {
+                if let Heard::Quota { full } = heard {
+                    self.quotas_answered(questionnaire, now, before, &full);
+                }
+                return;
+            }
             Stage::Ready | Stage::Saying(_) | Stage::Ended { .. } => return,
         };
         let item = questionnaire.items().get(usize::from(asking.item));
         let Some(question) = item.and_then(|item| item.question()) else { return };
         match heard {
-            Heard::Begin | Heard::Said | Heard::Recorded(_) | Heard::Overrun(_) => {}
+            Heard::Begin | Heard::Said | Heard::Quota { .. } | Heard::Recorded(_) | Heard::Overrun(_) => {}
             Heard::Keys(keys) => self.keys(questionnaire, now, asking, question, keys),
             Heard::Silence => self.no_input(questionnaire, now, asking, question),
             Heard::Command(Command::Repeat, _) if asking.repeats < MAX_REPEATS => {

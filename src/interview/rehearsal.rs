@@ -8,7 +8,7 @@
 //! ```
 //! `baton try`, the golden interviews and the examples of docs/questionnaire.md all run on it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::{
@@ -58,6 +58,8 @@ pub struct Scene {
     pub fields: BTreeMap<String, String>,
     /// What orders are drawn from.
     pub seed: u32,
+    /// Quotas that are full; all others have room.
+    pub full: BTreeSet<String>,
 }
 
 /// An interview that is being rehearsed.
@@ -65,6 +67,7 @@ pub struct Scene {
 pub struct Rehearsal<'q> {
     questionnaire: &'q Questionnaire,
     interview: Interview,
+    full: BTreeSet<String>,
     /// What is open: the entry that is being gathered. None when the interview is over.
     collector: Option<Collector>,
     now: Timestamp,
@@ -87,6 +90,7 @@ impl<'q> Rehearsal<'q> {
         let mut rehearsal = Self {
             questionnaire,
             interview,
+            full: scene.full.clone(),
             collector: None,
             now,
             pending: VecDeque::new(),
@@ -194,6 +198,14 @@ impl<'q> Rehearsal<'q> {
                 Instruction::Record { item, prompt, .. } => {
                     self.say(&item, &prompt, None);
                     heard = Heard::Silence;
+                }
+                Instruction::AskQuota { quotas } => {
+                    let full = |quota: &String| self.full.contains(quota);
+                    for quota in &quotas {
+                        let room = if full(quota) { "full" } else { "room" };
+                        self.lines.push(format!("(quota {quota}: {room})"));
+                    }
+                    heard = Heard::Quota { full: quotas.into_iter().filter(full).collect() };
                 }
                 Instruction::End { item, prompt, outcome } => {
                     self.say(&item, &prompt, Some(outcome));

@@ -50,3 +50,14 @@ pub enum Status {
     /// The interview ended before it was answered. If `asked` is not 0, it ended right here.
     NotReached,
 }
+
+/// What was said about one quota.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaAsked {
+    /// Its name.
+    pub quota: String,
+    /// Whether it was full; if not, a place was kept.
+    pub full: bool,
+    /// Whether its condition was still true of the callee at the end (an answer may have been changed).
+    pub applies: bool,
+}

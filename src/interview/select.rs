@@ -17,6 +17,9 @@ impl Interview {
                 index = questionnaire.after(index, self.seed);
                 continue;
             }
+            if !self.due_quotas(questionnaire, index).is_empty() {
+                return self.ask_quotas(questionnaire, at);
+            }
             match &item.kind {
                 Kind::Statement(_) => return self.step(questionnaire, Stage::Saying(at)),
                 Kind::Question(_) => {
@@ -62,7 +65,7 @@ impl Interview {
         self.step(questionnaire, Stage::Ended { item, outcome });
     }
 
-    fn step(&mut self, questionnaire: &Questionnaire, stage: Stage) {
+    pub(super) fn step(&mut self, questionnaire: &Questionnaire, stage: Stage) {
         self.steps = self.steps.saturating_add(1);
         let limit = MIN_STEPS.saturating_add(questionnaire.items().len().saturating_mul(STEPS_PER_ITEM));
         let over = usize::try_from(self.steps).is_ok_and(|steps| steps > limit);
@@ -106,7 +109,7 @@ impl Interview {
 
     /// What became of the question of this id, if it was asked.
     pub(super) fn record_of(&self, questionnaire: &Questionnaire, id: &str) -> Option<&Record> {
-        let index = questionnaire.items().iter().position(|item| item.id == id)?;
+        let index = questionnaire.index_of(id)?;
         self.records.get(&u16::try_from(index).ok()?)
     }
 
@@ -128,6 +131,7 @@ impl Interview {
                     return Instruction::Ask { item: id.clone(), prompt, collect };
                 }
             }
+            Stage::AskingQuota { before } => return self.quota_instruction(questionnaire, before),
             Stage::Ended { item: Some(index), outcome } => {
                 if let Some((id, Kind::End(end))) = kind(index) {
                     let prompt = self.prompt(questionnaire, &end.say);

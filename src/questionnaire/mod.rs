@@ -36,7 +36,7 @@ pub use model::{
 };
 pub use order::{Anchor, Order};
 pub use prompt::{Piece, Prompt, Say, Sound, Utterance};
-pub use section::{Part, Place, Section, Sections, Target};
+pub use section::{Member, Place, Section, Sections, Target};
 pub use value::Value;
 
 use crate::xml::Finding;

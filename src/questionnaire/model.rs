@@ -1,5 +1,6 @@
 //! The checked definition: what a questionnaire is once nothing is wrong with it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,8 @@ pub struct Questionnaire {
     pub(crate) partial_when: Option<Expression>,
     pub(crate) items: Vec<Item>,
     pub(crate) sections: Sections,
+    /// The items by id.
+    pub(crate) names: BTreeMap<String, usize>,
 }
 
 impl Questionnaire {
@@ -148,7 +151,12 @@ impl Questionnaire {
     /// The item of this id.
     #[must_use]
     pub fn item(&self, id: &str) -> Option<&Item> {
-        self.items.iter().find(|item| item.id == id)
+        self.items.get(self.index_of(id)?)
+    }
+
+    /// The index of the item of this id.
+    pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
+        self.names.get(id).copied()
     }
 
     /// Index of the first end with this outcome: where a break-off or an opt-out is said goodbye to.

@@ -22,14 +22,14 @@ pub struct Section {
     /// In which order its parts are heard.
     pub order: Order,
     /// Its parts as written.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Member>,
     /// Their anchors.
     pub anchors: Vec<Anchor>,
 }
 
 /// A part of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Member {
     /// An item, by its index.
     Item(usize),
     /// A section, by its index.
@@ -72,10 +72,10 @@ impl Sections {
         heard.into_iter().find_map(|part| self.enter(*it.parts.get(part)?, seed))
     }
 
-    fn enter(&self, part: Part, seed: Option<u32>) -> Option<usize> {
+    fn enter(&self, part: Member, seed: Option<u32>) -> Option<usize> {
         match part {
-            Part::Item(item) => Some(item),
-            Part::Section(section) => self.first(section, seed),
+            Member::Item(item) => Some(item),
+            Member::Section(section) => self.first(section, seed),
         }
     }
 

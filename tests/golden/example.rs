@@ -76,6 +76,7 @@ pub(crate) fn conversation(source: &Source, script: &str, with_replies: bool) ->
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, rest.split_once('=')) {
             ("set", Some((name, value))) => drop(scene.fields.insert(name.to_owned(), value.to_owned())),
+            ("full", None) => drop(scene.full.insert(rest.trim().to_owned())),
             ("seed", None) => scene.seed = rest.trim().parse().unwrap_or_else(|_| panic!("`{line}`")),
             _ => break,
         }

@@ -6,8 +6,8 @@
 //! ```replies        the same, and then what became of each question
 //! ```findings       what `baton check` finds in the questionnaire above
 //! ````
-//! A conversation may begin with lines `set FIELD=VALUE` (a contact field) and `seed NUMBER` (what orders are
-//! drawn from). A line
+//! A conversation may begin with lines `set FIELD=VALUE` (a contact field), `seed NUMBER` (what orders are drawn
+//! from) and `full QUOTA`. A line
 //! `questionnaire FILE` in place of XML takes a file of the repository. `BATON_GOLDEN=write cargo test --test
 //! golden` writes what was found into the files; read the difference before you commit it.
 
@@ -81,6 +81,11 @@ fn keys() {
 #[test]
 fn orders() {
     assert!(run("tests/golden/orders.md") >= 8);
+}
+
+#[test]
+fn quotas() {
+    assert!(run("tests/golden/quotas.md") >= 6);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::person::{Person, Phone, Reaction::*};
+use super::person::{Person, Phone, Reaction::*, Room};
 use super::world::{Crash, World};
 use crate::call::EndedBy;
 use crate::interview::Status;
@@ -149,4 +149,21 @@ fn a_reinvite_changes_the_codec_and_the_interview_goes_on() {
 fn a_key_that_cuts_a_statement_short_answers_the_next_question() {
     let world = run(willing());
     assert!(world.said.iter().any(|line| line.starts_with("says hello")), "{:?}", world.said);
+}
+
+#[test]
+fn a_full_quota_ends_the_call_and_one_with_room_is_asked_once() {
+    let old = || willing().at("age", &[Press("71")]);
+    let with = |quota| run(Person { quota, ..old() });
+    let room = with(Room::Left);
+    assert_eq!((room.result().disposition, room.reserved), (Disposition::Complete, 1));
+    let full = with(Room::None);
+    assert_eq!((full.result().disposition, full.reserved), (Disposition::QuotaFull, 1));
+    assert!(full.said.iter().any(|line| line == "says enough: We have enough."), "{:?}", full.said);
+    assert_eq!(full.result().quotas.len(), 1);
+    // Whoever is asked about gives no answer: the callee is not sent away, and hears the next question soon.
+    let unknown = with(Room::Unknown);
+    assert_eq!((unknown.result().disposition, unknown.reserved), (Disposition::Complete, 1));
+    // Who does not count is not asked about.
+    assert_eq!((run(willing()).reserved, run(willing()).result().quotas.len()), (0, 0));
 }

@@ -15,6 +15,7 @@ use crate::questionnaire::Questionnaire;
 const SURVEY: &str = r##"<questionnaire id="t" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
   <keys repeat="*" opt-out="9"/>
   <retry id="std" wait="2s" no-input="2" no-match="2" then="break-off"/>
+  <quota id="old" max="300" when="age >= 60" full="enough"/>
   <section id="main">
     <statement id="hello"><say lang="en">Hello.</say></statement>
     <choice id="consent" retry="std">
@@ -35,6 +36,7 @@ const SURVEY: &str = r##"<questionnaire id="t" version="1" languages="en" xmlns=
   <end id="done" outcome="complete"><say lang="en">Thank you.</say></end>
   <end id="callback" outcome="callback"><say lang="en">We call again.</say></end>
   <end id="too_young" outcome="ineligible"/>
+  <end id="enough" outcome="quota-full"><say lang="en">We have enough.</say></end>
 </questionnaire>"##;
 
 fn assets() -> (Assets, Digest) {

@@ -47,11 +47,24 @@ pub(super) struct Person {
     pub(super) reactions: BTreeMap<&'static str, Vec<Reaction>>,
     /// Offers another codec order at this question, before pressing anything.
     pub(super) reinvites_at: Option<&'static str>,
+    /// What is said when the call asks whether its quotas have room.
+    pub(super) quota: Room,
+}
+
+/// How a quota is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// There is room.
+    Left,
+    /// All are full.
+    None,
+    /// Nobody answers.
+    Unknown,
 }
 
 impl Person {
     pub(super) fn new(phone: Phone) -> Self {
-        Self { phone, reactions: BTreeMap::new(), reinvites_at: None }
+        Self { phone, reactions: BTreeMap::new(), reinvites_at: None, quota: Room::Left }
     }
 
     /// A person who picks up after a second.

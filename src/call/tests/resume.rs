@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::endings::willing;
-use super::person::{Person, Phone, Reaction::*};
+use super::person::{Person, Phone, Reaction::*, Room};
 use super::world::{Crash, World};
 use crate::call::CallResult;
 
@@ -46,6 +46,13 @@ fn wrong_keys_and_silence() {
 fn barging_in_and_opting_out() {
     survives_everywhere("interrupts", &willing().at("age", &[Interrupt("42")]));
     survives_everywhere("opts out", &willing().at("consent", &[Interrupt("9")]));
+}
+
+#[test]
+fn a_quota_that_is_being_asked_about() {
+    for quota in [Room::Left, Room::None, Room::Unknown] {
+        survives_everywhere("old", &Person { quota, ..willing().at("age", &[Press("71")]) });
+    }
 }
 
 #[test]

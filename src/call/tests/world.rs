@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::super::{Call, CallResult, Input, MediaPlan, Output, PlayId, Start, Step};
-use super::person::{Person, Phone, Reaction};
+use super::person::{Person, Phone, Reaction, Room};
 use crate::call::Assets;
 use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::rtp::{Digit, EventKey, KeyEvent, Phase, Ssrc};
@@ -49,6 +49,7 @@ enum Happening {
     Reinvites,
     PicksUp,
     Operator,
+    QuotaAnswered { full: Vec<String> },
 }
 
 pub(super) struct World {
@@ -70,6 +71,8 @@ pub(super) struct World {
     media: Option<MediaPlan>,
     pub(super) results: Vec<CallResult>,
     pub(super) forgotten: bool,
+    /// How often a place in quotas was asked for.
+    pub(super) reserved: usize,
     pub(super) said: Vec<String>,
     /// What the call sent, by (start line, CSeq, branch).
     pub(super) sent: BTreeMap<String, Bytes>,
@@ -135,6 +138,7 @@ impl World {
             media: None,
             results: Vec::new(),
             forgotten: false,
+            reserved: 0,
             said: Vec::new(),
             sent: BTreeMap::new(),
             sent_in_order: Vec::new(),
@@ -218,6 +222,7 @@ impl World {
                 self.follow_phone();
             }
             Happening::Operator => self.feed(Input::HangUpAsked),
+            Happening::QuotaAnswered { full } => self.feed(Input::QuotaAnswered { full }),
         }
     }
 
@@ -300,7 +305,9 @@ impl World {
         }
         self.call = Call::restore(&self.saved).unwrap();
         self.stop_listening();
-        self.agenda.retain(|_, happening| !matches!(happening, Happening::PromptEnds(_)));
+        self.agenda.retain(|_, happening| {
+            !matches!(happening, Happening::PromptEnds(_) | Happening::QuotaAnswered { .. })
+        });
         self.feed(Input::Restored);
         if let Some((at, digit, key)) = self.held {
             self.key(at, digit, key, Phase::Pressed);
@@ -333,6 +340,15 @@ impl World {
             Output::StopPlay(play) => self
                 .agenda
                 .retain(|_, happening| !matches!(happening, Happening::PromptEnds(p) if *p == play)),
+            Output::ReserveQuota { quotas } => {
+                self.reserved += 1;
+                let full = match self.person.quota {
+                    Room::Left => Vec::new(),
+                    Room::None => quotas,
+                    Room::Unknown => return,
+                };
+                self.plan(WIRE, Happening::QuotaAnswered { full });
+            }
             Output::CloseMedia => self.stop_listening(),
             Output::Tell(step) => self.told(&step),
             Output::Ended(result) => self.results.push(*result),

@@ -40,6 +40,7 @@ pub(super) fn rehearse(
         heard = match interview.next(questionnaire, now, heard) {
             Instruction::Say { .. } => Heard::Said,
             Instruction::Record { .. } => Heard::Silence,
+            Instruction::AskQuota { .. } => Heard::Quota { full: Vec::new() },
             Instruction::End { outcome, .. } => {
                 rehearsal.outcome = Some(outcome);
                 break;

@@ -34,7 +34,7 @@ fn restored<'q>(rehearsal: &Rehearsal<'q>) -> Rehearsal<'q> {
 fn run(questionnaire: &Questionnaire, seed: u64) -> usize {
     let mint = &mut Mint::seeded(seed);
     let fields = questionnaire.contact_fields().iter().map(|field| (field.name.clone(), "1".to_owned()));
-    let scene = Scene { fields: fields.collect(), seed: u32::try_from(seed).unwrap() };
+    let scene = Scene { fields: fields.collect(), seed: u32::try_from(seed).unwrap(), ..Scene::default() };
     let mut rehearsal = Rehearsal::begin(questionnaire, &scene, Timestamp::EPOCH).unwrap();
     let limit = MIN_STEPS + STEPS_PER_ITEM * questionnaire.items().len() + 1;
     let mut acts = 0;

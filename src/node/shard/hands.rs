@@ -80,6 +80,8 @@ impl Hands {
                 }
             }
             Output::CloseMedia => self.close_media(live),
+            // Nobody counts interviews over several calls here, so there is always room.
+            Output::ReserveQuota { .. } => live.reserved = true,
             Output::Tell(step) => self.delivery.step(live.call.id(), step),
             Output::Ended(result) => {
                 // A call that was never answered still has its ports.

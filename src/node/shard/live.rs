@@ -24,6 +24,8 @@ pub(super) struct Live {
     pub(super) due: Option<Timestamp>,
     /// Under what it was saved last.
     pub(super) saved: (Epoch, Revision),
+    /// A place in quotas was asked for, and is given.
+    pub(super) reserved: bool,
     pub(super) ending: Ending,
     pub(super) span: Span,
 }
@@ -69,6 +71,7 @@ impl Live {
             media: Media::Bound(ports),
             due: None,
             saved: (Epoch::default(), Revision::default()),
+            reserved: false,
             ending: Ending::default(),
             span,
         }

@@ -245,6 +245,9 @@ impl Shard {
         while let Some(output) = live.parking.pop() {
             self.hands.carry_out(live, output);
         }
+        if std::mem::take(&mut live.reserved) {
+            return self.tell(id, Input::QuotaAnswered { full: Vec::new() });
+        }
         self.forget_if_done(id);
     }
 

@@ -57,6 +57,8 @@ pub(super) fn load(
     let mut questionnaire = reading.questionnaire(root, Digest::of(bytes));
     reading.check_order(&questionnaire.quotas);
     reading.check_flow(&questionnaire.quotas);
+    let items = reading.items.iter().enumerate().filter(|(_, item)| !item.id.is_empty());
+    questionnaire.names = items.map(|(index, item)| (item.id.clone(), index)).collect();
     questionnaire.items = reading.items;
     for (name, say_as) in reading.said_as {
         let field = questionnaire.contact_fields.iter_mut().find(|field| field.name == name);
@@ -145,6 +147,7 @@ impl Reading<'_> {
             partial_when,
             items: Vec::new(),
             sections: self.outline.sections.clone(),
+            names: BTreeMap::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Drawn orders: what would go wrong in some of them.
 
 use super::{Reading, Use};
-use crate::questionnaire::{Anchor, Answers, Kind, Part, Place, Quota, Section, Target, Then};
+use crate::questionnaire::{Anchor, Answers, Kind, Member, Place, Quota, Section, Target, Then};
 
 impl Reading<'_> {
     /// Checks that every drawn section is right in each of its orders.
@@ -25,9 +25,9 @@ impl Reading<'_> {
 
     fn check_parts(&mut self, section: &Section) {
         let free = section.parts.iter().zip(&section.anchors).filter(|(_, anchor)| **anchor == Anchor::Free);
-        let free: Vec<&Part> = free.map(|(part, _)| part).collect();
+        let free: Vec<&Member> = free.map(|(part, _)| part).collect();
         for part in &free {
-            let Part::Item(index) = **part else { continue };
+            let Member::Item(index) = **part else { continue };
             let what = match self.items.get(index).map(|item| &item.kind) {
                 Some(Kind::Go(_)) => "a `go`",
                 Some(Kind::End(_)) => "an `end`",
@@ -42,8 +42,8 @@ impl Reading<'_> {
         }
         if free.len() < 2 {
             let first = section.parts.first().and_then(|part| match part {
-                Part::Item(item) => Some(*item),
-                Part::Section(section) => self.outline.sections.first(*section, None),
+                Member::Item(item) => Some(*item),
+                Member::Section(section) => self.outline.sections.first(*section, None),
             });
             let what =
                 format!("nothing is drawn in `{}`: it has fewer than two parts without anchor=", section.id);

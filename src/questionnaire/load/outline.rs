@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
 use crate::questionnaire::{
-    Anchor, Command, ContactField, Key, Order, Part, Place, Section, Sections, Target, Type, Variable,
+    Anchor, Command, ContactField, Key, Member, Order, Place, Section, Sections, Target, Type, Variable,
     Variables,
 };
 use crate::xml::{Element, Findings, Position, did_you_mean};
@@ -27,7 +27,7 @@ pub(super) struct Outline {
     pub(super) places: Vec<Place>,
     pub(super) sections: Sections,
     /// Items and sections by id.
-    targets: BTreeMap<String, Part>,
+    targets: BTreeMap<String, Member>,
     names: BTreeMap<String, Position>,
 }
 
@@ -101,13 +101,13 @@ impl Outline {
             self.name(element, "id", findings);
             let order = attributes::word(element, "order", &Order::WORDS).unwrap_or_default();
             let (index, first) = (self.sections.0.len(), self.places.len());
-            let place = self.part(element, within, Part::Section(index), findings);
+            let place = self.part(element, within, Member::Section(index), findings);
             self.sections.0.push(section(id, Some(place), order));
             element.elements().for_each(|child| self.item(child, index, findings));
             if self.places.len() == first {
                 findings.error(element.at, "the section has no items", None);
             }
-            self.targets.insert(id.to_owned(), Part::Section(index));
+            self.targets.insert(id.to_owned(), Member::Section(index));
         } else if ITEMS.contains(&element.name.as_str()) {
             let index = self.places.len();
             if index == MAX_ITEMS {
@@ -117,14 +117,14 @@ impl Outline {
             if let Some(of) = type_of(element) {
                 self.variables.0.insert(id.to_owned(), Variable { of, question: Some(index) });
             }
-            self.targets.insert(id.to_owned(), Part::Item(index));
-            let place = self.part(element, within, Part::Item(index), findings);
+            self.targets.insert(id.to_owned(), Member::Item(index));
+            let place = self.part(element, within, Member::Item(index), findings);
             self.places.push(place);
         }
     }
 
     /// Makes something a part of a section.
-    fn part(&mut self, element: &Element, within: usize, part: Part, findings: &mut Findings) -> Place {
+    fn part(&mut self, element: &Element, within: usize, part: Member, findings: &mut Findings) -> Place {
         let anchor = attributes::word(element, "anchor", &Anchor::WORDS);
         let section = &mut self.sections.0[within];
         if let (false, Some(attribute)) = (section.order.is_drawn(), element.attribute("anchor")) {
@@ -161,9 +161,9 @@ impl Outline {
             return None;
         };
         match *part {
-            Part::Item(item) => Some(Target { item, section: None }),
+            Member::Item(item) => Some(Target { item, section: None }),
             // A section without items is a finding already.
-            Part::Section(section) => {
+            Member::Section(section) => {
                 let item = self.sections.first(section, None).unwrap_or(0);
                 Some(Target { item, section: Some(section) })
             }
