@@ -45,20 +45,22 @@ fn findings_stand_on_stdout_and_in_the_exit_code() {
     let name = file.display().to_string();
     let checked = baton(&["check", &name], "");
     assert_eq!(checked.status.code(), Some(1));
-    let lines: Vec<&str> = text(&checked.stdout).lines().collect();
+    let lines: Vec<&str> = text(&checked.stdout).lines().filter(|line| line.starts_with(&name)).collect();
     assert_eq!(lines.len(), 4, "{lines:?}");
-    assert!(
-        lines.contains(&format!("{name}:2:31: error: the recording `a.wav` is missing").as_str()),
-        "{lines:?}"
-    );
+    let missing = format!("{name}:2:31: error: the recording `a.wav` is missing [missing-recording]");
+    assert!(lines.contains(&missing.as_str()), "{lines:?}");
+    assert!(text(&checked.stdout).contains("\n    why: the callee would hear silence in the middle"));
     let checked = baton(&["check", "--json", &name], "");
     let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!((&report["files"], &report["errors"], &report["warnings"]), (&1.into(), &3.into(), &1.into()));
     assert_eq!(report["findings"][0]["line"], 2);
+    for finding in report["findings"].as_array().unwrap() {
+        assert!(finding["code"].is_string() && finding["why"].is_string(), "{finding}");
+    }
     let checked = baton(&["check", "no/such/file.xml", &name], "");
     assert_eq!(checked.status.code(), Some(2));
     assert!(text(&checked.stderr).contains("cannot read no/such/file.xml"), "{}", text(&checked.stderr));
-    assert_eq!(text(&checked.stdout).lines().count(), 4);
+    assert_eq!(text(&checked.stdout).lines().filter(|line| line.starts_with(&name)).count(), 4);
 }
 
 #[test]
@@ -90,4 +92,31 @@ fn the_end_of_the_pipe_hangs_up_and_wrong_input_is_named() {
     let tried = baton(&["try", "questionnaires/clinic.xml"], "one\n");
     assert_eq!(tried.status.code(), Some(2));
     assert!(text(&tried.stderr).contains("`one` is no line of keys"), "{}", text(&tried.stderr));
+}
+
+/// As `baton … 2>&1 | head -1`, where head has gone before the command says anything more.
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let file = "questionnaires/clinic.xml";
+    for arguments in [&["try", file][..], &["check", file], &["check", "--json", file], &["try", "no.xml"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = Command::new(BATON)
+            .args(arguments)
+            .current_dir(ROOT)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .status()
+            .unwrap();
+        let code = child.code().unwrap();
+        assert!(code < 3, "{arguments:?} ended with {code}");
+        // stdout alone: stderr stays, and nothing is complained of there
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = Command::new(BATON);
+        child.args(arguments).current_dir(ROOT).stdin(Stdio::null());
+        let said = child.stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        assert!(!text(&said.stderr).contains("roken pipe"), "{}", text(&said.stderr));
+    }
 }

@@ -7,7 +7,7 @@ use super::{Exit, say};
 use crate::dialplan::Dialplan;
 use crate::questionnaire::Questionnaire;
 use crate::settings::{Settings, SettingsError};
-use crate::xml::{self, Finding, Position, Severity};
+use crate::xml::{self, Finding, Position, Severity, checks};
 
 /// Arguments of `baton check`.
 #[derive(Debug, clap::Args)]
@@ -89,8 +89,16 @@ fn check(file: &Path, name: String, bytes: &[u8]) -> Checked {
 }
 
 fn settings(name: &str, bytes: &[u8]) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
-    let finding =
-        |at, what, mend| vec![Finding { file: name.to_owned(), at, severity: Severity::Error, what, mend }];
+    let finding = |at, what, mend| {
+        vec![Finding {
+            file: name.to_owned(),
+            at,
+            severity: Severity::Error,
+            check: &checks::WRONG_VALUE,
+            what,
+            mend,
+        }]
+    };
     let text = str::from_utf8(bytes)
         .map_err(|_| finding(Position::START, "the file is not in UTF-8".to_owned(), None))?;
     match Settings::parse(name, text) {
@@ -118,10 +126,19 @@ fn dialplan(dialplan: &Dialplan) -> String {
     format!("dialplan with the context {}", contexts.join(", "))
 }
 
+/// A line for each finding; below the first of each kind, why it is looked for.
 fn lines(checked: &[Checked]) -> String {
     let mut text = String::new();
+    let mut explained: Vec<&str> = Vec::new();
     for file in checked {
-        file.findings.iter().for_each(|finding| text.push_str(&format!("{finding}\n")));
+        for finding in &file.findings {
+            let check = finding.check;
+            text.push_str(&format!("{finding} [{}]\n", check.code));
+            if !explained.contains(&check.code) {
+                text.push_str(&format!("    why: {}\n", check.why));
+                explained.push(check.code);
+            }
+        }
         if let (Some(summary), true) = (&file.summary, file.findings.is_empty()) {
             text.push_str(&format!("{}: {summary}: no findings\n", file.name));
         }
@@ -144,7 +161,9 @@ struct Row<'a> {
     line: u32,
     column: u32,
     severity: Severity,
+    code: &'a str,
     what: &'a str,
+    why: &'a str,
     mend: Option<&'a str>,
 }
 
@@ -157,7 +176,9 @@ fn json(checked: &[Checked]) -> anyhow::Result<String> {
             line: finding.at.line,
             column: finding.at.column,
             severity: finding.severity,
+            code: finding.check.code,
             what: &finding.what,
+            why: finding.check.why,
             mend: finding.mend.as_deref(),
         })
         .collect();

@@ -13,7 +13,7 @@ mod rehearse;
 mod report;
 mod survey;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -87,11 +87,20 @@ pub fn main() -> ExitCode {
     };
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
+        // Who closes the pipe early (`| head`) has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(Exit::Done.code()),
         Err(error) => {
             say_error(&error);
             ExitCode::from(code_of(&error).code())
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let of_io = |cause: &&(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(|cause| of_io(&cause))
 }
 
 /// An error of the machine ends in 3, every other one is a wrong file or argument: 2.
@@ -108,10 +117,9 @@ fn say_error(error: &anyhow::Error) {
     say(&format!("baton: {error:#}"));
 }
 
-/// Says a line about the run, on stderr.
-#[expect(clippy::print_stderr, reason = "the one place where the command line speaks about a run")]
+/// Says a line about the run, on stderr, if anybody still listens there.
 fn say(line: &str) {
-    eprintln!("{line}");
+    writeln!(std::io::stderr(), "{line}").ok();
 }
 
 /// The runtime of a command.

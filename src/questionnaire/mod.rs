@@ -8,6 +8,7 @@
 
 mod answers;
 mod calendar;
+pub mod checks;
 mod decimal;
 mod expression;
 mod key;

@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::check::{Check, checks};
+
 /// A place in a text: line and column, both from 1; columns count characters, not bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
@@ -64,7 +66,7 @@ impl fmt::Display for Severity {
 }
 
 /// One thing that is wrong in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// The file, as it was named to us.
     pub file: String,
@@ -72,6 +74,8 @@ pub struct Finding {
     pub at: Position,
     /// How much it weighs.
     pub severity: Severity,
+    /// What was looked for: its code, and why.
+    pub check: &'static Check,
     /// What is wrong, as a sentence without a full stop.
     pub what: String,
     /// What to do about it.
@@ -108,17 +112,25 @@ impl Findings {
 
     /// Something because of which nothing starts on this file.
     pub fn error(&mut self, at: Position, what: impl Into<String>, mend: impl Into<Option<String>>) {
-        self.push(at, Severity::Error, what.into(), mend.into());
+        self.add(&checks::ERROR, at, what, mend);
     }
 
     /// Something that its author should look at.
     pub fn warning(&mut self, at: Position, what: impl Into<String>, mend: impl Into<Option<String>>) {
-        self.push(at, Severity::Warning, what.into(), mend.into());
+        self.add(&checks::WARNING, at, what, mend);
     }
 
-    fn push(&mut self, at: Position, severity: Severity, what: String, mend: Option<String>) {
+    /// Something that was looked for.
+    pub fn add(
+        &mut self,
+        check: &'static Check,
+        at: Position,
+        what: impl Into<String>,
+        mend: impl Into<Option<String>>,
+    ) {
         if self.kept.len() < MAX_FINDINGS {
-            self.kept.push(Finding { file: self.file.clone(), at, severity, what, mend });
+            let (file, severity) = (self.file.clone(), check.severity);
+            self.kept.push(Finding { file, at, severity, check, what: what.into(), mend: mend.into() });
         } else {
             self.dropped += 1;
         }
@@ -137,7 +149,8 @@ impl Findings {
             let (at, dropped) = (last.at, self.dropped);
             let what = format!("{dropped} more findings are not shown");
             let mend = Some("mend those above first".to_owned());
-            self.kept.push(Finding { file: self.file, at, severity: Severity::Error, what, mend });
+            let (check, severity) = (&checks::TOO_MUCH, Severity::Error);
+            self.kept.push(Finding { file: self.file, at, severity, check, what, mend });
         }
         self.kept.sort_by(|a, b| (a.at, a.severity, &a.what).cmp(&(b.at, b.severity, &b.what)));
         self.kept.dedup();

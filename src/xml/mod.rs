@@ -8,6 +8,7 @@
 //! ```
 
 mod characters;
+mod check;
 mod document;
 mod finding;
 mod nearest;
@@ -15,6 +16,7 @@ mod parse;
 pub mod schema;
 mod tag;
 
+pub use check::{Check, checks, error, warning};
 pub use document::{Attribute, Document, Element, Node, Text};
 pub use finding::{Finding, Findings, Position, Severity};
 pub use nearest::{did_you_mean, nearest};

@@ -7,6 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::characters::{self, Cursor};
+use super::check::{Check, checks};
 use super::document::{Document, Element, Node, Text};
 use super::finding::{Finding, Findings, Position};
 use super::tag::{self, Scope};
@@ -38,14 +39,15 @@ fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<Cow<'a, str>> 
     const SAVE: &str = "save the file as UTF-8";
     if bytes.len() > MAX_BYTES {
         let what = format!("the file has {} bytes; {MAX_BYTES} are read at most", bytes.len());
-        findings.error(Position::START, what, None);
+        findings.add(&checks::TOO_MUCH, Position::START, what, None);
         return None;
     }
     if bytes.starts_with(b"\xFF\xFE")
         || bytes.starts_with(b"\xFE\xFF")
         || bytes.iter().take(4).any(|b| *b == 0)
     {
-        findings.error(
+        findings.add(
+            &checks::NOT_UTF8,
             Position::START,
             "the file is not in UTF-8 but seems to be in UTF-16 or UTF-32",
             SAVE.to_owned(),
@@ -58,13 +60,14 @@ fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<Cow<'a, str>> 
         Err(error) => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let at = Position::START.after(std::str::from_utf8(valid).unwrap_or_default());
-            findings.error(at, "the file is not in UTF-8 from here on", SAVE.to_owned());
+            findings.add(&checks::NOT_UTF8, at, "the file is not in UTF-8 from here on", SAVE.to_owned());
             return None;
         }
     };
     if let Some((offset, character)) = text.char_indices().find(|(_, c)| !characters::is_allowed(*c)) {
         let at = Position::START.after(text.get(..offset).unwrap_or_default());
-        findings.error(
+        findings.add(
+            &checks::NOT_XML,
             at,
             format!("the character U+{:04X} is not allowed in XML", u32::from(character)),
             None,
@@ -115,7 +118,7 @@ impl<'a> Builder<'a> {
                 Ok(event) => self.event(at, event).ok()?,
                 Err(error) => {
                     let at = self.cursor.to(self.reader.error_position());
-                    self.findings.error(at, characters::explain(&error), None);
+                    self.findings.add(&checks::NOT_XML, at, characters::explain(&error), None);
                     return None;
                 }
             }
@@ -125,11 +128,11 @@ impl<'a> Builder<'a> {
     fn end(self, at: Position) -> Option<Element> {
         if let Some(open) = self.open.last() {
             let what = format!("the file ends, but `<{}>` of line {} is still open", open.name, open.at.line);
-            self.findings.error(at, what, format!("close it with `</{}>`", open.name));
+            self.findings.add(&checks::NOT_XML, at, what, format!("close it with `</{}>`", open.name));
             return None;
         }
         if self.root.is_none() {
-            self.findings.error(at, "the file has no element", None);
+            self.findings.add(&checks::NOT_XML, at, "the file has no element", None);
         }
         self.root
     }
@@ -166,7 +169,11 @@ impl<'a> Builder<'a> {
             }
             Event::Decl(declaration) => self.declaration(at, declaration.encoding())?,
             Event::DocType(_) => {
-                return self.stop(at, "a document type (`<!DOCTYPE`) is not allowed; leave it out");
+                return self.stop_as(
+                    &checks::DOCUMENT_TYPE,
+                    at,
+                    "a document type (`<!DOCTYPE`) is not allowed; leave it out",
+                );
             }
             Event::Comment(_) | Event::PI(_) | Event::Eof => {}
         }
@@ -182,7 +189,11 @@ impl<'a> Builder<'a> {
             Some(Ok(encoding))
                 if !["utf-8", "us-ascii"].contains(&encoding.to_ascii_lowercase().as_str()) =>
             {
-                self.stop(at, &format!("the encoding `{encoding}` is not read; save the file as UTF-8"))
+                self.stop_as(
+                    &checks::NOT_UTF8,
+                    at,
+                    &format!("the encoding `{encoding}` is not read; save the file as UTF-8"),
+                )
             }
             Some(Err(_)) => self.stop(at, "the XML declaration is malformed"),
             Some(Ok(_)) | None if at != Position::START => {
@@ -200,7 +211,7 @@ impl<'a> Builder<'a> {
         if self.elements > MAX_ELEMENTS || self.open.len() >= MAX_DEPTH {
             let what =
                 format!("more than {MAX_ELEMENTS} elements, or more than {MAX_DEPTH} within each other");
-            return self.stop(at, &what);
+            return self.stop_as(&checks::TOO_MUCH, at, &what);
         }
         let tag = tag::read(start, at, self.findings);
         Ok(self.scope.enter(tag, at, self.findings))
@@ -224,14 +235,22 @@ impl<'a> Builder<'a> {
         }
         let Some(Node::Text(text)) = parent.children.last_mut() else { return Ok(()) };
         if text.value.len() + characters.len() > MAX_TEXT_BYTES {
-            return self.stop(at, &format!("a text of more than {MAX_TEXT_BYTES} bytes"));
+            return self.stop_as(
+                &checks::TOO_MUCH,
+                at,
+                &format!("a text of more than {MAX_TEXT_BYTES} bytes"),
+            );
         }
         text.push(characters, at);
         Ok(())
     }
 
     fn stop<T>(&mut self, at: Position, what: &str) -> Result<T, Stop> {
-        self.findings.error(at, what, None);
+        self.stop_as(&checks::NOT_XML, at, what)
+    }
+
+    fn stop_as<T>(&mut self, check: &'static Check, at: Position, what: &str) -> Result<T, Stop> {
+        self.findings.add(check, at, what, None);
         Err(Stop)
     }
 }

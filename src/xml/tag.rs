@@ -5,6 +5,7 @@ use std::rc::Rc;
 use quick_xml::events::BytesStart;
 
 use super::characters;
+use super::check::{Check, checks};
 use super::document::{Attribute, Element, Text};
 use super::finding::{Findings, Position};
 use super::parse::Namespace;
@@ -34,9 +35,14 @@ pub(super) fn read(start: &BytesStart<'_>, at: Position, findings: &mut Findings
     while let Some(attribute) = reader.next() {
         if attributes.iter().any(|other| other.name == attribute.name) {
             let what = format!("the attribute `{}` stands twice", attribute.name);
-            reader.findings.error(attribute.at, what, None);
+            reader.findings.add(&checks::NOT_XML, attribute.at, what, None);
         } else if attributes.len() == MAX_ATTRIBUTES {
-            reader.findings.error(attribute.at, format!("more than {MAX_ATTRIBUTES} attributes"), None);
+            reader.findings.add(
+                &checks::TOO_MUCH,
+                attribute.at,
+                format!("more than {MAX_ATTRIBUTES} attributes"),
+                None,
+            );
             break;
         } else {
             attributes.push(attribute);
@@ -52,9 +58,14 @@ fn check_name(name: &str, at: Position, findings: &mut Findings) {
     };
     let parts = name.split(':').count();
     if name.chars().count() > MAX_NAME_CHARACTERS {
-        findings.error(at, format!("a name of more than {MAX_NAME_CHARACTERS} characters"), None);
+        findings.add(
+            &checks::TOO_MUCH,
+            at,
+            format!("a name of more than {MAX_NAME_CHARACTERS} characters"),
+            None,
+        );
     } else if parts > 2 || !name.split(':').all(well_formed) {
-        findings.error(at, format!("`{name}` is no name"), None);
+        findings.add(&checks::NOT_XML, at, format!("`{name}` is no name"), None);
     }
 }
 
@@ -105,7 +116,11 @@ impl<'a> Attributes<'a> {
     /// The value with references resolved and white space made spaces (XML §3.3.3).
     fn value(&mut self, raw: &str, mut at: Position) -> Option<Text> {
         if raw.len() > MAX_VALUE_BYTES {
-            return self.fail(at, &format!("a value of more than {MAX_VALUE_BYTES} bytes"));
+            return self.fail_as(
+                &checks::TOO_MUCH,
+                at,
+                &format!("a value of more than {MAX_VALUE_BYTES} bytes"),
+            );
         }
         if let Some((before, _)) = raw.split_once('<') {
             return self
@@ -147,7 +162,11 @@ impl<'a> Attributes<'a> {
     }
 
     fn fail<T>(&mut self, at: Position, what: &str) -> Option<T> {
-        self.findings.error(at, what, None);
+        self.fail_as(&checks::NOT_XML, at, what)
+    }
+
+    fn fail_as<T>(&mut self, check: &'static Check, at: Position, what: &str) -> Option<T> {
+        self.findings.add(check, at, what, None);
         self.rest = "";
         None
     }
@@ -207,7 +226,8 @@ impl Scope {
             None if prefix.is_empty() => None,
             None if prefix == "xml" => Some(Rc::from(XML_NAMESPACE)),
             None => {
-                findings.error(
+                findings.add(
+                    &checks::NOT_XML,
                     at,
                     format!("the prefix `{prefix}:` is not bound"),
                     format!("add xmlns:{prefix}=\"…\""),

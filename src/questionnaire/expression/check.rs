@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, Node, Operator, Term};
+use super::{Fault, Node, Operator, Term, checks};
 use crate::questionnaire::minute_of_day;
 use crate::xml::did_you_mean;
 
@@ -75,7 +75,7 @@ pub(super) fn condition(node: &Node, variables: &Variables) -> Result<(), Fault>
                 node.offset,
                 format!("this is {}, but it must be true or false", found.describe()),
             );
-            Err(fault.mend(match (&node.term, &found) {
+            Err(fault.of(&checks::WRONG_TYPE).mend(match (&node.term, &found) {
                 (Term::Name(name), Kind::Value(Type::OneOf(values))) => {
                     values.first().map(|value| format!("compare it, as in `{name} = '{value}'`"))
                 }
@@ -87,7 +87,11 @@ pub(super) fn condition(node: &Node, variables: &Variables) -> Result<(), Fault>
 }
 
 fn kind(node: &Node, variables: &Variables) -> Result<Kind, Fault> {
-    let find = |name| variables.find(name).map_err(|(what, mend)| Fault::new(node.offset, what).mend(mend));
+    let find = |name| {
+        variables
+            .find(name)
+            .map_err(|(what, mend)| Fault::new(node.offset, what).of(&checks::UNKNOWN_NAME).mend(mend))
+    };
     match &node.term {
         Term::Number(_) => Ok(Kind::Value(Type::Number)),
         Term::Text(_) => Ok(Kind::Value(Type::Text)),
@@ -95,7 +99,8 @@ fn kind(node: &Node, variables: &Variables) -> Result<Kind, Fault> {
         Term::Answered(name) => find(name).map(|_| Kind::Truth),
         Term::Refused(name) => match find(name)?.question {
             Some(_) => Ok(Kind::Truth),
-            None => Err(Fault::new(node.offset, format!("`{name}` is no question; it cannot be refused"))),
+            None => Err(Fault::new(node.offset, format!("`{name}` is no question; it cannot be refused"))
+                .of(&checks::WRONG_TYPE)),
         },
         Term::Not(inner) => condition(inner, variables).map(|()| Kind::Truth),
         Term::Negative(inner) => number(inner, "-", variables).map(|()| Kind::Value(Type::Number)),
@@ -143,7 +148,7 @@ fn number(node: &Node, operator: &str, variables: &Variables) -> Result<(), Faul
         found @ (Kind::Truth
         | Kind::Value(Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Date | Type::Time)) => {
             let what = format!("`{operator}` needs numbers, but this is {}", found.describe());
-            Err(Fault::new(node.offset, what))
+            Err(Fault::new(node.offset, what).of(&checks::WRONG_TYPE))
         }
     }
 }
@@ -161,7 +166,9 @@ fn comparable(offset: usize, left: (&Kind, &Node), right: (&Kind, &Node)) -> Res
         (Kind::Value(Type::Text), Kind::Value(of @ (Type::Date | Type::Time))) => written(of, left.1),
         (a, b) => {
             let what = format!("{} is never equal to {}", a.describe(), b.describe());
-            Err(Fault::new(offset, what).mend(unquoted(left, right).or_else(|| unquoted(right, left))))
+            Err(Fault::new(offset, what)
+                .of(&checks::WRONG_TYPE)
+                .mend(unquoted(left, right).or_else(|| unquoted(right, left))))
         }
     }
 }
@@ -175,7 +182,7 @@ fn is_option((kind, choice): (&Kind, &Node), other: &Node) -> Result<(), Fault> 
     let name = if let Term::Name(name) = &choice.term { name.as_str() } else { "the choice" };
     let mend = did_you_mean(text, values.iter().map(String::as_str))
         .or_else(|| Some(format!("it can be {}", values.join(", "))));
-    Err(Fault::new(other.offset, format!("`{name}` is never '{text}'")).mend(mend))
+    Err(Fault::new(other.offset, format!("`{name}` is never '{text}'")).of(&checks::NO_SUCH_VALUE).mend(mend))
 }
 
 /// What a date or a time is compared with must be written as one.
@@ -191,7 +198,7 @@ fn written(of: &Type, other: &Node) -> Result<(), Fault> {
         true => Ok(()),
         false => {
             let fault = Fault::new(other.offset, format!("'{text}' is no {what}"));
-            Err(fault.mend(format!("write it as {example}")))
+            Err(fault.of(&checks::NO_SUCH_VALUE).mend(format!("write it as {example}")))
         }
     }
 }

@@ -21,6 +21,9 @@ pub use check::{Type, Variable, Variables};
 pub use evaluate::Known;
 pub(crate) use token::RESERVED;
 
+use super::checks;
+use crate::xml::Check;
+
 /// An expression that is well-formed and of type truth value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression(Node);
@@ -54,6 +57,8 @@ impl Expression {
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// What was looked for.
+    pub check: &'static Check,
     /// Byte offset in the source.
     pub offset: usize,
     /// What is wrong.
@@ -64,7 +69,13 @@ pub struct Fault {
 
 impl Fault {
     fn new(offset: usize, what: impl Into<String>) -> Self {
-        Self { offset, what: what.into(), mend: None }
+        Self { check: &checks::BROKEN_CONDITION, offset, what: what.into(), mend: None }
+    }
+
+    /// Not a broken condition, but this.
+    fn of(mut self, check: &'static Check) -> Self {
+        self.check = check;
+        self
     }
 
     fn mend(mut self, mend: impl Into<Option<String>>) -> Self {

@@ -3,7 +3,7 @@
 use super::attributes::{self, text, value_at};
 use super::schema::{MAX_DIGITS, MAX_NUMBER};
 use super::{Moment, Reading};
-use crate::questionnaire::{Answers, Choice, Command, Key, NumberRange, Type, Value};
+use crate::questionnaire::{Answers, Choice, Command, Key, NumberRange, Type, Value, checks};
 use crate::xml::{Element, Position};
 
 /// Options of one choice.
@@ -14,7 +14,12 @@ impl Reading<'_> {
         let elements: Vec<&Element> =
             question.elements().filter(|child| child.name == "option").take(MAX_OPTIONS + 1).collect();
         if elements.is_empty() || elements.len() > MAX_OPTIONS {
-            self.findings.error(question.at, format!("a choice has 1 to {MAX_OPTIONS} options"), None);
+            self.findings.add(
+                &checks::TOO_MUCH,
+                question.at,
+                format!("a choice has 1 to {MAX_OPTIONS} options"),
+                None,
+            );
         }
         let variable = self.outline.variables.0.get(text(question, "id"));
         let numbers = variable.is_some_and(|variable| variable.of == Type::Number);
@@ -46,10 +51,20 @@ impl Reading<'_> {
         for other in before {
             if other.value == choice.value {
                 let value_at = element.attribute("value").map_or(element.at, value_at);
-                self.findings.error(value_at, format!("the value `{}` stands twice", choice.value), None);
+                self.findings.add(
+                    &checks::DOUBLE_VALUE,
+                    value_at,
+                    format!("the value `{}` stands twice", choice.value),
+                    None,
+                );
             }
             if other.keys == choice.keys {
-                self.findings.error(at, format!("the key {} stands for two options", choice.keys), None);
+                self.findings.add(
+                    &checks::DOUBLE_KEY,
+                    at,
+                    format!("the key {} stands for two options", choice.keys),
+                    None,
+                );
             } else if other.keys.starts_with(&choice.keys) || choice.keys.starts_with(&other.keys) {
                 let (short, long) = match other.keys.len() < choice.keys.len() {
                     true => (&other.keys, &choice.keys),
@@ -58,7 +73,12 @@ impl Reading<'_> {
                 let what = format!(
                     "{short} is ambiguous: it may be the beginning of {long}, so whoever presses {short} waits"
                 );
-                self.findings.warning(at, what, "give all options the same number of keys".to_owned());
+                self.findings.add(
+                    &checks::AMBIGUOUS_KEY,
+                    at,
+                    what,
+                    "give all options the same number of keys".to_owned(),
+                );
             }
         }
     }
@@ -74,7 +94,12 @@ impl Reading<'_> {
         };
         let (yes, no) = (key("yes", "1".to_owned()), key("no", "2".to_owned()));
         if yes == no {
-            self.findings.error(question.at, format!("the key {yes} is both yes and no"), None);
+            self.findings.add(
+                &checks::DOUBLE_KEY,
+                question.at,
+                format!("the key {yes} is both yes and no"),
+                None,
+            );
         }
         Answers::Choice(vec![choice("yes", yes), choice("no", no)])
     }
@@ -87,20 +112,30 @@ impl Reading<'_> {
         let spelt = |(_, most): (u8, u8)| 10_u64.pow(u32::from(most).min(15)) - 1;
         let max = stated_max.or(digits.map(spelt)).unwrap_or(MAX_NUMBER);
         if min > max {
-            self.findings.error(question.at, format!("min ({min}) is greater than max ({max})"), None);
+            self.findings.add(
+                &checks::IMPOSSIBLE_NUMBER,
+                question.at,
+                format!("min ({min}) is greater than max ({max})"),
+                None,
+            );
         }
         let needed = u8::try_from(max.to_string().len()).unwrap_or(MAX_DIGITS);
         let (min_digits, max_digits) = digits.unwrap_or((1, needed));
         if max_digits < needed {
             let what = format!("{max} cannot be keyed with {max_digits} digits");
-            self.findings.error(question.attribute("digits").map_or(question.at, value_at), what, None);
+            self.findings.add(
+                &checks::IMPOSSIBLE_NUMBER,
+                question.attribute("digits").map_or(question.at, value_at),
+                what,
+                None,
+            );
         }
         let end = attributes::key(question, "end");
         if let (Some(end), Some(attribute)) = (end, question.attribute("end"))
             && end.digit().is_some()
         {
             let what = format!("the key {end} is a digit of the number and ends it");
-            self.findings.error(value_at(attribute), what, "end it with # or *".to_owned());
+            self.findings.add(&checks::KEY_CLASH, value_at(attribute), what, "end it with # or *".to_owned());
         }
         Answers::Number(NumberRange { min, max, places: 0, min_digits, max_digits, end })
     }
@@ -120,7 +155,7 @@ impl Reading<'_> {
             let Some((at, what)) = clash(question, answers, *key) else { continue };
             let what = format!("the key {key} is {name} and also {what}");
             let mend = format!("take another key, or write commands= at this question without `{name}`");
-            self.findings.error(at, what, mend);
+            self.findings.add(&checks::KEY_CLASH, at, what, mend);
         }
         commands
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::Reading;
 use crate::questionnaire::model::end_of;
-use crate::questionnaire::{Answers, Command, Item, Kind, Outcome, Question, Quota, Then};
+use crate::questionnaire::{Answers, Command, Item, Kind, Outcome, Question, Quota, Then, checks};
 
 /// Questions whose ways forward are looked at for use before asking; bounds the time of a hostile file.
 const MAX_SEARCHES: usize = 200;
@@ -46,7 +46,8 @@ impl Reading<'_> {
     /// Says whether there is an end at all.
     fn check_reach(&mut self, quotas: &[Quota], onward: &Onward, all: &Graph, answering: &Graph) -> bool {
         if !self.items.iter().any(|item| matches!(item.kind, Kind::End(_))) {
-            self.findings.error(
+            self.findings.add(
+                &checks::NO_END,
                 self.place(0),
                 "the questionnaire has no way to end",
                 "add <end id=\"done\" outcome=\"complete\"/>".to_owned(),
@@ -61,7 +62,12 @@ impl Reading<'_> {
         for (index, &is_reached) in reached.iter().enumerate() {
             if !is_reached && before {
                 let what = format!("{} is never reached", self.name(index));
-                self.findings.error(self.place(index), what, "lead a `go` to it, or take it out".to_owned());
+                self.findings.add(
+                    &checks::UNREACHABLE,
+                    self.place(index),
+                    what,
+                    "lead a `go` to it, or take it out".to_owned(),
+                );
             }
             before = is_reached;
         }
@@ -83,7 +89,8 @@ impl Reading<'_> {
                     back.push(index);
                 } else if reached[index] {
                     let what = format!("after {} the questionnaire is over without an end", self.name(index));
-                    self.findings.error(
+                    self.findings.add(
+                        &checks::OFF_THE_END,
                         self.place(index),
                         what,
                         "add an <end> after it, or a `go` to one".to_owned(),
@@ -100,7 +107,12 @@ impl Reading<'_> {
         }
         if let Some(index) = (0..length).find(|index| reached[*index] && !ends[*index]) {
             let what = format!("there is no way to end from {}", self.name(index));
-            self.findings.error(self.place(index), what, "each way must lead to an <end>".to_owned());
+            self.findings.add(
+                &checks::NO_WAY_OUT,
+                self.place(index),
+                what,
+                "each way must lead to an <end>".to_owned(),
+            );
         }
     }
 
@@ -125,7 +137,7 @@ impl Reading<'_> {
                         self.name(to)
                     );
                     let mend = "lead it to a question without ask-if".to_owned();
-                    self.findings.error(self.place(index), what, mend);
+                    self.findings.add(&checks::SILENT_LOOP, self.place(index), what, mend);
                 } else if to < length && !entered[to] {
                     path.push((to, 0));
                 }
@@ -148,7 +160,7 @@ impl Reading<'_> {
                 after.entry(used.question).or_insert_with(|| reach(all, all[used.question].clone()));
             if reached.get(used.item) != Some(&true) {
                 let what = format!("`{}` is asked only later; nothing is known of it here", used.name);
-                self.findings.error(used.at, what, None);
+                self.findings.add(&checks::ASKED_LATER, used.at, what, None);
             }
         }
     }

@@ -3,7 +3,9 @@
 use super::attributes::{self, text};
 use super::schema::ITEMS;
 use super::{Moment, Reading};
-use crate::questionnaire::{Answers, End, Expression, Go, Item, Kind, Outcome, Question, Statement, Target};
+use crate::questionnaire::{
+    Answers, End, Expression, Go, Item, Kind, Outcome, Question, Statement, Target, checks,
+};
 use crate::xml::{Element, Position};
 
 /// Screen-outs of one question.
@@ -67,7 +69,7 @@ impl Reading<'_> {
                 range.max_digits
             );
             let at = element.attribute("end").map_or(element.at, |attribute| attribute.at);
-            self.findings.warning(at, what, "leave end= out".to_owned());
+            self.findings.add(&checks::USELESS_END_KEY, at, what, "leave end= out".to_owned());
         }
         Question {
             say,
@@ -88,7 +90,12 @@ impl Reading<'_> {
             .take(MAX_SCREEN_OUTS + 1)
             .collect();
         if elements.len() > MAX_SCREEN_OUTS {
-            self.findings.error(question.at, format!("more than {MAX_SCREEN_OUTS} screen-outs"), None);
+            self.findings.add(
+                &checks::TOO_MUCH,
+                question.at,
+                format!("more than {MAX_SCREEN_OUTS} screen-outs"),
+                None,
+            );
         }
         let mut screen_outs = Vec::new();
         for element in elements {

@@ -25,7 +25,7 @@ use self::outline::Outline;
 pub(super) use self::schema::SCHEMA;
 use super::calendar::time_zone;
 use super::spoken::SayAs;
-use super::{Expression, Fault, Item, Questionnaire, Quota, Retry, Target};
+use super::{Expression, Fault, Item, Questionnaire, Quota, Retry, Target, checks};
 use crate::id::Digest;
 use crate::xml::{self, Element, Finding, Findings, Position};
 
@@ -132,7 +132,12 @@ impl Reading<'_> {
         for (id, named) in &self.retries {
             if !named.used {
                 let what = format!("nothing uses the retry `{id}`");
-                self.findings.warning(named.at, what, format!("write retry=\"{id}\" at a question"));
+                self.findings.add(
+                    &checks::UNUSED_RETRY,
+                    named.at,
+                    what,
+                    format!("write retry=\"{id}\" at a question"),
+                );
             }
         }
         Questionnaire {
@@ -158,14 +163,24 @@ impl Reading<'_> {
         let found = time_zone(name).map(|_| name.to_owned());
         if found.is_none() {
             let what = format!("there is no time zone `{name}`");
-            self.findings.error(value_at(attribute), what, "write one such as Africa/Nairobi".to_owned());
+            self.findings.add(
+                &checks::WRONG_VALUE,
+                value_at(attribute),
+                what,
+                "write one such as Africa/Nairobi".to_owned(),
+            );
         }
         found
     }
 
     fn only_one(&mut self, element: &Element, is_second: bool) -> Option<Expression> {
         if is_second {
-            self.findings.error(element.at, format!("`{}` stands twice", element.name), None);
+            self.findings.add(
+                &checks::DOUBLE_ELEMENT,
+                element.at,
+                format!("`{}` stands twice", element.name),
+                None,
+            );
         }
         self.expression(element, "when", Moment::Anytime)
     }
@@ -173,7 +188,12 @@ impl Reading<'_> {
     fn quota(&mut self, element: &Element, others: &[Quota]) -> Option<Quota> {
         let id = text(element, "id").to_owned();
         if others.iter().any(|other| other.id == id) {
-            self.findings.error(element.at, format!("the quota `{id}` stands twice"), None);
+            self.findings.add(
+                &checks::DOUBLE_NAME,
+                element.at,
+                format!("the quota `{id}` stands twice"),
+                None,
+            );
         }
         let max = attributes::count(element, "max");
         let when = self.expression(element, "when", Moment::Anytime);
@@ -196,8 +216,8 @@ impl Reading<'_> {
                 }
                 Some(expression)
             }
-            Err(Fault { offset, what, mend }) => {
-                self.findings.error(attribute.value.place(offset), what, mend);
+            Err(Fault { check, offset, what, mend }) => {
+                self.findings.add(check, attribute.value.place(offset), what, mend);
                 None
             }
         }

@@ -7,7 +7,7 @@ use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
 use crate::questionnaire::{
     Anchor, Command, ContactField, Key, Member, Order, Place, Section, Sections, Target, Type, Variable,
-    Variables,
+    Variables, checks,
 };
 use crate::xml::{Element, Findings, Position, did_you_mean};
 
@@ -44,7 +44,7 @@ impl Outline {
             }
         }
         if outline.places.is_empty() {
-            findings.error(root.at, "the questionnaire asks nothing", None);
+            findings.add(&checks::NO_ITEMS, root.at, "the questionnaire asks nothing", None);
         }
         outline
     }
@@ -53,7 +53,12 @@ impl Outline {
         let Some(attribute) = root.attribute("languages") else { return };
         for language in attribute.value.value.split_whitespace() {
             if self.languages.iter().any(|other| other == language) {
-                findings.error(value_at(attribute), format!("the language `{language}` stands twice"), None);
+                findings.add(
+                    &checks::DOUBLE_NAME,
+                    value_at(attribute),
+                    format!("the language `{language}` stands twice"),
+                    None,
+                );
             } else {
                 self.languages.push(language.to_owned());
             }
@@ -69,10 +74,15 @@ impl Outline {
             default.filter(|default| is_number && default.value.value.parse::<f64>().is_err())
         {
             let what = format!("`{}` is no number", default.value.value);
-            findings.error(value_at(default), what, None);
+            findings.add(&checks::WRONG_VALUE, value_at(default), what, None);
         }
         if self.contact_fields.len() == MAX_CONTACT_FIELDS {
-            findings.error(element.at, format!("more than {MAX_CONTACT_FIELDS} contact fields"), None);
+            findings.add(
+                &checks::TOO_MUCH,
+                element.at,
+                format!("more than {MAX_CONTACT_FIELDS} contact fields"),
+                None,
+            );
             return;
         }
         let of = if is_number { Type::Number } else { Type::Text };
@@ -85,10 +95,10 @@ impl Outline {
         for (name, command) in [("repeat", Command::Repeat), ("opt-out", Command::OptOut)] {
             let Some(key) = attributes::key(element, name) else { continue };
             if self.commands.iter().any(|(_, other)| *other == command) {
-                findings.error(element.at, format!("`{name}` stands twice"), None);
+                findings.add(&checks::DOUBLE_COMMAND, element.at, format!("`{name}` stands twice"), None);
             } else if self.commands.iter().any(|(other, _)| *other == key) {
                 let what = format!("the key {key} is both repeat and opt-out");
-                findings.error(element.at, what, None);
+                findings.add(&checks::KEY_CLASH, element.at, what, None);
             } else {
                 self.commands.push((key, command));
             }
@@ -105,13 +115,13 @@ impl Outline {
             self.sections.0.push(section(id, Some(place), order));
             element.elements().for_each(|child| self.item(child, index, findings));
             if self.places.len() == first {
-                findings.error(element.at, "the section has no items", None);
+                findings.add(&checks::EMPTY_SECTION, element.at, "the section has no items", None);
             }
             self.targets.insert(id.to_owned(), Member::Section(index));
         } else if ITEMS.contains(&element.name.as_str()) {
             let index = self.places.len();
             if index == MAX_ITEMS {
-                findings.error(element.at, format!("more than {MAX_ITEMS} items"), None);
+                findings.add(&checks::TOO_MUCH, element.at, format!("more than {MAX_ITEMS} items"), None);
             }
             self.name(element, "id", findings);
             if let Some(of) = type_of(element) {
@@ -145,7 +155,12 @@ impl Outline {
         let (name, at) = (attribute.value.value.as_str(), value_at(attribute));
         if let Some(other) = self.names.get(name) {
             let what = format!("the name `{name}` is taken by line {}", other.line);
-            findings.error(at, what, "each section, item and contact field has its own".to_owned());
+            findings.add(
+                &checks::DOUBLE_NAME,
+                at,
+                what,
+                "each section, item and contact field has its own".to_owned(),
+            );
         } else {
             self.names.insert(name.to_owned(), at);
         }
@@ -157,7 +172,12 @@ impl Outline {
         let id = attribute.value.value.as_str();
         let Some(part) = self.targets.get(id).filter(|_| !id.is_empty()) else {
             let mend = did_you_mean(id, self.targets.keys().map(String::as_str));
-            findings.error(value_at(attribute), format!("no item or section is called `{id}`"), mend);
+            findings.add(
+                &checks::DEAD_TARGET,
+                value_at(attribute),
+                format!("no item or section is called `{id}`"),
+                mend,
+            );
             return None;
         };
         match *part {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attributes::{self, text, value_at};
 use super::{Moment, NamedRetry, Reading};
-use crate::questionnaire::{Retry, Rung, Then};
+use crate::questionnaire::{Retry, Rung, Then, checks};
 use crate::xml::{Element, did_you_mean};
 
 /// Silence after a prompt that counts as no input, if the questionnaire does not say.
@@ -32,7 +32,7 @@ impl Reading<'_> {
         self.too_many_rungs(element, &retry);
         let what = format!("the retry `{id}` stands twice");
         if self.retries.insert(id, NamedRetry { retry, at: element.at, used: false }).is_some() {
-            self.findings.error(at, what, None);
+            self.findings.add(&checks::DOUBLE_NAME, at, what, None);
         }
     }
 
@@ -42,7 +42,7 @@ impl Reading<'_> {
         let go = self.target(element, "go");
         if let Some(go) = element.attribute("go").filter(|_| element.attribute("then").is_some()) {
             let what = "`then` and `go` both say what comes after the last time";
-            self.findings.error(go.at, what, "keep one of them".to_owned());
+            self.findings.add(&checks::TWO_WAYS_ON, go.at, what, "keep one of them".to_owned());
         }
         go.map(Then::Go).or(then).unwrap_or(Then::BreakOff)
     }
@@ -65,7 +65,12 @@ impl Reading<'_> {
                 retry = named.retry.clone();
             } else {
                 let mend = did_you_mean(id, self.retries.keys().map(String::as_str));
-                self.findings.error(value_at(attribute), format!("no retry is called `{id}`"), mend);
+                self.findings.add(
+                    &checks::UNKNOWN_RETRY,
+                    value_at(attribute),
+                    format!("no retry is called `{id}`"),
+                    mend,
+                );
                 self.flow_is_known = false;
             }
         }
@@ -96,7 +101,12 @@ impl Reading<'_> {
             let own = parent.elements().filter(|child| child.name == name).nth(usize::from(again));
             if let Some(element) = own {
                 let what = format!("this `{name}` is never said: {name}= is {again}");
-                self.findings.warning(element.at, what, format!("raise {name}= of its retry"));
+                self.findings.add(
+                    &checks::UNSAID_PROMPT,
+                    element.at,
+                    what,
+                    format!("raise {name}= of its retry"),
+                );
             }
         }
     }

@@ -5,7 +5,7 @@ use super::schema::SCHEMA;
 use super::template::Pipe;
 use super::{Moment, Reading, template};
 use crate::questionnaire::spoken::{self, SayAs};
-use crate::questionnaire::{Piece, Say};
+use crate::questionnaire::{Piece, Say, checks};
 use crate::xml::{Attribute, Element, Node, Text, did_you_mean};
 
 /// `say`s of one prompt in one language.
@@ -27,9 +27,14 @@ impl Reading<'_> {
             if count == 0 && !broken {
                 let what = format!("`{name}` says nothing in `{language}`");
                 let mend = format!("add <say lang=\"{language}\">…</say>");
-                self.findings.error(parent.at, what, mend);
+                self.findings.add(&checks::MISSING_TRANSLATION, parent.at, what, mend);
             } else if count > MAX_SAYS {
-                self.findings.error(parent.at, format!("more than {MAX_SAYS} `say`s in `{language}`"), None);
+                self.findings.add(
+                    &checks::TOO_MUCH,
+                    parent.at,
+                    format!("more than {MAX_SAYS} `say`s in `{language}`"),
+                    None,
+                );
             }
         }
         says
@@ -45,7 +50,8 @@ impl Reading<'_> {
         });
         let text = self.pieces(source.unwrap_or(&empty), language.as_deref(), moment);
         if text.is_empty() && element.attribute("audio").is_none() {
-            self.findings.error(
+            self.findings.add(
+                &checks::EMPTY_SAY,
                 element.at,
                 "this `say` says nothing",
                 "write a text, or name a recording with audio=".to_owned(),
@@ -60,7 +66,7 @@ impl Reading<'_> {
                 format!("a recording cannot say `{{{pipe}}}`; what is heard is `{}`", audio.value.value);
             let mend =
                 "make it several `say`s of the same language, and give those with words an audio= each";
-            self.findings.warning(audio.at, what, mend.to_owned());
+            self.findings.add(&checks::UNSPOKEN_NAME, audio.at, what, mend.to_owned());
         }
         Some(Say { language: language?, audio, text })
     }
@@ -69,7 +75,12 @@ impl Reading<'_> {
         let languages = &self.outline.languages;
         let Some(attribute) = element.attribute("lang") else {
             if languages.len() != 1 {
-                self.findings.error(element.at, "`say` needs the attribute `lang`", None);
+                self.findings.add(
+                    &checks::MISSING_LANGUAGE,
+                    element.at,
+                    "`say` needs the attribute `lang`",
+                    None,
+                );
             }
             return languages.first().filter(|_| languages.len() == 1).cloned();
         };
@@ -83,7 +94,8 @@ impl Reading<'_> {
         if found.is_none() {
             let mend = did_you_mean(wanted, languages.iter().map(String::as_str))
                 .or_else(|| Some(format!("it speaks {}; see languages= at the top", languages.join(", "))));
-            self.findings.error(
+            self.findings.add(
+                &checks::UNKNOWN_LANGUAGE,
                 value_at(attribute),
                 format!("the questionnaire does not speak `{wanted}`"),
                 mend,
@@ -95,7 +107,12 @@ impl Reading<'_> {
     fn audio(&mut self, attribute: &Attribute) -> String {
         let path = attribute.value.value.as_str();
         if !(self.has_audio)(path) {
-            self.findings.error(value_at(attribute), format!("the recording `{path}` is missing"), None);
+            self.findings.add(
+                &checks::MISSING_RECORDING,
+                value_at(attribute),
+                format!("the recording `{path}` is missing"),
+                None,
+            );
         }
         path.to_owned()
     }
@@ -103,7 +120,7 @@ impl Reading<'_> {
     fn pieces(&mut self, source: &Text, language: Option<&str>, moment: Moment) -> Vec<Piece> {
         let template = template::read(&source.value);
         for (offset, what, mend) in template.faults {
-            self.findings.error(source.place(offset), what, mend);
+            self.findings.add(&checks::BROKEN_TEXT, source.place(offset), what, mend);
         }
         for pipe in template.pipes {
             match self.outline.variables.find(&pipe.name) {
@@ -111,7 +128,9 @@ impl Reading<'_> {
                     self.uses_name(&pipe.name, source.place(pipe.name_at), moment);
                     self.say_as(&pipe, source, language);
                 }
-                Err((what, mend)) => self.findings.error(source.place(pipe.name_at), what, mend),
+                Err((what, mend)) => {
+                    self.findings.add(&checks::UNKNOWN_NAME, source.place(pipe.name_at), what, mend)
+                }
             }
         }
         template.pieces

@@ -1,7 +1,7 @@
 //! A tree against the rules.
 
 use super::{AttributeRule, Rule, Schema};
-use crate::xml::{Element, Findings, Node, Text, did_you_mean};
+use crate::xml::{Element, Findings, Node, Text, checks, did_you_mean};
 
 impl Schema {
     /// Checks the shape of the whole tree and the form of every attribute. Says whether every element is
@@ -13,11 +13,16 @@ impl Schema {
                 Some(other) => format!("the namespace `{other}` is not that of {}s", self.title),
                 None => "the namespace is missing".to_owned(),
             };
-            findings.error(root.at, found, format!("write xmlns=\"{}\"", self.namespace));
+            findings.add(
+                &checks::WRONG_NAMESPACE,
+                root.at,
+                found,
+                format!("write xmlns=\"{}\"", self.namespace),
+            );
         }
         if root.name != rule.name {
             let what = format!("the root element is `{}`, not `{}`", root.name, rule.name);
-            findings.error(root.at, what, None);
+            findings.add(&checks::WRONG_ROOT, root.at, what, None);
             return false;
         }
         Walk { schema: self, namespace: root.namespace.as_deref(), findings }.element(root, rule)
@@ -49,10 +54,15 @@ impl Walk<'_> {
         if rule.text == 0 && !text.is_blank() {
             let indent = text.value.len() - text.value.trim_start().len();
             let what = format!("text does not stand in `{}`", it.name);
-            self.findings.error(text.place(indent), what, self.mend_of_text());
+            self.findings.add(&checks::STRAY_TEXT, text.place(indent), what, self.mend_of_text());
         } else if rule.text > 0 && u32::try_from(characters).is_ok_and(|length| length > rule.text) {
             let what = format!("a text of {characters} characters; {} are taken at most", rule.text);
-            self.findings.error(text.place(0), what, format!("make it several `{}`s", it.name));
+            self.findings.add(
+                &checks::LONG_TEXT,
+                text.place(0),
+                what,
+                format!("make it several `{}`s", it.name),
+            );
         }
     }
 
@@ -64,7 +74,12 @@ impl Walk<'_> {
 
     fn child(&mut self, parent: &Element, rule: &Rule, child: &Element) -> bool {
         if child.namespace.as_deref() != self.namespace {
-            self.findings.error(child.at, format!("`{}` is of another namespace", child.name), None);
+            self.findings.add(
+                &checks::WRONG_NAMESPACE,
+                child.at,
+                format!("`{}` is of another namespace", child.name),
+                None,
+            );
             return false;
         }
         match self.schema.rule(&child.name) {
@@ -75,13 +90,18 @@ impl Walk<'_> {
                 let parents: Vec<String> = parents.collect();
                 let what = format!("`{}` does not stand in `{}`", child.name, parent.name);
                 let mend = (!parents.is_empty()).then(|| format!("it stands in {}", parents.join(", ")));
-                self.findings.error(child.at, what, mend);
+                self.findings.add(&checks::MISPLACED_ELEMENT, child.at, what, mend);
                 false
             }
             None => {
                 let mend = did_you_mean(&child.name, rule.children())
                     .or_else(|| did_you_mean(&child.name, self.schema.rules.iter().map(|rule| rule.name)));
-                self.findings.error(child.at, format!("there is no element `{}`", child.name), mend);
+                self.findings.add(
+                    &checks::UNKNOWN_ELEMENT,
+                    child.at,
+                    format!("there is no element `{}`", child.name),
+                    mend,
+                );
                 false
             }
         }
@@ -91,7 +111,12 @@ impl Walk<'_> {
         for attribute in &it.attributes {
             if attribute.namespace.as_deref() == Some(self.schema.namespace) {
                 let what = format!("the attribute `{}` has a prefix", attribute.name);
-                self.findings.error(attribute.at, what, "write it without".to_owned());
+                self.findings.add(
+                    &checks::UNKNOWN_ATTRIBUTE,
+                    attribute.at,
+                    what,
+                    "write it without".to_owned(),
+                );
             }
             if attribute.namespace.is_some() {
                 continue;
@@ -104,14 +129,14 @@ impl Walk<'_> {
                     let all = || Some(known().collect::<Vec<_>>()).filter(|all| !all.is_empty());
                     let mend = did_you_mean(&attribute.name, known())
                         .or_else(|| all().map(|all| format!("it has {}", all.join(", "))));
-                    self.findings.error(attribute.at, what, mend);
+                    self.findings.add(&checks::UNKNOWN_ATTRIBUTE, attribute.at, what, mend);
                 }
             }
         }
         let missing = |known: &&AttributeRule| known.required && it.attribute(known.name).is_none();
         for known in rule.attributes().filter(missing) {
             let what = format!("`{}` needs the attribute `{}`", it.name, known.name);
-            self.findings.error(it.at, what, None);
+            self.findings.add(&checks::MISSING_ATTRIBUTE, it.at, what, None);
         }
     }
 }

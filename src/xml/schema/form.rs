@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Schema;
-use crate::xml::{Attribute, Findings, did_you_mean};
+use crate::xml::{Attribute, Findings, checks, did_you_mean};
 
 /// Characters of a name.
 pub(super) const MAX_NAME_CHARACTERS: usize = 40;
@@ -107,7 +107,8 @@ impl Form {
             | Self::Keys(_)
             | Self::Digits(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
         };
-        findings.error(attribute.value.place(0), what, mend);
+        let check = if matches!(self, Self::Name(_)) { &checks::WRONG_NAME } else { &checks::WRONG_VALUE };
+        findings.add(check, attribute.value.place(0), what, mend);
     }
 
     /// What to write in place of a value that does not fit.

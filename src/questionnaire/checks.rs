@@ -1,0 +1,92 @@
+//! What is looked for in questionnaires: a code each, and why. docs/checks.md has an example of every one.
+
+pub use crate::xml::checks::*;
+use crate::xml::{Check, error, warning};
+
+macro_rules! checks {
+    ($($(#[$doc:meta])* $name:ident = $check:expr;)*) => {
+        $($(#[$doc])* pub const $name: Check = $check;)*
+
+        /// All checks of questionnaires; those of every XML file come first.
+        pub const ALL: &[&Check] = &[
+            &NOT_XML, &DOCUMENT_TYPE, &NOT_UTF8, &TOO_MUCH, &UNKNOWN_ELEMENT, &MISPLACED_ELEMENT,
+            &UNKNOWN_ATTRIBUTE, &MISSING_ATTRIBUTE, &WRONG_VALUE, &WRONG_NAME, &STRAY_TEXT, &LONG_TEXT,
+            &WRONG_NAMESPACE, &WRONG_ROOT, $(&$name),*
+        ];
+    };
+}
+
+checks! {
+    // --- names and elements ---
+    /// Two of one name.
+    DOUBLE_NAME = error("double-name", "a `go`, a condition or a result could mean the one or the other");
+    /// An element that stands once at most.
+    DOUBLE_ELEMENT = error("double-element", "only one of them could hold");
+    /// A command declared twice.
+    DOUBLE_COMMAND = error("double-command", "only one of the keys would work");
+    /// Nothing to do.
+    NO_ITEMS = error("no-items", "the call would end at once");
+    /// A section without items.
+    EMPTY_SECTION = error("empty-section", "a `go` to it would lead nowhere");
+    // --- what is said ---
+    /// A prompt that is silent in one of the languages.
+    MISSING_TRANSLATION = error("missing-translation", "who chose that language would hear silence");
+    /// A `say` without a language where there are several.
+    MISSING_LANGUAGE = error("missing-language", "it would be said to people who do not understand it");
+    /// A language that the questionnaire does not speak.
+    UNKNOWN_LANGUAGE = error("unknown-language", "nobody would ever hear it");
+    /// A `say` without text and recording.
+    EMPTY_SAY = error("empty-say", "the callee would hear silence and hang up");
+    /// A recording that is not there.
+    MISSING_RECORDING = error("missing-recording", "the callee would hear silence in the middle of the call");
+    /// A recording with a `{name}` in its text.
+    UNSPOKEN_NAME = warning("unspoken-name", "a recording is the same in every call, so the value is never heard");
+    /// Braces that do not match.
+    BROKEN_TEXT = error("broken-text", "a brace begins or ends the name of a value");
+    // --- conditions ---
+    /// A condition that cannot be read.
+    BROKEN_CONDITION = error("broken-condition", "a condition that is not understood would have to be guessed at");
+    /// A name that is neither a contact field nor a question.
+    UNKNOWN_NAME = error("unknown-name", "nothing is ever known of it, so the condition would never be true and the text would have a hole");
+    /// Values that cannot be compared.
+    WRONG_TYPE = error("wrong-type", "the comparison would never be true");
+    /// A value that a choice does not have.
+    NO_SUCH_VALUE = error("no-such-value", "the comparison would never be true");
+    /// A reply that is used before it is given.
+    ASKED_LATER = error("asked-later", "nothing is known of it there in any call");
+    // --- keys ---
+    /// A key for two answers.
+    DOUBLE_KEY = error("double-key", "the callee who presses it could mean either");
+    /// A value of two options.
+    DOUBLE_VALUE = error("double-value", "the results could not tell the two apart");
+    /// A key that is the beginning of another.
+    AMBIGUOUS_KEY = warning("ambiguous-key", "after the short one the call must wait whether another key comes, and some people press it again");
+    /// A key that is both an answer and a command, or two commands.
+    KEY_CLASH = error("key-clash", "an answer would be taken for a command: people who answer would be hung up on");
+    /// A number that nobody can key.
+    IMPOSSIBLE_NUMBER = error("impossible-number", "people with that answer would be asked again and again, and then broken off");
+    /// An end key without use.
+    USELESS_END_KEY = warning("useless-end-key", "the number is taken with its last digit; people would be told to press a key for nothing");
+    // --- ladders ---
+    /// A retry that is not there.
+    UNKNOWN_RETRY = error("unknown-retry", "what happens on silence would be another thing than is meant");
+    /// A retry without questions.
+    UNUSED_RETRY = warning("unused-retry", "its times and prompts hold nowhere; probably a question lacks its retry=");
+    /// A prompt of a ladder that is never said.
+    UNSAID_PROMPT = warning("unsaid-prompt", "the ladder ends before it");
+    /// Two ways on after the last time.
+    TWO_WAYS_ON = error("two-ways-on", "only one of them could be taken");
+    // --- the flow ---
+    /// A target that does not exist.
+    DEAD_TARGET = error("dead-target", "the call would not know where to go on");
+    /// A questionnaire without an end.
+    NO_END = error("no-end", "no interview would ever be complete");
+    /// An item that nothing leads to.
+    UNREACHABLE = error("unreachable", "it is never said or asked, and its column in the results stays empty");
+    /// The last item is no end.
+    OFF_THE_END = error("off-the-end", "the call would have nothing to go on with");
+    /// Items from which no end can be reached.
+    NO_WAY_OUT = error("no-way-out", "whoever comes there and answers is asked for ever");
+    /// A loop that asks nothing.
+    SILENT_LOOP = error("silent-loop", "the call would go round in it without listening to anyone");
+}
