@@ -10,7 +10,7 @@ macro_rules! checks {
         /// All checks of questionnaires; those of every XML file come first.
         pub const ALL: &[&Check] = &[
             &NOT_XML, &DOCUMENT_TYPE, &NOT_UTF8, &TOO_MUCH, &UNKNOWN_ELEMENT, &MISPLACED_ELEMENT,
-            &UNKNOWN_ATTRIBUTE, &MISSING_ATTRIBUTE, &WRONG_VALUE, &WRONG_NAME, &STRAY_TEXT, &LONG_TEXT,
+            &UNKNOWN_ATTRIBUTE, &MISSING_ATTRIBUTE, &WRONG_VALUE, &WRONG_NAME, &RESERVED_NAME, &STRAY_TEXT, &LONG_TEXT,
             &WRONG_NAMESPACE, &WRONG_ROOT, $(&$name),*
         ];
     };
@@ -22,6 +22,8 @@ checks! {
     DOUBLE_NAME = error("double-name", "a `go`, a condition or a result could mean the one or the other");
     /// An element that stands once at most.
     DOUBLE_ELEMENT = error("double-element", "only one of them could hold");
+    /// A language that stands twice.
+    DOUBLE_LANGUAGE = error("double-language", "the costs of a language would be counted twice");
     /// A command declared twice.
     DOUBLE_COMMAND = error("double-command", "only one of the keys would work");
     /// Nothing to do.
@@ -57,6 +59,8 @@ checks! {
     // --- keys ---
     /// A key for two answers.
     DOUBLE_KEY = error("double-key", "the callee who presses it could mean either");
+    /// A choice without options.
+    NO_OPTIONS = error("no-options", "there would be nothing to answer");
     /// A value of two options.
     DOUBLE_VALUE = error("double-value", "the results could not tell the two apart");
     /// A key that is the beginning of another.

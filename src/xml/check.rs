@@ -50,6 +50,8 @@ pub mod checks {
     pub const WRONG_VALUE: Check = error("wrong-value", "a value that is not understood would have to be guessed at in the middle of a call");
     /// A name that is none.
     pub const WRONG_NAME: Check = error("wrong-name", "names stand in conditions, in texts and as columns of the results, so they are plain words");
+    /// A word that expressions use.
+    pub const RESERVED_NAME: Check = error("reserved-name", "in a condition it would mean something else");
     /// Text where none belongs.
     pub const STRAY_TEXT: Check = error("stray-text", "nobody would ever hear it");
     /// A text that is too long.

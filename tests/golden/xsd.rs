@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use baton::id::Mint;
+use baton::questionnaire::Questionnaire;
+
+use super::damage::damage;
 use super::example::Source;
 use super::{markdown, root};
 
@@ -43,6 +47,86 @@ fn what_the_checker_accepts_is_valid() {
     for ((name, _), verdict) in documents.iter().zip(validate(&documents)) {
         assert_eq!(verdict, Ok(()), "{name}");
     }
+}
+
+/// What both see: the checker finds it, and the document is not valid.
+const BOTH: &[&str] = &[
+    "unknown-element",
+    "misplaced-element",
+    "unknown-attribute",
+    "missing-attribute",
+    "wrong-value",
+    "wrong-name",
+    "stray-text",
+    "long-text",
+    "wrong-namespace",
+    "wrong-root",
+    "double-name",
+    "dead-target",
+    "unknown-retry",
+    "empty-section",
+];
+/// What else can be behind a document that is not valid: the XSD says `something is missing here` or `this is
+/// no language tag` where the checker says more.
+const MORE: &[&str] = &["missing-translation", "no-items", "no-options", "unknown-language"];
+
+/// The codes of the findings, if the document is XML at all.
+fn codes(name: &str, text: &str) -> Option<Vec<&'static str>> {
+    let findings = match Questionnaire::load(name, text.as_bytes()) {
+        Ok((_, findings)) | Err(findings) => findings,
+    };
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.check.code).collect();
+    let is_xml =
+        !codes.iter().any(|code| ["not-xml", "document-type", "not-utf8", "too-much"].contains(code));
+    is_xml.then_some(codes)
+}
+
+/// Both judge each document alike.
+fn agree(documents: &[(String, String)]) -> (usize, usize) {
+    let (mut valid, mut refused) = (0, 0);
+    for ((name, text), verdict) in documents.iter().zip(validate(documents)) {
+        let codes = codes(name, text).expect("only documents that are XML");
+        match verdict {
+            Ok(()) => {
+                let both: Vec<&&str> = codes.iter().filter(|code| BOTH.contains(code)).collect();
+                assert!(both.is_empty(), "{name}: found {both:?}, yet it is valid:\n{text}");
+                valid += 1;
+            }
+            Err(why) => {
+                let found = codes.iter().any(|code| BOTH.contains(code) || MORE.contains(code));
+                assert!(found, "{name}: found only {codes:?}, yet it is not valid: {why}\n{text}");
+                refused += 1;
+            }
+        }
+    }
+    (valid, refused)
+}
+
+#[test]
+fn every_finding_about_the_shape_is_refused_as_well() {
+    let examples = examples().into_iter().map(|(name, source)| (name, source.text().to_owned()));
+    let documents: Vec<_> = examples.filter(|(name, text)| codes(name, text).is_some()).collect();
+    let (valid, refused) = agree(&documents);
+    assert!(valid >= 60 && refused >= 20, "{valid} valid, {refused} refused");
+}
+
+#[test]
+fn damaged_documents_are_judged_alike() {
+    let mint = &mut Mint::seeded(11);
+    let sound: Vec<String> = ["questionnaires/clinic.xml", "tests/golden/everything.xml"]
+        .iter()
+        .map(|file| {
+            std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+        })
+        .collect();
+    let mut documents = Vec::new();
+    for round in 0..600_usize {
+        let text = damage(&sound[round % sound.len()], mint);
+        documents.push((format!("round {round}"), text));
+    }
+    documents.retain(|(name, text)| codes(name, text).is_some());
+    let (valid, refused) = agree(&documents);
+    assert!(valid >= 60 && refused >= 300, "{valid} valid, {refused} refused");
 }
 
 /// Every questionnaire of the examples and of questionnaires/, with where it stands.

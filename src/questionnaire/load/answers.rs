@@ -14,12 +14,8 @@ impl Reading<'_> {
         let elements: Vec<&Element> =
             question.elements().filter(|child| child.name == "option").take(MAX_OPTIONS + 1).collect();
         if elements.is_empty() || elements.len() > MAX_OPTIONS {
-            self.findings.add(
-                &checks::TOO_MUCH,
-                question.at,
-                format!("a choice has 1 to {MAX_OPTIONS} options"),
-                None,
-            );
+            let check = if elements.is_empty() { &checks::NO_OPTIONS } else { &checks::TOO_MUCH };
+            self.findings.add(check, question.at, format!("a choice has 1 to {MAX_OPTIONS} options"), None);
         }
         let variable = self.outline.variables.0.get(text(question, "id"));
         let numbers = variable.is_some_and(|variable| variable.of == Type::Number);

@@ -54,7 +54,7 @@ impl Outline {
         for language in attribute.value.value.split_whitespace() {
             if self.languages.iter().any(|other| other == language) {
                 findings.add(
-                    &checks::DOUBLE_NAME,
+                    &checks::DOUBLE_LANGUAGE,
                     value_at(attribute),
                     format!("the language `{language}` stands twice"),
                     None,
@@ -74,7 +74,7 @@ impl Outline {
             default.filter(|default| is_number && default.value.value.parse::<f64>().is_err())
         {
             let what = format!("`{}` is no number", default.value.value);
-            findings.add(&checks::WRONG_VALUE, value_at(default), what, None);
+            findings.add(&checks::WRONG_TYPE, value_at(default), what, None);
         }
         if self.contact_fields.len() == MAX_CONTACT_FIELDS {
             findings.add(

@@ -107,7 +107,13 @@ impl Form {
             | Self::Keys(_)
             | Self::Digits(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
         };
-        let check = if matches!(self, Self::Name(_)) { &checks::WRONG_NAME } else { &checks::WRONG_VALUE };
+        let check = if !matches!(self, Self::Name(_)) {
+            &checks::WRONG_VALUE
+        } else if schema.reserved.contains(&value) {
+            &checks::RESERVED_NAME
+        } else {
+            &checks::WRONG_NAME
+        };
         findings.add(check, attribute.value.place(0), what, mend);
     }
 

@@ -198,8 +198,10 @@ fn restriction(xsd: &mut Xsd, form: Form) {
         }
         Form::Keys(most) => xsd.pattern(&format!("[0-9*#A-Da-d]{{1,{most}}}")),
         Form::Digits(most) => {
-            let digits = ranges::whole(1, u64::from(most)).unwrap_or_default();
-            xsd.pattern(&format!("({digits})(-({digits}))?"));
+            let most = u64::from(most);
+            let from = |fewest| Some(format!("{fewest}(-({}))?", ranges::whole(fewest, most)?));
+            let ways: Vec<String> = (1..=most).filter_map(from).collect();
+            xsd.pattern(&ways.join("|"));
         }
         Form::Name(_) | Form::Ref(_) | Form::Any | Form::Expression | Form::Key => {}
         Form::Language | Form::Languages(_) | Form::Path => {}
