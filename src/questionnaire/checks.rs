@@ -45,6 +45,10 @@ checks! {
     UNSPOKEN_NAME = warning("unspoken-name", "a recording is the same in every call, so the value is never heard");
     /// Braces that do not match.
     BROKEN_TEXT = error("broken-text", "a brace begins or ends the name of a value");
+    /// A value that cannot be said in the way that is asked for.
+    UNSAYABLE = error("unsayable", "the callee would hear something else than the value");
+    /// A language whose numbers are not known.
+    NOT_IN_WORDS = warning("not-in-words", "the voice reads the figures by itself, and perhaps not as people say them");
     // --- conditions ---
     /// A condition that cannot be read.
     BROKEN_CONDITION = error("broken-condition", "a condition that is not understood would have to be guessed at");
@@ -80,6 +84,15 @@ checks! {
     UNSAID_PROMPT = warning("unsaid-prompt", "the ladder ends before it");
     /// Two ways on after the last time.
     TWO_WAYS_ON = error("two-ways-on", "only one of them could be taken");
+    // --- drawn orders ---
+    /// A `go` or an `end` whose turn is drawn.
+    DRAWN_TURN = error("drawn-turn", "in some calls what stands before it would be passed by");
+    /// An order that draws nothing.
+    NOTHING_DRAWN = warning("nothing-drawn", "the order would be the same in each call");
+    /// A way into the middle of a drawn order.
+    DRAWN_TARGET = error("drawn-target", "what has been asked until then, and what comes next, would differ from call to call");
+    /// An anchor where the order is fixed.
+    USELESS_ANCHOR = warning("useless-anchor", "it means nothing; probably an order= was forgotten");
     // --- the flow ---
     /// A target that does not exist.
     DEAD_TARGET = error("dead-target", "the call would not know where to go on");

@@ -1,7 +1,7 @@
 //! Drawn orders: what would go wrong in some of them.
 
 use super::{Reading, Use};
-use crate::questionnaire::{Anchor, Answers, Kind, Member, Place, Quota, Section, Target, Then};
+use crate::questionnaire::{Anchor, Answers, Kind, Member, Place, Quota, Section, Target, Then, checks};
 
 impl Reading<'_> {
     /// Checks that every drawn section is right in each of its orders.
@@ -38,7 +38,7 @@ impl Reading<'_> {
                 section.id
             );
             let mend = "anchor it (anchor=\"last\"), or put it into a section with what it belongs to";
-            self.findings.error(self.place(index), what, mend.to_owned());
+            self.findings.add(&checks::DRAWN_TURN, self.place(index), what, mend.to_owned());
         }
         if free.len() < 2 {
             let first = section.parts.first().and_then(|part| match part {
@@ -48,7 +48,7 @@ impl Reading<'_> {
             let what =
                 format!("nothing is drawn in `{}`: it has fewer than two parts without anchor=", section.id);
             let mend = "leave order= out".to_owned();
-            self.findings.warning(self.place(first.unwrap_or(0)), what, mend);
+            self.findings.add(&checks::NOTHING_DRAWN, self.place(first.unwrap_or(0)), what, mend);
         }
     }
 
@@ -87,7 +87,7 @@ impl Reading<'_> {
                 broken.id
             );
             let mend = format!("lead to `{}`, or put both into one section of it", broken.id);
-            self.findings.error(at, what, mend);
+            self.findings.add(&checks::DRAWN_TARGET, at, what, mend);
         }
     }
 
@@ -110,7 +110,7 @@ impl Reading<'_> {
             None => format!("`{}` is asked only later; nothing is known of it here", used.name),
         };
         let mend = drawn.map(|_| "put both into one section of it, or anchor one of them".to_owned());
-        self.findings.error(used.at, what, mend);
+        self.findings.add(&checks::ASKED_LATER, used.at, what, mend);
         true
     }
 }

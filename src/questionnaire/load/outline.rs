@@ -139,7 +139,8 @@ impl Outline {
         let section = &mut self.sections.0[within];
         if let (false, Some(attribute)) = (section.order.is_drawn(), element.attribute("anchor")) {
             let what = "`anchor` means nothing here: the order is fixed";
-            findings.warning(
+            findings.add(
+                &checks::USELESS_ANCHOR,
                 attribute.at,
                 what,
                 "write order= at the section, or leave anchor= out".to_owned(),

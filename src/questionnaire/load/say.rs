@@ -144,7 +144,7 @@ impl Reading<'_> {
             return;
         }
         if let Err((what, mend)) = say_as.suits(&variable.of) {
-            return self.findings.error(at, format!("`{name}`: {what}"), mend);
+            return self.findings.add(&checks::UNSAYABLE, at, format!("`{name}`: {what}"), mend);
         }
         // Single digits are read rightly by every voice.
         let in_words = *say_as != SayAs::Digits;
@@ -154,13 +154,18 @@ impl Reading<'_> {
                 say_as.as_str()
             );
             let mend = format!("words are known in {}", spoken::LANGUAGES.join(", "));
-            self.findings.warning(at, what, mend);
+            self.findings.add(&checks::NOT_IN_WORDS, at, what, mend);
         }
         let field = self.outline.contact_fields.iter().find(|field| field.name == *name);
         if let Some(default) = field.and_then(|field| field.default.as_deref())
             && let Err(why) = say_as.check(default)
         {
-            self.findings.error(at, format!("the default `{default}` of `{name}`: {why}"), None);
+            self.findings.add(
+                &checks::UNSAYABLE,
+                at,
+                format!("the default `{default}` of `{name}`: {why}"),
+                None,
+            );
         }
         if variable.question.is_none() {
             self.said_as.insert((name.clone(), *say_as));
