@@ -61,7 +61,7 @@ enum Doing {
         item: String,
         /// `None` once the prompt has ended.
         playing: Option<Playing>,
-        collector: Collector,
+        collector: Box<Collector>,
     },
     /// Whether quotas have room is being asked.
     Reserving {
@@ -163,7 +163,7 @@ impl Talk {
         if playing.is_none() {
             collector.prompt_ended(now);
         }
-        self.doing = Doing::Asking { item, playing, collector };
+        self.doing = Doing::Asking { item, playing, collector: Box::new(collector) };
         if let Some(press) = self.carried.take() {
             self.gather(now, press, acts);
         }

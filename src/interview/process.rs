@@ -66,7 +66,14 @@ impl Interview {
             Answers::Choice(choices) | Answers::Language(choices) => {
                 choices.iter().find(|choice| spells(&choice.keys, &keys))
             }
-            _ => None,
+            Answers::Number(_)
+            | Answers::Scale(_)
+            | Answers::Digits(_)
+            | Answers::Multi(_)
+            | Answers::Date(_)
+            | Answers::Time(_)
+            | Answers::Record(_)
+            | Answers::Appointment(_) => None,
         };
         let value = match (&question.answers, choice) {
             (_, Some(choice)) => Some(choice.value.clone()),

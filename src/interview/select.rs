@@ -157,7 +157,14 @@ impl Interview {
                 (Grammar::Choice(choices.iter().map(|choice| choice.keys.clone()).collect()), None)
             }
             Answers::Number(range) => (Grammar::Number(*range), range.end),
-            _ => (Grammar::Choice(Vec::new()), None),
+            Answers::Language(_)
+            | Answers::Scale(_)
+            | Answers::Digits(_)
+            | Answers::Multi(_)
+            | Answers::Date(_)
+            | Answers::Time(_)
+            | Answers::Record(_)
+            | Answers::Appointment(_) => (Grammar::Choice(Vec::new()), None),
         };
         Collect {
             grammar,
