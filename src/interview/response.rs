@@ -1,9 +1,12 @@
 //! What an interview found out, question by question.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::instruction::KeyPress;
-use crate::questionnaire::Value;
+use super::{Interview, Stage};
+use crate::questionnaire::{Kind, Outcome, Questionnaire, Value};
 use crate::time::Timestamp;
 
 /// What became of one question.
@@ -60,4 +63,44 @@ pub struct QuotaAsked {
     pub full: bool,
     /// Whether its condition was still true of the callee at the end (an answer may have been changed).
     pub applies: bool,
+}
+
+impl Interview {
+    /// The items that were passed by: all before the last one that was asked, in the order of this case.
+    pub(super) fn passed(&self, questionnaire: &Questionnaire) -> BTreeSet<usize> {
+        let mut sequence = questionnaire.sequence(self.seed);
+        let asked = |item: &usize| u16::try_from(*item).is_ok_and(|item| self.records.contains_key(&item));
+        if !self.went_through(questionnaire) {
+            sequence.truncate(sequence.iter().rposition(asked).unwrap_or(0));
+        }
+        sequence.into_iter().collect()
+    }
+
+    /// What became of the question at this index.
+    pub(super) fn response(&self, id: &str, index: u16, passed: bool) -> Response {
+        let record = self.records.get(&index);
+        let status = match record {
+            Some(record) => record.status,
+            None if passed => Status::Skipped,
+            None => Status::NotReached,
+        };
+        Response {
+            question: id.to_owned(),
+            status,
+            value: record.and_then(|record| record.value.clone()),
+            digits: record.map(|record| record.digits.clone()).unwrap_or_default(),
+            asked: record.map_or(0, |record| record.asked),
+            asked_at: record.map(|record| record.asked_at),
+            at: record.and_then(|record| record.at),
+            no_input: record.map_or(0, |record| record.no_input),
+            no_match: record.map_or(0, |record| record.no_match),
+        }
+    }
+
+    /// Whether the interview reached an end that calls it complete: what was not asked was passed by.
+    fn went_through(&self, questionnaire: &Questionnaire) -> bool {
+        let Stage::Ended { item: Some(item), outcome: Outcome::Complete } = self.stage else { return false };
+        let end = questionnaire.items().get(usize::from(item)).map(|item| &item.kind);
+        matches!(end, Some(Kind::End(end)) if end.outcome == Outcome::Complete)
+    }
 }
