@@ -189,7 +189,7 @@ mod tests {
             "sip_status": 200, "cause": null, "ended_by": "caller", "started_at": "2026-11-23T08:22:40.830Z",
             "ringing_at": null, "answered_at": "2026-11-23T08:22:41.164Z", "ended_at": "2026-11-23T08:23:03.709Z",
             "questionnaire": {"id": "satisfaction", "version": "1", "digest": questionnaire.digest()},
-            "language": "en", "seed": 7, "responses": responses});
+            "language": "en", "seed": 7, "quotas": [], "responses": responses});
         (questionnaire, person, serde_json::from_value(result).unwrap(), testimony)
     }
 
