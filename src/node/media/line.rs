@@ -4,7 +4,8 @@
 //! tick(due) ──► Anchor: k ─► sequence, timestamp ─┬─► packet, and where to
 //!               Playout: frame ───────────────────┘
 //! datagram ──► parse_packet ─► Latch ─┬─► EventReceiver ─► Key
-//!                                     └─► Reception ─► report blocks
+//!                                     ├─► Reception ─► report blocks
+//!                                     └─► Tap ─► Block of 20 ms ─► whoever listens
 //! ```
 //! The stream is continuous from its first tick to its end (RFC 3550 §5.1, RFC 3551 §4.1): between prompts it
 //! carries silence, so that a callee's jitter buffer, NAT binding and media timeout see a steady 50 packets a second.
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use super::Clip;
 use super::control::Control;
 use super::playout::{End, Over, Playout};
+use super::tap::{Block, Tap, dbfs};
 use super::{MediaPlan, PlayId};
 use crate::rtp::event::EventError;
 use crate::rtp::{
@@ -58,6 +60,8 @@ pub(crate) struct Statistics {
     pub(crate) unsent: u64,
     /// Packets from addresses that are not the peer's.
     pub(crate) strangers: u64,
+    /// The loudest 20 ms of the callee, in dBFS: -90 if nothing was ever heard.
+    pub(crate) loudest_dbfs: i8,
 }
 
 /// The media of one call.
@@ -72,6 +76,9 @@ pub(crate) struct Line {
     marker: bool,
     latch: Latch,
     keys: EventReceiver,
+    tap: Tap,
+    /// The highest power of a block.
+    loudest: u32,
     control: Control,
     statistics: Statistics,
     told: VecDeque<Told>,
@@ -91,6 +98,8 @@ impl Line {
             next: None,
             marker: true,
             keys: EventReceiver::new(None),
+            tap: Tap::new(now),
+            loudest: 0,
             statistics: Statistics::default(),
             told: VecDeque::new(),
         }
@@ -138,6 +147,7 @@ impl Line {
     pub(crate) fn tick(&mut self, due: Timestamp, out: &mut Vec<u8>) -> Option<SocketAddr> {
         self.keys.timeout(due);
         self.drain_keys();
+        self.drain_sound(due);
         if due < self.anchor.t0 {
             return None;
         }
@@ -205,8 +215,24 @@ impl Line {
             self.drain_keys();
             return heard;
         }
-        // The sound itself is not listened to yet; comfort noise and the like are no fault.
+        if let Some(codec) = codec {
+            self.drain_sound(now);
+            self.tap.receive(now, &packet.header, codec, packet.payload);
+            self.drain_sound(now);
+        }
+        // Comfort noise (RFC 3389) is silence, which the tap makes by itself; other payloads are no fault.
         Ok(())
+    }
+
+    fn drain_sound(&mut self, now: Timestamp) {
+        while let Some(block) = self.tap.poll_block(now) {
+            self.listen(&block);
+        }
+    }
+
+    /// Whoever wants to know what the callee says is told here, block by block.
+    fn listen(&mut self, block: &Block) {
+        self.loudest = self.loudest.max(block.power());
     }
 
     /// A datagram came in on the RTCP port.
@@ -240,7 +266,9 @@ impl Line {
     /// What has passed so far.
     pub(crate) fn statistics(&self) -> Statistics {
         let (received, lost) = self.control.counts();
-        Statistics { received, lost, strangers: self.latch.strangers(), ..self.statistics }
+        #[expect(clippy::cast_possible_truncation, reason = "-90 to 0")]
+        let loudest_dbfs = dbfs(self.loudest).round() as i8;
+        Statistics { received, lost, loudest_dbfs, strangers: self.latch.strangers(), ..self.statistics }
     }
 
     fn tell_over(&mut self, over: Option<Over>) {

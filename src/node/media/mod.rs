@@ -4,7 +4,7 @@
 //! shard ── Command ──► thread "media-n": poll sockets ─► Line::receive
 //!       ◄─ MediaEvent ──                 turn wheel  ─► Line::tick ─► send
 //! ```
-//! [`wheel`], [`playout`], [`control`] and [`line`] are pure and tested without clock and sockets; [`thread`]
+//! [`wheel`], [`playout`], [`tap`], [`control`] and [`line`] are pure and tested without clock and sockets; [`thread`]
 //! carries out what they say.
 
 mod control;
@@ -12,6 +12,7 @@ mod engine;
 mod lateness;
 mod line;
 mod playout;
+mod tap;
 mod thread;
 mod wheel;
 

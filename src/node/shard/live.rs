@@ -111,9 +111,10 @@ impl Live {
         let _entered = self.span.enter();
         let lasted_ms = lasted.as_millis();
         match self.ending.statistics {
-            Some(Statistics { sent, received, lost, skipped, unsent, strangers }) => {
+            Some(Statistics { sent, received, lost, skipped, unsent, strangers, loudest_dbfs }) => {
                 tracing::info!(
-                    %disposition, lasted_ms, sent, received, lost, skipped, unsent, strangers, "call ended"
+                    %disposition, lasted_ms, sent, received, lost, skipped, unsent, strangers, loudest_dbfs,
+                    "call ended"
                 );
             }
             None => tracing::info!(%disposition, lasted_ms, "call ended"),

@@ -8,7 +8,7 @@ use super::super::line::{Line, Told};
 use super::super::playout::End;
 use super::{clip, key, plan};
 use crate::rtp::rtcp::{Part, parse_compound};
-use crate::rtp::{Header, Phase, Ssrc, parse_packet, write_packet};
+use crate::rtp::{Header, Phase, Ssrc, g711, parse_packet, write_packet};
 use crate::sdp::{Codec, Direction};
 use crate::time::Timestamp;
 
@@ -201,4 +201,22 @@ fn reports_come_about_every_5_s_and_the_last_says_bye() {
     line.bye(due(1_500), &mut out).unwrap();
     let last = parse_compound(&out).unwrap().last();
     assert!(matches!(last, Some(Part::Bye { sources, .. }) if sources == [Ssrc(0xBA70)]));
+}
+
+/// Sound in a payload type that was agreed on is heard, whatever its law; anything else is not.
+#[test]
+fn the_callee_is_heard_in_every_codec_that_was_agreed_on() {
+    let loudest = |payload_type: u8, octet: u8| {
+        let mut both = plan(peer(), T0);
+        both.negotiated.receive = vec![(0, Codec::Pcmu), (8, Codec::Pcma), (99, Codec::Pcma)];
+        let mut line = Line::new(T0, "x@baton".into(), both);
+        for sequence in 0..10 {
+            let packet = datagram(payload_type, false, sequence, u32::from(sequence) * 160, &[octet; 160]);
+            line.receive(due(sequence.into()), peer(), &packet).unwrap();
+        }
+        line.statistics().loudest_dbfs
+    };
+    let (ulaw, alaw) = (g711::ulaw_encode(16_384), g711::alaw_encode(16_384));
+    assert_eq!((loudest(0, ulaw), loudest(8, alaw), loudest(99, alaw)), (-6, -6, -6));
+    assert_eq!((loudest(0, 0xFF), loudest(13, 40), loudest(18, 7)), (-90, -90, -90), "comfort noise, G.729");
 }
