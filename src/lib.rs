@@ -9,6 +9,7 @@ pub(crate) mod mutation;
 pub mod time;
 
 pub mod call;
+pub mod chart;
 pub mod dialplan;
 pub mod interview;
 pub mod outcome;

@@ -9,6 +9,7 @@ mod callee;
 mod check;
 mod demo;
 mod gateway;
+mod graph;
 mod rehearse;
 mod report;
 mod survey;
@@ -69,6 +70,8 @@ enum Command {
     Callee(callee::Args),
     /// Check questionnaires, dialplans and settings: every finding with file, line and column
     Check(check::Args),
+    /// Draw the flow of a questionnaire: SVG, Graphviz or Mermaid
+    Graph(graph::Args),
     /// Run an interview here, without a telephone: keys typed or from a pipe
     Try(rehearse::Args),
 }
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Call(args) => call::run(args),
         Command::Callee(args) => callee::run(args),
         Command::Check(args) => check::run(args),
+        Command::Graph(args) => graph::run(args),
         Command::Try(args) => rehearse::run(args),
     };
     match ended {

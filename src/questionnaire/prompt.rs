@@ -81,6 +81,11 @@ impl Say {
         Utterance { language: self.language.clone(), audio: self.audio.clone(), text: text.collect() }
     }
 
+    /// The text as it is written, with its pipes as names.
+    pub(crate) fn written(&self) -> String {
+        self.read_out().text
+    }
+
     /// The names that its pipes ask for.
     pub fn pipes(&self) -> impl Iterator<Item = &str> {
         self.text.iter().filter_map(|piece| match piece {

@@ -19,6 +19,8 @@ pub struct Section {
     pub id: String,
     /// Where it stands, if it is not the questionnaire.
     pub place: Option<Place>,
+    /// How many conditions each of its items has from it and from the sections around it.
+    pub conditions: usize,
     /// In which order its parts are heard.
     pub order: Order,
     /// Its parts as written.

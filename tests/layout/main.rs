@@ -20,6 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("xml", &["time", "id"]),
     ("questionnaire", &["time", "id", "xml"]),
     ("dialplan", &["time", "id", "xml"]),
+    ("chart", &["questionnaire"]),
     // xml for nothing but its did-you-mean
     ("interview", &["time", "id", "questionnaire", "xml"]),
     ("call", &["time", "id", "sip", "sdp", "rtp", "interview", "questionnaire", "outcome", "dialplan"]),
@@ -45,6 +46,7 @@ const EDGE: &[&str] = &[
     "rtp",
     "xml",
     "questionnaire",
+    "chart",
     "dialplan",
     "interview",
     "call",
@@ -58,8 +60,20 @@ const EDGE: &[&str] = &[
 /// Files at the root that only tests name; lib.rs declares them behind `#[cfg(test)]`.
 const SUPPORT: &[&str] = &["mutation"];
 
-const PURE: &[&str] =
-    &["time", "id", "outcome", "sip", "sdp", "rtp", "xml", "questionnaire", "dialplan", "interview", "call"];
+const PURE: &[&str] = &[
+    "time",
+    "id",
+    "outcome",
+    "sip",
+    "sdp",
+    "rtp",
+    "xml",
+    "questionnaire",
+    "chart",
+    "dialplan",
+    "interview",
+    "call",
+];
 
 /// What a pure room may not name outside its tests: sockets, files, threads, clocks, machine randomness,
 /// and maps whose order is random. A path matches by its beginning, a single word anywhere.

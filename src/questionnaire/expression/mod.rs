@@ -26,7 +26,10 @@ use crate::xml::Check;
 
 /// An expression that is well-formed and of type truth value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expression(Node);
+pub struct Expression {
+    node: Node,
+    source: String,
+}
 
 impl Expression {
     /// Reads a condition and checks it against what can be asked about.
@@ -36,20 +39,26 @@ impl Expression {
     pub fn read(source: &str, variables: &Variables) -> Result<Self, Fault> {
         let node = parse::parse(source)?;
         check::condition(&node, variables)?;
-        Ok(Self(node))
+        Ok(Self { node, source: source.split_whitespace().collect::<Vec<_>>().join(" ") })
     }
 
     /// Whether it is true of an interview.
     #[must_use]
     pub fn is_true(&self, known: &dyn Fn(&str) -> Known) -> bool {
-        evaluate::truth(&self.0, known)
+        evaluate::truth(&self.node, known)
+    }
+
+    /// As it is written, on one line.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// The names it asks about, with their byte offsets in the source.
     #[must_use]
     pub fn names(&self) -> Vec<(&str, usize)> {
         let mut names = Vec::new();
-        self.0.names(&mut names);
+        self.node.names(&mut names);
         names
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Outline {
 impl Outline {
     pub(super) fn read(root: &Element, findings: &mut Findings) -> Self {
         let mut outline =
-            Self { sections: Sections(vec![section("", None, Order::Fixed)]), ..Self::default() };
+            Self { sections: Sections(vec![section("", None, 0, Order::Fixed)]), ..Self::default() };
         outline.languages(root, findings);
         for element in root.elements() {
             match element.name.as_str() {
@@ -112,7 +112,9 @@ impl Outline {
             let order = attributes::word(element, "order", &Order::WORDS).unwrap_or_default();
             let (index, first) = (self.sections.0.len(), self.places.len());
             let place = self.part(element, within, Member::Section(index), findings);
-            self.sections.0.push(section(id, Some(place), order));
+            let outer = self.sections.0.get(within).map_or(0, |section| section.conditions);
+            let conditions = outer + usize::from(element.attribute("ask-if").is_some());
+            self.sections.0.push(section(id, Some(place), conditions, order));
             element.elements().for_each(|child| self.item(child, index, findings));
             if self.places.len() == first {
                 findings.add(&checks::EMPTY_SECTION, element.at, "the section has no items", None);
@@ -192,8 +194,8 @@ impl Outline {
     }
 }
 
-fn section(id: &str, place: Option<Place>, order: Order) -> Section {
-    Section { id: id.to_owned(), place, order, parts: Vec::new(), anchors: Vec::new() }
+fn section(id: &str, place: Option<Place>, conditions: usize, order: Order) -> Section {
+    Section { id: id.to_owned(), place, conditions, order, parts: Vec::new(), anchors: Vec::new() }
 }
 
 /// The type of a question's replies.
