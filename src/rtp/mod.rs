@@ -13,6 +13,7 @@ mod latch;
 mod packet;
 mod reception;
 pub mod rtcp;
+pub mod tones;
 
 use std::fmt;
 
