@@ -19,7 +19,7 @@ use crate::node::clock::Clock;
 use crate::node::{Event, PlaceError, Placement};
 use crate::outcome::Disposition;
 use crate::settings::{Settings, Trunk};
-use crate::sip::Uri;
+use crate::sip::{Protocol, Uri};
 use crate::time::Timestamp;
 
 /// The name of the trunk that a `sip:` URI makes by itself.
@@ -38,7 +38,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
                         Exit codes: 0 the interview is complete, 1 the call ended in another way, 2 wrong \
                         usage or file, 3 the machine refused.")]
 pub(super) struct Args {
-    /// Whom to call: sip:user@address[:port], or a number
+    /// Whom to call: sip:user@address[:port][;transport=tcp], or a number
     #[arg(value_name = "URI|NUMBER")]
     to: String,
     /// What to ask
@@ -114,7 +114,12 @@ fn way(args: &Args, settings: &mut Settings) -> anyhow::Result<Way> {
         let Some(address) = uri.socket_addr() else {
             bail!("{to}: the host must be an IP address (or name a trunk of the settings with --trunk)");
         };
-        settings.trunks.insert(DIRECT.to_owned(), Trunk::direct(address));
+        let transport = match uri.transport() {
+            None => Protocol::Udp,
+            Some(name) => Protocol::from_param(name)
+                .with_context(|| format!("{to}: `{name}` is no transport of ours; udp or tcp"))?,
+        };
+        settings.trunks.insert(DIRECT.to_owned(), Trunk { transport, ..Trunk::direct(address) });
         return Ok(Way::by_trunk(to, DIRECT));
     }
     if let Some(file) = settings.dialplan.clone() {

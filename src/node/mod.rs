@@ -31,6 +31,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -49,8 +50,8 @@ use self::transport::Transport;
 use crate::call::{Assets, Call, Start};
 use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::sdp::{LocalMedia, Origin};
-use crate::settings::Settings;
-use crate::sip::local::Large;
+use crate::settings::{Settings, Trunk};
+use crate::sip::Hop;
 use crate::store::journal::Journal;
 
 pub use event::{Event, Receipt};
@@ -130,7 +131,7 @@ impl Node {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(PlaceError::Trunk { name: placement.trunk, known });
         };
-        let sent_by = self.transport.sent_by(trunk.address).map_err(|source| PlaceError::Route {
+        let (way, sent_by) = self.way(trunk).map_err(|source| PlaceError::Route {
             trunk: placement.trunk.clone(),
             address: trunk.address,
             source,
@@ -156,8 +157,8 @@ impl Node {
             trunk: placement.trunk,
             target,
             from,
-            destination: trunk.address.into(),
-            large: Large::ByUdp,
+            destination: Hop { protocol: trunk.transport, address: trunk.address },
+            large: trunk.large_requests,
             sent_by,
             local,
             ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
@@ -170,11 +171,18 @@ impl Node {
         };
         let call = Box::new(Call::new(self.clock.now(), start, &self.assets)?);
         let shard = &self.shards[shard_of(call_id, self.shards.len())];
-        shard.inbox.try_send(Post::Place { call, ports }).map_err(|refused| match refused {
+        shard.inbox.try_send(Post::Place { call, way, ports }).map_err(|refused| match refused {
             TrySendError::Full(_) => PlaceError::Busy,
             TrySendError::Disconnected(_) => PlaceError::Failed,
         })?;
         Ok(call_id)
+    }
+
+    /// The local address that a trunk is called from, and how that looks in Via and Contact.
+    fn way(&self, trunk: &Trunk) -> io::Result<(usize, SocketAddr)> {
+        let ways = self.transport.ways();
+        let way = ways.toward(None, trunk.address).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok((way, ways.facing(way, trunk.address)?))
     }
 
     /// Names and randomness of a new call.
@@ -208,8 +216,8 @@ impl Node {
 
     /// Where the node listens for SIP.
     #[must_use]
-    pub const fn listens_at(&self) -> SocketAddr {
-        self.transport.local()
+    pub fn listens_at(&self) -> SocketAddr {
+        self.transport.ways().at(0).local
     }
 
     /// Takes no more calls and ends those that there are, each in order; then stops.

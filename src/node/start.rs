@@ -18,12 +18,12 @@ use super::media::{Engine, Lateness, Outlet};
 use super::ports::PortPool;
 use super::render::Renderer;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
-use super::transport::{Inlet, Transport};
+use super::transport::{Desk, Inlet, Mail, Transport};
 use super::{Node, ShardHandle, shard_of};
 use crate::call::Assets;
 use crate::id::{Epoch, Mint};
 use crate::prompts::PromptStore;
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::store::journal::{Ack, Journal};
 
 /// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
@@ -95,10 +95,10 @@ impl Node {
         let clock = Clock::of_process();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(NodeError::Random)?;
-        raise_open_files(settings.limits.calls);
+        raise_open_files(settings.limits);
         let address = settings.sip.listen;
-        let mut transport =
-            Transport::bind(address).map_err(|source| NodeError::Listen { address, source })?;
+        let mut transport = Transport::bind(&[address], settings.limits.connections)
+            .map_err(|(address, source)| NodeError::Listen { address, source })?;
         let media_address = settings.media.address.unwrap_or(address.ip());
         let media_ports = settings.media.ports.first..=settings.media.ports.last;
         let common = Common {
@@ -121,7 +121,7 @@ impl Node {
                 clock,
                 engine: Arc::clone(&engine),
                 renderer: Arc::clone(&renderer),
-                socket: transport.socket(),
+                senders: transport.senders(),
                 events: events.clone(),
                 inbox: inboxes[shard].clone(),
                 server: common.server.clone(),
@@ -131,10 +131,14 @@ impl Node {
             let inbox = inboxes[shard].clone();
             handles.push(common.shard(parts, inbox, posts, &journal).map_err(NodeError::Thread)?);
         }
-        transport
-            .read_into(inlet(inboxes), common.server.clone(), clock, Arc::clone(&common.faults))
-            .map_err(NodeError::Thread)?;
-        tracing::info!(listens_at = %transport.local(), shards, media_threads, "node started");
+        let desk = Desk {
+            inlet: inlet(inboxes),
+            server: common.server.clone(),
+            clock,
+            faults: Arc::clone(&common.faults),
+        };
+        transport.read_into(&desk).map_err(NodeError::Thread)?;
+        tracing::info!(listens_at = %transport.ways().at(0).local, shards, media_threads, "node started");
         let node = Self {
             ports: PortPool::new(media_address, &media_ports, clock),
             settings,
@@ -228,16 +232,19 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
 
 /// The SIP reader's way to all shards: each message to the one that owns its call.
 fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
-    Box::new(move |arrived| {
-        let mut sorted: Vec<Vec<_>> = inboxes.iter().map(|_| Vec::new()).collect();
-        for one in arrived {
-            sorted[shard_of(one.owner, inboxes.len())].push(one);
+    Arc::new(move |mail: Mail| {
+        let mut sorted: Vec<Mail> = inboxes.iter().map(|_| Mail::default()).collect();
+        for one in mail.arrived {
+            sorted[shard_of(one.owner, inboxes.len())].arrived.push(one);
+        }
+        for call in mail.undelivered {
+            sorted[shard_of(call, inboxes.len())].undelivered.push(call);
         }
         let mut lost = 0;
-        for (inbox, arrived) in inboxes.iter().zip(sorted) {
-            let count = arrived.len();
+        for (inbox, mail) in inboxes.iter().zip(sorted) {
+            let count = mail.arrived.len() + mail.undelivered.len();
             // A shard that has stopped has no calls to lose anything.
-            if count > 0 && matches!(inbox.try_send(Post::Sip(arrived)), Err(TrySendError::Full(_))) {
+            if count > 0 && matches!(inbox.try_send(Post::Sip(mail)), Err(TrySendError::Full(_))) {
                 lost += count;
             }
         }
@@ -245,9 +252,10 @@ fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
     })
 }
 
-/// Raises the soft limit of open files as far as the calls need and the hard limit allows.
-fn raise_open_files(calls: usize) {
-    let wanted = u64::try_from(calls).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHER_FILES);
+/// Raises the soft limit of open files as far as calls and connections need and the hard limit allows.
+fn raise_open_files(limits: Limits) {
+    let wanted = limits.calls.saturating_mul(2).saturating_add(limits.connections);
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < wanted {
             setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard)?;

@@ -13,6 +13,9 @@ pub struct Limits {
     /// Live calls of this instance.
     #[serde(deserialize_with = "units::calls")]
     pub calls: usize,
+    /// TCP connections of SIP.
+    #[serde(deserialize_with = "units::connections")]
+    pub connections: usize,
     /// Duration of one prompt.
     #[serde(deserialize_with = "units::prompt_duration")]
     pub prompt: Duration,
@@ -26,6 +29,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls: 2_000, prompt: Duration::from_secs(300), prompt_file: 64 << 20, prompts: 512 << 20 }
+        Self {
+            calls: 2_000,
+            connections: 256,
+            prompt: Duration::from_secs(300),
+            prompt_file: 64 << 20,
+            prompts: 512 << 20,
+        }
     }
 }

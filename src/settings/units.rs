@@ -9,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::error::MEND;
 use crate::sdp::Codec;
-use crate::sip::{NameAddr, Uri};
+use crate::sip::local::Large;
+use crate::sip::{NameAddr, Protocol, Uri};
 
 /// A mistake: what is wrong, and what to write.
 fn wrong<E: serde::de::Error>(what: impl fmt::Display, mend: impl fmt::Display) -> E {
@@ -124,6 +125,35 @@ pub(super) fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
         .ok()
         .filter(|calls| (1..=100_000).contains(calls))
         .ok_or_else(|| wrong(format_args!("{calls} is no number of calls"), "from 1 to 100000"))
+}
+
+/// Number of TCP connections.
+pub(super) fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let connections = i64::deserialize(deserializer)?;
+    usize::try_from(connections)
+        .ok()
+        .filter(|connections| (4..=10_000).contains(connections))
+        .ok_or_else(|| wrong(format_args!("{connections} is no number of connections"), "from 4 to 10000"))
+}
+
+/// The transport of a trunk.
+pub(super) fn transport<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protocol, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Protocol::from_param(&text)
+        .ok_or_else(|| wrong(format_args!("\"{text}\" is no transport of ours"), "\"udp\" or \"tcp\""))
+}
+
+/// How requests travel that are too large for a datagram.
+pub(super) fn large_requests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Large, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.as_str() {
+        "tcp" => Ok(Large::ByTcp),
+        "udp" => Ok(Large::ByUdp),
+        _ => Err(wrong(
+            format_args!("\"{text}\" is no way for large requests"),
+            "\"tcp\", which falls back to UDP, or \"udp\"",
+        )),
+    }
 }
 
 /// A local address and port.

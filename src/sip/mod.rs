@@ -28,6 +28,7 @@ mod roundtrip;
 pub mod session;
 pub mod status;
 pub mod stray;
+pub mod stream;
 mod text;
 pub mod timers;
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a shard does with the outputs of its calls.
 
 use std::fmt;
-use std::net::UdpSocket;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -17,7 +16,7 @@ use crate::node::faults::Faults;
 use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
 use crate::node::render::{Order, Renderer};
-use crate::node::transport::Outbox;
+use crate::node::transport::{self, Outbox};
 use crate::sip::{Hop, Message};
 
 /// The ways out of a shard.
@@ -43,8 +42,8 @@ pub(crate) struct HandsParts {
     pub(crate) engine: Arc<Engine>,
     /// Who renders prompts that are not ready.
     pub(crate) renderer: Arc<Renderer>,
-    /// The SIP socket.
-    pub(crate) socket: Arc<UdpSocket>,
+    /// What sends SIP.
+    pub(crate) senders: transport::Senders,
     /// Where events go.
     pub(crate) events: mpsc::Sender<Event>,
     /// The shard's own inbox, for receipts.
@@ -60,10 +59,10 @@ pub(crate) struct HandsParts {
 impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
-        let HandsParts { shard, clock, engine, renderer, socket, events, inbox, server, load, faults } =
+        let HandsParts { shard, clock, engine, renderer, senders, events, inbox, server, load, faults } =
             parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
-        Self { shard, clock, engine, renderer, outbox: Outbox::new(socket), delivery, server, load, faults }
+        Self { shard, clock, engine, renderer, outbox: senders.open(), delivery, server, load, faults }
     }
 
     /// Does what the call asks for. Everything that it depends on is durable.
@@ -71,7 +70,7 @@ impl Hands {
         match output {
             // Saves are not parked, they park.
             Output::Save(_) => {}
-            Output::Send(transmit) => self.outbox.put(live.call.id(), transmit),
+            Output::Send(transmit) => self.outbox.put(live.call.id(), live.way, transmit),
             Output::OpenMedia(plan) => self.open_media(live, plan),
             Output::Play(play) => self.play(live, play),
             Output::StopPlay(play) => {

@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) call: Call,
+    /// The local address that its trunk is called from.
+    pub(super) way: usize,
     pub(super) parking: Parking<Output>,
     pub(super) media: Media,
     /// Where it stands in the timers.
@@ -62,11 +64,12 @@ pub(super) struct Ending {
 
 impl Live {
     /// A call that is about to be placed.
-    pub(super) fn new(call: Call, ports: PortPair) -> Self {
+    pub(super) fn new(call: Call, way: usize, ports: PortPair) -> Self {
         let span = tracing::info_span!("call", call = %call.id(), trunk = call.trunk());
         span.in_scope(|| tracing::info!(to = %Masked(call.to()), "call placed"));
         Self {
             call,
+            way,
             parking: Parking::new(),
             media: Media::Bound(ports),
             due: None,

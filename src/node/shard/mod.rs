@@ -24,7 +24,7 @@ use crossbeam_channel::{Receiver, select};
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told};
 use super::ports::PortPair;
-use super::transport::Arrived;
+use super::transport::{Arrived, Mail};
 use crate::call::{Assets, Call, Input, Output};
 use crate::id::CallId;
 use crate::sip::{Hop, Message};
@@ -54,11 +54,13 @@ pub(crate) enum Post {
     Place {
         /// It.
         call: Box<Call>,
+        /// The local address that its trunk is called from.
+        way: usize,
         /// Its bound ports.
         ports: PortPair,
     },
-    /// Messages of calls of this shard.
-    Sip(Vec<Arrived>),
+    /// What came in for calls of this shard, and what did not leave.
+    Sip(Mail),
     /// What media threads tell.
     Media(Vec<MediaEvent>),
     /// Somebody wants this call ended.
@@ -140,12 +142,15 @@ impl Shard {
 
     fn take(&mut self, post: Post) {
         match post {
-            Post::Place { call, ports } => {
+            Post::Place { call, way, ports } => {
                 let id = call.id();
-                self.calls.insert(id, Live::new(*call, ports));
+                self.calls.insert(id, Live::new(*call, way, ports));
                 self.tell(id, Input::Started);
             }
-            Post::Sip(arrived) => {
+            Post::Sip(Mail { arrived, undelivered }) => {
+                for call in undelivered {
+                    self.tell(call, Input::TransportFailed);
+                }
                 for Arrived { owner, message, from } in arrived {
                     self.arrived(owner, message, from);
                 }
