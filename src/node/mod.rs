@@ -43,7 +43,7 @@ use self::clock::Clock;
 use self::faults::Faults;
 use self::load::{Load, Refusal};
 use self::media::{Engine, Lateness};
-use self::ports::PortPool;
+use self::ports::PortPools;
 use self::render::Renderer;
 use self::shard::Post;
 use self::transport::Transport;
@@ -75,7 +75,7 @@ pub struct Node {
     load: Arc<Load>,
     faults: Arc<Faults>,
     lateness: Arc<Lateness>,
-    ports: Arc<PortPool>,
+    ports: PortPools,
     // In the order in which they end.
     transport: Transport,
     shards: Vec<ShardHandle>,
@@ -131,15 +131,18 @@ impl Node {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(PlaceError::Trunk { name: placement.trunk, known });
         };
-        let (way, sent_by) = self.way(trunk).map_err(|source| PlaceError::Route {
+        let (way, local) = self.way(trunk).map_err(|source| PlaceError::Route {
             trunk: placement.trunk.clone(),
             address: trunk.address,
             source,
         })?;
+        let sent_by =
+            trunk.advertise.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())));
         let target = placement::target(&placement.to, trunk.address)?;
         let from = placement::from(&placement.trunk, trunk, placement.caller_id.as_deref(), sent_by)?;
-        let ports = self.ports.bind()?;
-        let address = self.settings.media.address.unwrap_or(sent_by.ip());
+        let media = self.settings.media.address.facing(local.ip());
+        let ports = self.ports.at(media.unwrap_or(self.transport.ways().at(way).local.ip())).bind()?;
+        let address = trunk.advertise.map(|seen| seen.ip).or(media).unwrap_or(local.ip());
         let (call_id, attempt_id, seed, origin) = self.draw(address);
         let case_id = placement.attempt.map(|(case, _)| case);
         let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
@@ -181,7 +184,9 @@ impl Node {
     /// The local address that a trunk is called from, and how that looks in Via and Contact.
     fn way(&self, trunk: &Trunk) -> io::Result<(usize, SocketAddr)> {
         let ways = self.transport.ways();
-        let way = ways.toward(None, trunk.address).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let asked = trunk.local.and_then(|ip| ways.iter().find(|(_, way)| way.local.ip() == ip));
+        let way = ways.toward(asked.map(|(number, _)| number), trunk.address);
+        let way = way.ok_or(io::ErrorKind::AddrNotAvailable)?;
         Ok((way, ways.facing(way, trunk.address)?))
     }
 
@@ -214,10 +219,10 @@ impl Node {
         }
     }
 
-    /// Where the node listens for SIP.
+    /// Where the node listens for SIP, over UDP and TCP.
     #[must_use]
-    pub fn listens_at(&self) -> SocketAddr {
-        self.transport.ways().at(0).local
+    pub fn listens_at(&self) -> Vec<SocketAddr> {
+        self.transport.ways().iter().map(|(_, way)| way.local).collect()
     }
 
     /// Takes no more calls and ends those that there are, each in order; then stops.

@@ -3,14 +3,17 @@
 //! A pair is bound before the INVITE that offers it, stays the call's until the call ends, and rests
 //! [`REST`] before another call gets it, so that a straggling packet of one callee is not heard by another.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use crate::node::clock::Clock;
+use crate::settings::Ports;
 use crate::time::Timestamp;
 
 /// How long a pair rests after its call: longer than packets wander and than callees talk on after our BYE.
@@ -34,6 +37,28 @@ pub enum PortError {
         #[source]
         source: io::Error,
     },
+}
+
+/// The pools of all local addresses that calls have used: as many as the settings name.
+#[derive(Debug)]
+pub(crate) struct PortPools {
+    ports: Ports,
+    clock: Clock,
+    pools: Mutex<BTreeMap<IpAddr, Arc<PortPool>>>,
+}
+
+impl PortPools {
+    /// Pools of these ports.
+    pub(crate) fn new(ports: Ports, clock: Clock) -> Self {
+        Self { ports, clock, pools: Mutex::default() }
+    }
+
+    /// The pool of an address.
+    pub(crate) fn at(&self, address: IpAddr) -> Arc<PortPool> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = || PortPool::new(address, &(self.ports.first..=self.ports.last), self.clock);
+        Arc::clone(pools.entry(address).or_insert_with(pool))
+    }
 }
 
 /// The pairs that no call has.
@@ -102,12 +127,20 @@ impl Lease {
     }
 
     fn bind(&self) -> io::Result<(UdpSocket, UdpSocket)> {
-        let rtp = UdpSocket::bind((self.pool.address, self.port))?;
-        let rtcp = UdpSocket::bind((self.pool.address, self.port + 1))?;
-        rtp.set_nonblocking(true)?;
-        rtcp.set_nonblocking(true)?;
-        Ok((rtp, rtcp))
+        let at = |port| bind(SocketAddr::new(self.pool.address, port));
+        Ok((at(self.port)?, at(self.port + 1)?))
     }
+}
+
+/// A socket of its own family: one for all IPv6 addresses must leave the IPv4 ones to others.
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 impl Drop for Lease {

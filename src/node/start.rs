@@ -1,5 +1,6 @@
 //! How a node comes to life: threads, sockets and the channels between them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -15,15 +16,15 @@ use super::event::Event;
 use super::faults::Faults;
 use super::load::Load;
 use super::media::{Engine, Lateness, Outlet};
-use super::ports::PortPool;
+use super::ports::PortPools;
 use super::render::Renderer;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
-use super::transport::{Desk, Inlet, Mail, Transport};
+use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
 use super::{Node, ShardHandle, shard_of};
 use crate::call::Assets;
 use crate::id::{Epoch, Mint};
 use crate::prompts::PromptStore;
-use crate::settings::{Limits, Settings};
+use crate::settings::{Limits, Settings, Trunk};
 use crate::store::journal::{Ack, Journal};
 
 /// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
@@ -96,11 +97,9 @@ impl Node {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(NodeError::Random)?;
         raise_open_files(settings.limits);
-        let address = settings.sip.listen;
-        let mut transport = Transport::bind(&[address], settings.limits.connections)
+        let mut transport = Transport::bind(&settings.listens_at(), settings.limits.connections)
             .map_err(|(address, source)| NodeError::Listen { address, source })?;
-        let media_address = settings.media.address.unwrap_or(address.ip());
-        let media_ports = settings.media.ports.first..=settings.media.ports.last;
+        let trunks = Arc::new(settings.trunks.clone());
         let common = Common {
             clock,
             assets: Arc::new(assets),
@@ -129,18 +128,23 @@ impl Node {
                 faults: Arc::clone(&common.faults),
             };
             let inbox = inboxes[shard].clone();
-            handles.push(common.shard(parts, inbox, posts, &journal).map_err(NodeError::Thread)?);
+            let trunks = Arc::clone(&trunks);
+            handles.push(common.shard(parts, trunks, inbox, posts, &journal).map_err(NodeError::Thread)?);
         }
         let desk = Desk {
             inlet: inlet(inboxes),
             server: common.server.clone(),
             clock,
             faults: Arc::clone(&common.faults),
+            gate: Arc::new(Gate::new(&settings)),
         };
         transport.read_into(&desk).map_err(NodeError::Thread)?;
-        tracing::info!(listens_at = %transport.ways().at(0).local, shards, media_threads, "node started");
+        for (_, way) in transport.ways().iter() {
+            tracing::info!(address = %way.local, "listening for SIP over UDP and TCP");
+        }
+        tracing::info!(shards, media_threads, "node started");
         let node = Self {
-            ports: PortPool::new(media_address, &media_ports, clock),
+            ports: PortPools::new(settings.media.ports, clock),
             settings,
             longest,
             clock,
@@ -178,6 +182,7 @@ impl Common {
     fn shard(
         &self,
         parts: HandsParts,
+        trunks: Arc<BTreeMap<String, Trunk>>,
         inbox: Sender<Post>,
         posts: Receiver<Post>,
         journal: &Journal,
@@ -191,7 +196,7 @@ impl Common {
         let name = format!("shard-{}", parts.shard);
         let run = move || {
             let _alarm = alarm;
-            Shard::new(clock, assets, posts, acks, saves, Hands::new(parts)).run();
+            Shard::new(clock, assets, trunks, posts, acks, saves, Hands::new(parts)).run();
         };
         let thread = std::thread::Builder::new().name(name).spawn(run)?;
         Ok(ShardHandle { inbox, thread: Some(thread) })
@@ -232,6 +237,7 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
 
 /// The SIP reader's way to all shards: each message to the one that owns its call.
 fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
+    let scales: Vec<Scale> = inboxes.iter().map(|_| Scale::default()).collect();
     Arc::new(move |mail: Mail| {
         let mut sorted: Vec<Mail> = inboxes.iter().map(|_| Mail::default()).collect();
         for one in mail.arrived {
@@ -241,10 +247,16 @@ fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
             sorted[shard_of(call, inboxes.len())].undelivered.push(call);
         }
         let mut lost = 0;
-        for (inbox, mail) in inboxes.iter().zip(sorted) {
+        for ((inbox, scale), mail) in inboxes.iter().zip(&scales).zip(sorted) {
             let count = mail.arrived.len() + mail.undelivered.len();
+            if count == 0 {
+                continue;
+            }
             // A shard that has stopped has no calls to lose anything.
-            if count > 0 && matches!(inbox.try_send(Post::Sip(mail)), Err(TrySendError::Full(_))) {
+            let taken = scale
+                .weigh(mail)
+                .is_ok_and(|mail| !matches!(inbox.try_send(Post::Sip(mail)), Err(TrySendError::Full(_))));
+            if !taken {
                 lost += count;
             }
         }

@@ -3,6 +3,7 @@
 mod phone;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,19 +77,25 @@ impl World {
     }
 
     fn with(first_port: u16, limits: journal::Limits, calls: usize) -> Self {
+        Self::set(first_port, limits, "127.0.0.1".parse().unwrap(), |settings| settings.limits.calls = calls)
+    }
+
+    /// A world whose phone is at this address, with settings of its own.
+    fn set(first_port: u16, limits: journal::Limits, phone: IpAddr, set: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, pitch, frames) in
             [("hello", 0.3, 10), ("ready", 0.5, 15), ("bye", 0.7, 8), ("spoken", 0.9, 9)]
         {
             wav(&dir.path().join(format!("{name}.wav")), &samples(pitch, frames));
         }
-        let phone = Phone::new();
+        let phone = Phone::at(phone);
         let mut settings = Settings::default();
         settings.sip.listen = "127.0.0.1:0".parse().unwrap();
-        settings.media.address = Some(own_loopback());
+        settings.media.address = own_loopback().into();
         settings.media.ports = Ports { first: first_port, last: first_port + 19 };
         settings.trunks.insert("phone".into(), Trunk::direct(phone.address()));
-        settings.limits.calls = calls;
+        settings.limits.calls = 10;
+        set(&mut settings);
         // A speaker that says every text with the same voice.
         settings.speech.command =
             ["cat", dir.path().join("spoken.wav").to_str().unwrap()].map(str::to_owned).into();
@@ -302,4 +309,83 @@ fn when_the_journal_fails_nothing_more_is_said() {
     }
     assert!(matches!(world.node.place(world.placement()), Err(PlaceError::Failed)));
     assert_eq!(world.node.usage().held, 0);
+}
+
+#[test]
+fn a_trunk_at_ipv6_is_called_and_heard_there() {
+    let limits = journal::Limits::default();
+    let mut world = World::set(21_640, limits, "::1".parse().unwrap(), |settings| {
+        settings.sip.listen = Default::default(); // as the trunks need it
+    });
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    let (headers, body) = (invite.headers(), String::from_utf8(invite.body().to_vec()).unwrap());
+    assert_eq!(headers.via().unwrap().host.to_string(), "[::1]");
+    assert_eq!(headers.contacts().unwrap()[0].uri.host().unwrap().to_string(), "[::1]");
+    assert!(body.contains("c=IN IP6 ::1\r\n") && body.contains(" IN IP6 ::1\r\ns="), "{body}");
+    world.phone.pick_up(&invite);
+    world.phone.hear_out(&frames(&samples(0.5, 15)));
+    world.phone.press(1);
+    let bye = world.phone.request("BYE");
+    world.phone.reply(&bye, "200 OK", None);
+    assert_eq!(world.result().1.disposition, Disposition::Complete);
+}
+
+#[test]
+fn a_trunk_has_its_own_local_address_and_sees_the_advertised_one() {
+    let limits = journal::Limits::default();
+    let listen: crate::settings::Listen =
+        toml::from_str::<crate::settings::Sip>("listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]").unwrap().listen;
+    let mut world = World::set(21_660, limits, "127.0.0.1".parse().unwrap(), |settings| {
+        settings.sip.listen = listen;
+        let trunk = settings.trunks.get_mut("phone").unwrap();
+        trunk.local = Some("127.0.0.2".parse().unwrap());
+        trunk.advertise =
+            Some(crate::settings::Advertised { ip: "203.0.113.9".parse().unwrap(), port: Some(5070) });
+    });
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    assert_eq!(world.phone.caller(), world.node.listens_at()[1], "it came from the second address");
+    let via = invite.headers().via().unwrap();
+    assert_eq!(
+        (via.host.to_string().as_str(), via.port, via.wants_rport()),
+        ("203.0.113.9", Some(5070), true)
+    );
+    assert_eq!(invite.headers().contacts().unwrap()[0].uri.socket_addr(), "203.0.113.9:5070".parse().ok());
+    let body = String::from_utf8(invite.body().to_vec()).unwrap();
+    assert!(body.contains("c=IN IP4 203.0.113.9\r\n"), "{body}");
+    // The answer reaches it all the same (RFC 3581): to where the INVITE came from.
+    world.phone.reply(&invite, "486 Busy Here", None);
+    assert_eq!(world.result().1.disposition, Disposition::Busy);
+}
+
+#[test]
+fn a_trunk_that_lists_its_sources_is_heard_from_nowhere_else() {
+    let limits = journal::Limits::default();
+    let mut world = World::set(21_680, limits, "127.0.0.1".parse().unwrap(), |settings| {
+        let trunk = settings.trunks.get_mut("phone").unwrap();
+        trunk.sources = Some(vec!["127.0.0.4".parse().unwrap()]);
+        trunk.requests = Some(Vec::new());
+    });
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    world.phone.pick_up(&invite);
+    let elsewhere = |ip: &str| std::net::UdpSocket::bind((ip, 0)).unwrap();
+    let options = world.phone.in_dialog(&invite, "OPTIONS", 1);
+    world.phone.send(&options);
+    let refused = loop {
+        if let crate::sip::Message::Response(response) = world.phone.recv() {
+            break response.status().as_u16();
+        }
+    };
+    assert_eq!(refused, 403, "the settings allow no OPTIONS");
+    let bye = world.phone.in_dialog(&invite, "BYE", 2);
+    elsewhere("127.0.0.3").send_to(bye.as_bytes(), world.phone.caller()).unwrap();
+    for _ in 0..10 {
+        world.phone.hear(); // the call goes on
+    }
+    let counted = |node: &Node, reason: &str| node.usage().faults.iter().any(|fault| fault.reason == reason);
+    assert!(counted(&world.node, "stranger") && counted(&world.node, "request"), "{:?}", world.node.usage());
+    elsewhere("127.0.0.4").send_to(bye.as_bytes(), world.phone.caller()).unwrap();
+    assert_eq!(world.result().1.disposition, Disposition::BreakOff);
 }

@@ -8,6 +8,7 @@
 //! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
 //! [`Settings::default`] holds: enough to call one address directly.
 
+mod addresses;
 mod error;
 mod limits;
 mod speech;
@@ -15,12 +16,13 @@ mod trunk;
 mod units;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use addresses::{Advertised, Listen, MediaAddress, Prefix, PrefixError};
 pub use error::SettingsError;
 pub use limits::Limits;
 pub use speech::Speech;
@@ -57,18 +59,31 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sip {
-    /// Local UDP address for SIP. `0.0.0.0` takes the address that faces the trunk, port 0 any free port.
-    #[serde(deserialize_with = "units::socket_address")]
-    pub listen: SocketAddr,
+    /// Local addresses for SIP, each for UDP and TCP. `0.0.0.0` and `::` take the address that faces the trunk, port
+    /// 0 any free port. See [`Settings::listens_at`].
+    pub listen: Listen,
+    /// What becomes of messages that belong to no trunk and no call.
+    #[serde(deserialize_with = "units::strangers")]
+    pub strangers: Strangers,
     /// `User-Agent` (RFC 3261 §20.41).
     #[serde(deserialize_with = "units::header_text")]
     pub user_agent: String,
 }
 
+/// What becomes of messages from addresses of no trunk that belong to no call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strangers {
+    /// They are counted, and hear nothing: whoever looks for SIP servers finds none.
+    #[default]
+    Drop,
+    /// They are answered as RFC 3261 says: OPTIONS 200, INVITE 403.
+    Answer,
+}
+
 impl Default for Sip {
     fn default() -> Self {
         let user_agent = format!("baton/{}", env!("CARGO_PKG_VERSION"));
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 0)), user_agent }
+        Self { listen: Listen::default(), strangers: Strangers::default(), user_agent }
     }
 }
 
@@ -76,9 +91,8 @@ impl Default for Sip {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Media {
-    /// Local address for RTP and `c=`; absent: the address that faces the trunk.
-    #[serde(deserialize_with = "units::ip_address")]
-    pub address: Option<IpAddr>,
+    /// Local address for RTP and `c=`, for each family of addresses; absent: the address that faces the trunk.
+    pub address: MediaAddress,
     /// RTP and RTCP ports.
     pub ports: Ports,
 }
@@ -155,6 +169,12 @@ impl Settings {
             let mend = Some("letters, digits, `_` and `-`, at most 64".to_owned());
             return Err(wrong(name.span(), what, mend));
         }
+        if let Some((name, what, mend)) = written.trunks.iter().find_map(|(name, trunk)| {
+            let (what, mend) = trunk.misfit(written.sip.listen.addresses())?;
+            Some((name, what, mend))
+        }) {
+            return Err(wrong(name.span(), format!("trunk `{}` {what}", name.get_ref()), Some(mend)));
+        }
         let trunks: BTreeMap<String, Trunk> =
             written.trunks.into_iter().map(|(name, trunk)| (name.into_inner(), trunk)).collect();
         let default_trunk = match written.default_trunk {
@@ -178,6 +198,19 @@ impl Settings {
             speech: written.speech,
             limits: written.limits,
         })
+    }
+
+    /// Where we listen for SIP: what `[sip] listen` says, else every address of each family that a trunk has, on a
+    /// free port.
+    #[must_use]
+    pub fn listens_at(&self) -> Vec<SocketAddr> {
+        if let said @ [_, ..] = self.sip.listen.addresses() {
+            return said.to_vec();
+        }
+        let has = |v6: bool| self.trunks.values().any(|trunk| trunk.address.is_ipv6() == v6);
+        let v4 = (has(false) || !has(true)).then(|| SocketAddr::from(([0; 4], 0)));
+        let v6 = has(true).then(|| SocketAddr::from(([0_u16; 8], 0)));
+        v4.into_iter().chain(v6).collect()
     }
 
     /// Takes relative paths from `dir`.

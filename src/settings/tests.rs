@@ -96,6 +96,11 @@ fn units_are_asked_for_and_bounds_are_told() {
         ("[limits]\ncalls = 0", "2:9: error: 0 is no number of calls (from 1 to 100000)"),
         ("[media]\nports = \"16385-32767\"", "is no range of RTP ports"),
         ("[media]\nports = \"20000\"", "is no range of RTP ports"),
+        ("[media]\naddress = [\"192.0.2.1\", \"192.0.2.2\"]", "two media addresses of one family"),
+        ("[limits]\nconnections = 3", "3 is no number of connections (from 4 to 10000)"),
+        ("[sip]\nstrangers = \"greet\"", "(\"drop\" or \"answer\")"),
+        ("[sip]\nlisten = []", "0 addresses to listen on (from 1 to 16)"),
+        ("[sip]\nlisten = [\"0.0.0.0:5060\", \"0.0.0.0:5060\"]", "stands here twice"),
     ] {
         let error = wrong(text);
         assert!(error.contains(told), "{error}\ndoes not say\n{told}");
@@ -113,7 +118,31 @@ fn a_trunk_is_an_address_that_can_be_called() {
     for (text, told) in [
         ("[trunks.a]\n", "1:1: error: missing field `address`"),
         ("[trunks.a]\naddress = \"sip.example.org\"", "2:11: error: \"sip.example.org\" is no IP address"),
-        ("[trunks.a]\naddress = \"[2001:db8::1]:5060\"", "only IPv4 is spoken yet"),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\ntransport = \"tls\"",
+            "\"tls\" is no transport of ours (\"udp\" or \"tcp\")",
+        ),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nsources = [\"example.org\"]",
+            "\"example.org\" is no address and no range",
+        ),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nrequests = [\"info\"]",
+            "\"info\" is no method that Baton knows",
+        ),
+        ("[trunks.a]\naddress = \"192.0.2.1\"\nadvertise = \"::\"", "no address that a trunk could reach"),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nadvertise = \"2001:db8::9\"",
+            "1:9: error: trunk `a` is at an IPv4 address, and `2001:db8::9` is none",
+        ),
+        (
+            "[sip]\nlisten = \"0.0.0.0:5060\"\n[trunks.a]\naddress = \"2001:db8::1\"",
+            "trunk `a` is at an IPv6 address, and [sip] listen has none (add \"[::]:5060\" to it)",
+        ),
+        (
+            "[trunks.a]\naddress = \"192.0.2.1\"\nlocal = \"192.0.2.9\"",
+            "is to be called from 192.0.2.9, where nobody listens (add \"192.0.2.9:5060\" to [sip] listen)",
+        ),
         ("[trunks.a]\naddress = \"0.0.0.0:5060\"", "no request can be sent"),
         ("[trunks.\"a b\"]\naddress = \"192.0.2.1\"", "1:9: error: `a b` is no name for a trunk"),
         (
@@ -148,7 +177,7 @@ fn a_broken_file_is_told_with_its_place() {
     let told = wrong("[sip]\nlisten = \"5060\"\n");
     assert_eq!(
         told,
-        "baton.toml:2:10: error: \"5060\" is no address with a port (such as \"0.0.0.0:5060\" or \"192.0.2.10:5060\")"
+        "baton.toml:2:10: error: \"5060\" is no address with a port (such as \"0.0.0.0:5060\", \"192.0.2.10:5060\" or \"[2001:db8::10]:5060\")"
     );
     let told = wrong("[speech]\ncommand = [\"flite\", \"-o\", \"/dev/stdout\"]\n");
     assert!(told.contains("2:11: error: the command never gets the text"), "{told}");
@@ -164,4 +193,19 @@ fn paths_are_taken_from_the_directory_of_the_file() {
     let settings = Settings::load(&path).unwrap();
     assert_eq!(settings.dialplan, Some(dir.path().join("plan.xml")));
     assert_eq!(settings.journal.dir, Some("/var/lib/baton".into()));
+}
+
+#[test]
+fn we_listen_where_the_trunks_are_unless_it_is_said() {
+    let listens_at = |text: &str| {
+        let addresses = Settings::parse("t", text).unwrap().listens_at();
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let (v4, v6) = ("[trunks.a]\naddress = \"192.0.2.1\"\n", "[trunks.b]\naddress = \"[2001:db8::1]\"\n");
+    assert_eq!(listens_at(""), "0.0.0.0:0");
+    assert_eq!(listens_at(v4), "0.0.0.0:0");
+    assert_eq!(listens_at(v6), "[::]:0");
+    assert_eq!(listens_at(&format!("{v4}{v6}")), "0.0.0.0:0 [::]:0");
+    let said = "[sip]\nlisten = [\"192.0.2.10:5060\", \"[2001:db8::10]:5060\"]\n";
+    assert_eq!(listens_at(&format!("{said}{v4}{v6}")), "192.0.2.10:5060 [2001:db8::10]:5060");
 }

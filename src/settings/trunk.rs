@@ -1,14 +1,15 @@
 //! A trunk: through whom calls go out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
+use super::addresses::{self, Advertised, Prefix};
 use super::units;
 use crate::sdp::Codec;
-use crate::sip::Protocol;
 use crate::sip::local::Large;
+use crate::sip::{Method, Protocol};
 
 /// `[trunks.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,6 +24,19 @@ pub struct Trunk {
     /// How requests travel that are too large for a datagram, where `transport` is UDP.
     #[serde(default = "by_tcp", deserialize_with = "units::large_requests")]
     pub large_requests: Large,
+    /// The local address that it is called from, one of `[sip] listen`; absent: the first of its family.
+    #[serde(default, deserialize_with = "addresses::local")]
+    pub local: Option<IpAddr>,
+    /// What it sees of us where a NAT stands between; absent: the local address.
+    #[serde(default)]
+    pub advertise: Option<Advertised>,
+    /// Addresses that it may speak from besides its own; absent: whoever knows a call's tags may speak in that
+    /// call, as RFC 3261 has it.
+    #[serde(default, deserialize_with = "some_sources")]
+    pub sources: Option<Vec<Prefix>>,
+    /// Requests that it may send besides ACK, BYE and CANCEL; absent: all that we understand.
+    #[serde(default, deserialize_with = "units::requests")]
+    pub requests: Option<Vec<Method>>,
     /// `From` of its calls; absent: `sip:baton@` and our own address.
     #[serde(default, deserialize_with = "units::from_header")]
     pub from: Option<String>,
@@ -35,6 +49,10 @@ pub struct Trunk {
     /// How long a call may ring, if the dialplan says nothing else.
     #[serde(default = "ring_timeout", deserialize_with = "units::ring_timeout")]
     pub ring_timeout: Duration,
+}
+
+fn some_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Prefix>>, D::Error> {
+    addresses::sources(deserializer).map(Some)
 }
 
 const fn by_tcp() -> Large {
@@ -57,10 +75,54 @@ impl Trunk {
             address,
             transport: Protocol::Udp,
             large_requests: by_tcp(),
+            local: None,
+            advertise: None,
+            sources: None,
+            requests: None,
             from: None,
             caller_id: None,
             codecs: all_codecs(),
             ring_timeout: ring_timeout(),
         }
+    }
+
+    /// May messages of this trunk's calls come from there?
+    #[must_use]
+    pub fn may_speak_from(&self, ip: IpAddr) -> bool {
+        let listed = |sources: &Vec<Prefix>| sources.iter().any(|source| source.contains(ip));
+        ip == self.address.ip() || self.sources.as_ref().is_none_or(listed)
+    }
+
+    /// May its peer send this request? What ends a call, and ACK, may always come.
+    #[must_use]
+    pub fn may_request(&self, method: &Method) -> bool {
+        matches!(method, Method::Ack | Method::Bye | Method::Cancel)
+            || self.requests.as_ref().is_none_or(|requests| requests.contains(method))
+    }
+
+    /// Why its addresses do not go with these that we listen on, and what to do.
+    pub(super) fn misfit(&self, listen: &[SocketAddr]) -> Option<(String, String)> {
+        let family = if self.address.is_ipv4() { "IPv4" } else { "IPv6" };
+        let other = |ip: IpAddr| ip.is_ipv4() != self.address.is_ipv4();
+        if let Some(ip) = self.local.into_iter().chain(self.advertise.map(|it| it.ip)).find(|ip| other(*ip)) {
+            return Some((
+                format!("is at an {family} address, and `{ip}` is none"),
+                "give `local` and `advertise` the family of `address`".to_owned(),
+            ));
+        }
+        if let Some(local) = self.local
+            && !listen.iter().any(|address| address.ip() == local)
+        {
+            let mend = format!("add \"{}\" to [sip] listen", SocketAddr::new(local, 5060));
+            return Some((format!("is to be called from {local}, where nobody listens"), mend));
+        }
+        if !listen.is_empty() && listen.iter().all(|address| other(address.ip())) {
+            let any = if self.address.is_ipv4() { "0.0.0.0:5060" } else { "[::]:5060" };
+            return Some((
+                format!("is at an {family} address, and [sip] listen has none"),
+                format!("add \"{any}\" to it"),
+            ));
+        }
+        None
     }
 }

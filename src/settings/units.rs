@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
+use super::Strangers;
 use super::error::MEND;
 use crate::sdp::Codec;
 use crate::sip::local::Large;
-use crate::sip::{NameAddr, Protocol, Uri};
+use crate::sip::{Method, NameAddr, Protocol, Uri};
 
 /// A mistake: what is wrong, and what to write.
-fn wrong<E: serde::de::Error>(what: impl fmt::Display, mend: impl fmt::Display) -> E {
+pub(super) fn wrong<E: serde::de::Error>(what: impl fmt::Display, mend: impl fmt::Display) -> E {
     E::custom(format_args!("{what}{MEND}{mend}"))
 }
 
@@ -136,6 +137,38 @@ pub(super) fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         .ok_or_else(|| wrong(format_args!("{connections} is no number of connections"), "from 4 to 10000"))
 }
 
+/// Requests that a trunk's peer may send.
+pub(super) fn requests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Method>>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let mut methods = Vec::with_capacity(names.len());
+    for name in &names {
+        let method: Method = name.parse().map_err(|_| {
+            wrong::<D::Error>(format_args!("\"{name}\" is no SIP method"), "such as \"INFO\"")
+        })?;
+        if let Method::Other(_) = method {
+            return Err(wrong(
+                format_args!("\"{name}\" is no method that Baton knows"),
+                "such as \"INVITE\", \"OPTIONS\" or \"INFO\", in capitals",
+            ));
+        }
+        methods.push(method);
+    }
+    Ok(Some(methods))
+}
+
+/// What strangers are told.
+pub(super) fn strangers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strangers, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.as_str() {
+        "drop" => Ok(Strangers::Drop),
+        "answer" => Ok(Strangers::Answer),
+        _ => Err(wrong(
+            format_args!("\"{text}\" is nothing that can be done with strangers"),
+            "\"drop\" or \"answer\"",
+        )),
+    }
+}
+
 /// The transport of a trunk.
 pub(super) fn transport<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protocol, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -156,52 +189,22 @@ pub(super) fn large_requests<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     }
 }
 
-/// A local address and port.
-pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let address: SocketAddr = text.parse().map_err(|_| {
-        wrong::<D::Error>(
-            format_args!("\"{text}\" is no address with a port"),
-            "such as \"0.0.0.0:5060\" or \"192.0.2.10:5060\"",
-        )
-    })?;
-    only_ipv4(address.ip(), &text)?;
-    Ok(address)
-}
-
 /// Where a trunk's requests go.
 pub(super) fn trunk_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let address = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 5060)));
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
+    let address = text.parse().or_else(|_| bare.parse().map(|ip: IpAddr| SocketAddr::new(ip, 5060)));
     let address: SocketAddr = address.map_err(|_| {
         wrong::<D::Error>(
             format_args!("\"{text}\" is no IP address"),
-            "write the trunk's IP address, such as \"198.51.100.7:5060\"; names are not looked up yet",
+            "write the trunk's IP address, such as \"198.51.100.7:5060\" or \"[2001:db8::7]:5060\"; names are not \
+             looked up yet",
         )
     })?;
-    only_ipv4(address.ip(), &text)?;
     if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
         return Err(wrong(format_args!("no request can be sent to \"{text}\""), "write the trunk's address"));
     }
     Ok(address)
-}
-
-/// The local address of RTP.
-pub(super) fn ip_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let address: IpAddr = text.parse().map_err(|_| {
-        wrong::<D::Error>(format_args!("\"{text}\" is no IP address"), "such as \"192.0.2.10\"")
-    })?;
-    only_ipv4(address, &text)?;
-    // The unspecified address says nothing, and SDP cannot carry it (RFC 3264 §6: it means hold).
-    Ok(Some(address).filter(|address| !address.is_unspecified()))
-}
-
-fn only_ipv4<E: serde::de::Error>(address: IpAddr, text: &str) -> Result<(), E> {
-    if address.is_ipv4() {
-        return Ok(());
-    }
-    Err(wrong(format_args!("\"{text}\" is an IPv6 address"), "only IPv4 is spoken yet"))
 }
 
 /// Text that becomes a header's value.

@@ -160,7 +160,7 @@ mod tests {
         for piece in 1..stream.len() {
             assert_eq!(read(&stream, piece), "||<body><>|<a\r\n\r\nb>", "in pieces of {piece}");
         }
-        assert_eq!(read(&stream[..stream.len() - 1], 100), "||<body><>|…");
+        assert_eq!(read(stream.trim_end_matches('b'), 100), "||<body><>|…");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod shipped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,8 +85,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         None => shipped::unpack(unpacked.path()).map_err(machine)?,
     };
     let mut settings = Settings::default();
-    settings.sip.listen = ([127, 0, 0, 1], 0).into();
-    settings.media.address = Some([127, 0, 0, 1].into());
+    settings.sip.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
+    settings.media.address = IpAddr::from([127, 0, 0, 1]).into();
     settings.limits.calls = settings.limits.calls.max(usize::from(args.calls));
     let survey = Survey::load(&file, &settings)?;
     let fields = survey::fields(&args.set);

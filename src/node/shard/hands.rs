@@ -16,8 +16,8 @@ use crate::node::faults::Faults;
 use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
 use crate::node::render::{Order, Renderer};
-use crate::node::transport::{self, Outbox};
-use crate::sip::{Hop, Message};
+use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
+use crate::sip::{Hop, Message, Request, StatusCode, stray};
 
 /// The ways out of a shard.
 pub(crate) struct Hands {
@@ -26,6 +26,7 @@ pub(crate) struct Hands {
     engine: Arc<Engine>,
     renderer: Arc<Renderer>,
     pub(super) outbox: Outbox,
+    answers: Budget,
     pub(super) delivery: Delivery,
     server: String,
     pub(super) load: Arc<Load>,
@@ -62,7 +63,18 @@ impl Hands {
         let HandsParts { shard, clock, engine, renderer, senders, events, inbox, server, load, faults } =
             parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
-        Self { shard, clock, engine, renderer, outbox: senders.open(), delivery, server, load, faults }
+        Self {
+            shard,
+            clock,
+            engine,
+            renderer,
+            outbox: senders.open(),
+            answers: Budget::new(clock.now(), ANSWERS_A_SECOND),
+            delivery,
+            server,
+            load,
+            faults,
+        }
     }
 
     /// Does what the call asks for. Everything that it depends on is durable.
@@ -155,7 +167,18 @@ impl Hands {
 
     /// The stateless answer to a message of a call that is not here (any more).
     pub(super) fn answer_stray(&mut self, message: &Message, from: Hop) {
-        self.outbox.answer_stray(message, from, &self.server);
+        if self.answers.take(self.clock.now()) {
+            self.outbox.answer_stray(message, from, &self.server);
+        } else {
+            self.fault("sip", "answers", format_args!("{from} asks for more answers than are given"));
+        }
+    }
+
+    /// Refuses a request that the trunk may not send.
+    pub(super) fn refuse(&mut self, way: usize, request: &Request, from: Hop, status: StatusCode) {
+        if let Some(reply) = stray::refuse(request, from, &self.server, status) {
+            self.outbox.answer(way, reply);
+        }
     }
 
     /// Counts a fault.

@@ -24,10 +24,11 @@ use crossbeam_channel::{Receiver, select};
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told};
 use super::ports::PortPair;
-use super::transport::{Arrived, Mail};
+use super::transport::{Arrived, Mail, Otherwise};
 use crate::call::{Assets, Call, Input, Output};
 use crate::id::CallId;
-use crate::sip::{Hop, Message};
+use crate::settings::Trunk;
+use crate::sip::{Message, StatusCode};
 use crate::store::journal::{Ack, AppendError};
 use crate::time::Timestamp;
 
@@ -77,6 +78,7 @@ pub(crate) enum Post {
 pub(crate) struct Shard {
     clock: Clock,
     assets: Arc<Assets>,
+    trunks: Arc<BTreeMap<String, Trunk>>,
     inbox: Receiver<Post>,
     acks: Receiver<Ack>,
     calls: BTreeMap<CallId, Live>,
@@ -91,13 +93,14 @@ impl Shard {
     pub(crate) fn new(
         clock: Clock,
         assets: Arc<Assets>,
+        trunks: Arc<BTreeMap<String, Trunk>>,
         inbox: Receiver<Post>,
         acks: Receiver<Ack>,
         saves: Saves,
         hands: Hands,
     ) -> Self {
         let (calls, timers) = (BTreeMap::new(), BTreeSet::new());
-        Self { clock, assets, inbox, acks, calls, timers, saves, hands, stopping: false }
+        Self { clock, assets, trunks, inbox, acks, calls, timers, saves, hands, stopping: false }
     }
 
     /// Runs until it is told to stop or the journal fails.
@@ -147,12 +150,13 @@ impl Shard {
                 self.calls.insert(id, Live::new(*call, way, ports));
                 self.tell(id, Input::Started);
             }
-            Post::Sip(Mail { arrived, undelivered }) => {
+            Post::Sip(Mail { arrived, undelivered, weight }) => {
+                drop(weight);
                 for call in undelivered {
                     self.tell(call, Input::TransportFailed);
                 }
-                for Arrived { owner, message, from } in arrived {
-                    self.arrived(owner, message, from);
+                for one in arrived {
+                    self.arrived(one);
                 }
             }
             Post::Media(events) => {
@@ -177,14 +181,34 @@ impl Shard {
         }
     }
 
-    fn arrived(&mut self, owner: CallId, message: Arc<Message>, from: Hop) {
-        match self.calls.get(&owner) {
-            Some(live) if live.parking.len() > MAX_PARKED => {
-                self.hands.fault("sip", "parked", format_args!("call {owner} waits for the journal"));
-            }
-            Some(_) => self.tell(owner, Input::Received { message, from }),
-            None => self.hands.answer_stray(&message, from),
+    fn arrived(&mut self, arrived: Arrived) {
+        let Arrived { owner, message, from, otherwise } = arrived;
+        let Some(live) = self.calls.get(&owner) else {
+            return match otherwise {
+                Otherwise::Answer => self.hands.answer_stray(&message, from),
+                Otherwise::Drop => {
+                    self.hands.fault("sip", "stranger", format_args!("from {from}, which no trunk names"));
+                }
+            };
+        };
+        if live.parking.len() > MAX_PARKED {
+            return self.hands.fault("sip", "parked", format_args!("call {owner} waits for the journal"));
         }
+        // A call may outlive its trunk's place in the settings; then there is nothing to hold it to.
+        if let Some(trunk) = self.trunks.get(live.call.trunk()) {
+            if !trunk.may_speak_from(from.address.ip()) {
+                let detail = format_args!("call {owner}: {from} is no source of trunk {}", live.call.trunk());
+                return self.hands.fault("sip", "foreign", detail);
+            }
+            if let Message::Request(request) = message.as_ref()
+                && !trunk.may_request(request.method())
+            {
+                let detail = format_args!("call {owner}: {} is not allowed to its trunk", request.method());
+                self.hands.fault("sip", "request", detail);
+                return self.hands.refuse(live.way, request, from, StatusCode::FORBIDDEN);
+            }
+        }
+        self.tell(owner, Input::Received { message, from });
     }
 
     fn media(&mut self, event: MediaEvent) {

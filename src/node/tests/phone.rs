@@ -1,6 +1,6 @@
 //! A telephone whose every message the test writes itself.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,9 +21,9 @@ pub(super) struct Phone {
 }
 
 impl Phone {
-    pub(super) fn new() -> Self {
+    pub(super) fn at(ip: IpAddr) -> Self {
         let [sip, rtp] = [(), ()].map(|()| {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let socket = UdpSocket::bind((ip, 0)).unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket
         });
@@ -81,7 +81,7 @@ impl Phone {
         let body = String::from_utf8(invite.body().to_vec()).unwrap();
         let port = body.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
         let port: u16 = port.split(' ').next().unwrap().parse().unwrap();
-        let address = body.lines().find_map(|line| line.strip_prefix("c=IN IP4 ")).unwrap();
+        let address = body.lines().find_map(|line| line.strip_prefix("c=IN IP")?.split(' ').nth(1)).unwrap();
         self.media = Some(SocketAddr::new(address.parse().unwrap(), port));
         self.reply(invite, "100 Trying", None);
         self.reply(invite, "180 Ringing", None);
@@ -90,9 +90,10 @@ impl Phone {
     }
 
     fn answer(&self) -> String {
-        let port = self.rtp.local_addr().unwrap().port();
+        let (ip, port) = (self.rtp.local_addr().unwrap().ip(), self.rtp.local_addr().unwrap().port());
+        let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
         format!(
-            "v=0\r\no=phone 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+            "v=0\r\no=phone 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP 0 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:96 telephone-event/8000\r\n\
              a=fmtp:96 0-15\r\na=ptime:20\r\n"
         )
@@ -144,18 +145,31 @@ impl Phone {
 
     /// Hangs up within the dialog of `invite`.
     pub(super) fn hang_up(&mut self, invite: &Request) {
+        self.send(&self.in_dialog(invite, "BYE", 1));
+    }
+
+    /// Sends a text to the caller.
+    pub(super) fn send(&self, text: &str) {
+        self.sip.send_to(text.as_bytes(), self.caller()).unwrap();
+    }
+
+    /// Where the caller is.
+    pub(super) fn caller(&self) -> SocketAddr {
+        self.caller.expect("somebody calls")
+    }
+
+    /// A request within the dialog of `invite`.
+    pub(super) fn in_dialog(&self, invite: &Request, method: &str, cseq: u32) -> String {
         let headers = invite.headers();
         let contact = headers.contacts().unwrap().remove(0).uri;
-        let text = format!(
-            "BYE {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKphone{sequence}\r\n\
-             Max-Forwards: 70\r\nFrom: {to};tag=phone\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: 1 BYE\r\n\
+        format!(
+            "{method} {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKphone{cseq};rport\r\n\
+             Max-Forwards: 70\r\nFrom: {to};tag=phone\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: {cseq} {method}\r\n\
              Content-Length: 0\r\n\r\n",
             address = self.address(),
-            sequence = self.sequence,
             to = headers.get(HeaderName::To).unwrap(),
             from = headers.get(HeaderName::From).unwrap(),
             call = headers.call_id().unwrap(),
-        );
-        self.sip.send_to(text.as_bytes(), self.caller.unwrap()).unwrap();
+        )
     }
 }

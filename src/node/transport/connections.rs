@@ -21,6 +21,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::connection::{Connection, Ended, Pace, Side};
+use super::gate::Standing;
 use super::hand::{Desk, Hand};
 use super::ways::Ways;
 use crate::id::CallId;
@@ -37,6 +38,8 @@ const ORDER_BATCH: usize = 512;
 const ACCEPT_BATCH: usize = 64;
 /// Connections that one address may have open to us: a proxy of many processes opens some.
 const MAX_PER_PEER: usize = 16;
+/// Connections that addresses of no trunk may have open to us, all together.
+const MAX_STRANGERS: usize = 32;
 /// How often deadlines are looked at.
 const SWEEP: Duration = Duration::from_millis(250);
 /// Bytes of one read.
@@ -197,10 +200,19 @@ impl Connections {
     }
 
     fn admit(&mut self, way: usize, stream: TcpStream, remote: SocketAddr) {
+        let gate = &self.hand.desk.gate;
+        let is_stranger = |ip| gate.standing(ip) == Standing::Stranger;
+        if is_stranger(remote.ip()) && gate.is_deaf() {
+            return self.count("tcp", "stranger", format_args!("{remote}, which no trunk names"));
+        }
         let theirs = || self.slots.iter().flatten().filter(|connection| connection.side == Side::Theirs);
         let of_peer = theirs().filter(|connection| connection.remote.ip() == remote.ip()).count();
         if of_peer >= MAX_PER_PEER {
             return self.count("tcp", "peer_connections", format_args!("{remote} has {of_peer} already"));
+        }
+        let strangers = || theirs().filter(|connection| is_stranger(connection.remote.ip())).count();
+        if is_stranger(remote.ip()) && strangers() >= MAX_STRANGERS {
+            return self.count("tcp", "strangers", format_args!("{remote}: strangers have {MAX_STRANGERS}"));
         }
         let count = theirs().count();
         if count >= self.bounds.connections - self.bounds.connections / 4 {

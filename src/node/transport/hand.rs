@@ -1,10 +1,12 @@
 //! What becomes of each message that came in: whose it is, or what it is answered with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 
+use super::gate::{ANSWERS_A_SECOND, Budget, Gate, STRANGERS_A_SECOND, Standing};
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
@@ -20,6 +22,17 @@ pub(crate) struct Arrived {
     pub(crate) message: Arc<Message>,
     /// Where it came from.
     pub(crate) from: Hop,
+    /// What it gets if that call is not here.
+    pub(crate) otherwise: Otherwise,
+}
+
+/// What becomes of a message whose call is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// It is answered: a trunk's message that comes too late.
+    Answer,
+    /// It is dropped: a stranger has guessed.
+    Drop,
 }
 
 /// What transports have for the shards.
@@ -29,6 +42,40 @@ pub(crate) struct Mail {
     pub(crate) arrived: Vec<Arrived>,
     /// Calls of which a message could not be brought to its peer, by a connection that was lost or never made.
     pub(crate) undelivered: Vec<CallId>,
+    /// Its weight on the shard's scale, while it waits there.
+    pub(crate) weight: Option<Weight>,
+}
+
+/// Bytes of messages that wait for a shard at most: posts alone do not bound them, because one holds many messages.
+const MAX_WAITING_BYTES: usize = 32 << 20;
+
+/// How much mail waits for a shard, in bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scale(Arc<AtomicUsize>);
+
+/// The weight of one piece of mail; taken off the scale when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    scale: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Scale {
+    /// Puts mail on the scale; gives it back if too much waits.
+    pub(crate) fn weigh(&self, mail: Mail) -> Result<Mail, Mail> {
+        let bytes = mail.arrived.iter().map(|one| one.message.bytes().len()).sum();
+        if self.0.fetch_add(bytes, Relaxed) + bytes > MAX_WAITING_BYTES {
+            self.0.fetch_sub(bytes, Relaxed);
+            return Err(mail);
+        }
+        Ok(Mail { weight: Some(Weight { scale: Arc::clone(&self.0), bytes }), ..mail })
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.scale.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 impl Mail {
@@ -51,23 +98,30 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     /// Counters.
     pub(crate) faults: Arc<Faults>,
+    /// Who may speak.
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Sorts the messages of one reader thread.
 pub(super) struct Hand {
     pub(super) desk: Desk,
     mail: Mail,
+    strangers: Budget,
+    answers: Budget,
 }
 
 impl Hand {
     pub(super) fn new(desk: Desk) -> Self {
-        Self { desk, mail: Mail::default() }
+        let now = desk.clock.now();
+        let (strangers, answers) = (Budget::new(now, STRANGERS_A_SECOND), Budget::new(now, ANSWERS_A_SECOND));
+        Self { desk, mail: Mail::default(), strangers, answers }
     }
 
     /// A datagram came; gives back the answer that it gets at once.
     pub(super) fn datagram(&mut self, datagram: &[u8], from: SocketAddr) -> Option<Transmit> {
+        let standing = self.admit(from.ip())?;
         match parse(Bytes::copy_from_slice(datagram)) {
-            Ok(message) => self.message(message, from.into()),
+            Ok(message) => self.sort(message, from.into(), standing),
             Err(ParseError::Keepalive) => None,
             Err(error) => {
                 self.count(error.reason(), format_args!("from {from}: {error}"));
@@ -76,15 +130,46 @@ impl Hand {
         }
     }
 
-    /// A message came; gives back the answer that it gets at once, if it is no call's.
+    /// A message came over a connection; gives back the answer that it gets at once.
     pub(super) fn message(&mut self, message: Message, from: Hop) -> Option<Transmit> {
-        match stray::owner(&message) {
-            Some(owner) => {
-                self.mail.arrived.push(Arrived { owner, message: Arc::new(message), from });
-                None
-            }
-            None => answer_stray(&message, from, &self.desk.server),
+        let standing = self.admit(from.address.ip())?;
+        self.sort(message, from, standing)
+    }
+
+    /// Who speaks from there; `None`: whoever it is, it is not listened to (now).
+    fn admit(&mut self, ip: IpAddr) -> Option<Standing> {
+        let standing = self.desk.gate.standing(ip);
+        if standing == Standing::Known {
+            return Some(standing);
         }
+        if self.desk.gate.is_deaf() {
+            self.count("stranger", format_args!("from {ip}, which no trunk names"));
+            return None;
+        }
+        if !self.strangers.take(self.desk.clock.now()) {
+            self.count("flood", format_args!("from {ip}: strangers say more than is listened to"));
+            return None;
+        }
+        Some(standing)
+    }
+
+    fn sort(&mut self, message: Message, from: Hop, standing: Standing) -> Option<Transmit> {
+        let is_heard = standing == Standing::Known || self.desk.gate.answers_strangers();
+        let otherwise = if is_heard { Otherwise::Answer } else { Otherwise::Drop };
+        if let Some(owner) = stray::owner(&message) {
+            self.mail.arrived.push(Arrived { owner, message: Arc::new(message), from, otherwise });
+            return None;
+        }
+        if otherwise == Otherwise::Drop {
+            self.count("stranger", format_args!("from {from}, which no trunk names"));
+            return None;
+        }
+        let answer = answer_stray(&message, from, &self.desk.server)?;
+        if !self.answers.take(self.desk.clock.now()) {
+            self.count("answers", format_args!("{from} asks for more answers than are given"));
+            return None;
+        }
+        Some(answer)
     }
 
     /// A message of this call did not leave.

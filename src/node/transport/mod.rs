@@ -4,13 +4,14 @@
 //! UDP ─ recvmmsg ─► parse once ─┐
 //! TCP ─ Framer ─────────────────┴► owner: top Via branch, or user part of the Request-URI ─► its shard
 //!                        │ no call of ours named ─► stateless answer (sip::stray)
-//!                        └ malformed ─► counted, dropped; a stream of it is closed
+//!                        └ malformed, or a stranger's ─► counted, dropped; a stream of it is closed
 //! shard ─► Outbox ─┬─► sendmmsg
 //!                  └─► the thread of connections
 //! ```
 
 mod connection;
 mod connections;
+mod gate;
 mod hand;
 mod outbox;
 #[cfg(test)]
@@ -29,7 +30,8 @@ use self::hand::Hand;
 use self::ways::Ways;
 use super::datagrams::{Reader, Wait};
 
-pub(crate) use self::hand::{Arrived, Desk, Inlet, Mail};
+pub(crate) use self::gate::{ANSWERS_A_SECOND, Budget, Gate};
+pub(crate) use self::hand::{Arrived, Desk, Inlet, Mail, Otherwise, Scale};
 pub(crate) use self::outbox::Outbox;
 
 /// Messages of one read. Only the pages that arrive are resident.

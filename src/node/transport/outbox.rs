@@ -56,7 +56,7 @@ impl Outbox {
     }
 
     /// Puts an answer that leaves from the way that its request came to (RFC 3581 §4).
-    pub(super) fn answer(&mut self, way: usize, reply: Transmit) {
+    pub(crate) fn answer(&mut self, way: usize, reply: Transmit) {
         self.wait(None, Some(way), reply);
     }
 

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::connection::Pace;
-use super::{Desk, Mail, Outbox, Transport};
+use super::{Desk, Gate, Mail, Outbox, Transport};
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
+use crate::settings::{Settings, Strangers, Trunk};
 use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message};
 
@@ -33,6 +34,12 @@ impl World {
     }
 
     fn with(pace: Pace, connections: usize) -> Self {
+        let mut settings = Settings::default();
+        settings.trunks.insert("peer".into(), Trunk::direct("127.0.0.1:5060".parse().unwrap()));
+        Self::of(&settings, pace, connections)
+    }
+
+    fn of(settings: &Settings, pace: Pace, connections: usize) -> Self {
         let mut transport = Transport::bind(&["127.0.0.1:0".parse().unwrap()], connections).unwrap();
         let (inlet, mail) = unbounded();
         let faults = Arc::new(Faults::default());
@@ -41,6 +48,7 @@ impl World {
             server: "baton/test".into(),
             clock: Clock::of_process(),
             faults: Arc::clone(&faults),
+            gate: Arc::new(Gate::new(settings)),
         };
         transport.read_at(&desk, pace).unwrap();
         let outbox = transport.senders().open();
@@ -306,7 +314,10 @@ fn a_peer_that_does_not_read_costs_a_bounded_queue_and_its_connection() {
         assert!(begun.elapsed() < PATIENCE, "{:?}", world.faults.snapshot());
         world.send(to, &large);
     }
-    assert!(world.mail.iter().take(3).all(|mail| !mail.undelivered.is_empty()));
+    let mut told = 0;
+    while told < 3 {
+        told += world.mail.recv_timeout(PATIENCE).expect("the calls are told").undelivered.len();
+    }
 }
 
 #[test]
@@ -338,4 +349,67 @@ fn a_silent_connection_of_ours_is_pinged_and_one_that_stopped_answering_is_lost(
     assert_eq!(world.counted("no_pong"), 0);
     peer.write_all(b"\r\n").unwrap();
     world.until_counted("no_pong", 1);
+}
+
+fn strangers(sources: Option<Vec<crate::settings::Prefix>>, policy: Strangers) -> World {
+    let mut settings = Settings::default();
+    let trunk = Trunk { sources, ..Trunk::direct("192.0.2.1:5060".parse().unwrap()) };
+    settings.trunks.insert("elsewhere".into(), trunk);
+    settings.sip.strangers = policy;
+    World::of(&settings, Pace::USUAL, 64)
+}
+
+#[test]
+fn strangers_are_dropped_unless_they_name_a_call_or_are_to_be_answered() {
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let from = peer.local_addr().unwrap();
+    let options = request("OPTIONS sip:baton@127.0.0.1", &format!("udp:{from}"));
+    let bye = request(TO_CALL, &format!("udp:{from}"));
+    let open = strangers(None, Strangers::Drop);
+    peer.send_to(options.as_bytes(), open.address()).unwrap();
+    peer.send_to(bye.as_bytes(), open.address()).unwrap();
+    assert_eq!(open.told(), format!("BYE from {from}"), "a call's peer may speak from anywhere");
+    open.until_counted("stranger", 1);
+    peer.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut buffer = [0; 2_048];
+    assert!(peer.recv(&mut buffer).is_err(), "whoever looks for a SIP server finds none");
+
+    let closed = strangers(Some(Vec::new()), Strangers::Drop);
+    peer.send_to(bye.as_bytes(), closed.address()).unwrap();
+    peer.send_to(b"noise", closed.address()).unwrap();
+    closed.until_counted("stranger", 2);
+    assert!(closed.mail.is_empty() && closed.counted("start_line") == 0, "it is not even read");
+    assert!(is_closed(&mut closed.connect()));
+
+    let answering = strangers(Some(Vec::new()), Strangers::Answer);
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    peer.send_to(options.as_bytes(), answering.address()).unwrap();
+    let length = peer.recv(&mut buffer).expect("an answer");
+    assert!(buffer[..length].starts_with(b"SIP/2.0 200 "));
+}
+
+#[test]
+fn a_flood_of_strangers_costs_no_more_than_its_budget() {
+    let world = strangers(None, Strangers::Answer);
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let from = peer.local_addr().unwrap();
+    let bye = request(TO_CALL, &format!("udp:{from}"));
+    for _ in 0..2_000 {
+        peer.send_to(bye.as_bytes(), world.address()).unwrap();
+    }
+    world.until_counted("flood", 900);
+    let passed: usize = world.mail.try_iter().map(|mail| mail.arrived.len()).sum();
+    assert!((500..1_100).contains(&passed), "{passed} of 2000");
+}
+
+#[test]
+fn a_trunk_is_answered_only_so_often() {
+    let world = World::new();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let from = peer.local_addr().unwrap();
+    let options = request("OPTIONS sip:baton@127.0.0.1", &format!("udp:{from}"));
+    for _ in 0..3_000 {
+        peer.send_to(options.as_bytes(), world.address()).unwrap();
+    }
+    world.until_counted("answers", 500);
 }
