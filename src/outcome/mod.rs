@@ -44,6 +44,8 @@ pub enum Disposition {
     /// The trunk did not carry the call: silence, 5xx, a refusal meant for us. The number was not tried, so
     /// it costs the case no attempt. AAPOR 3.11.
     TrunkFault,
+    /// A fax machine or a modem answered. AAPOR 4.20.
+    FaxOrData,
     /// The number does not work (404, 484, 604, Q.850 1 or 28). AAPOR 4.31.
     NonWorking,
     /// Out of service for now (Q.850 27). AAPOR 4.33.
@@ -58,7 +60,7 @@ pub enum Disposition {
 
 impl Disposition {
     /// Every disposition, in the order of its AAPOR code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Complete,
         Self::Partial,
         Self::Refusal,
@@ -70,6 +72,7 @@ impl Disposition {
         Self::NoAnswer,
         Self::CallBlocked,
         Self::TechnicalFault,
+        Self::FaxOrData,
         Self::NonWorking,
         Self::TemporarilyOut,
         Self::NumberChanged,
@@ -91,6 +94,7 @@ impl Disposition {
             Self::NoAnswer => "3.13",
             Self::CallBlocked => "3.15",
             Self::TechnicalFault => "3.16",
+            Self::FaxOrData => "4.20",
             Self::NonWorking => "4.31",
             Self::TemporarilyOut => "4.33",
             Self::NumberChanged => "4.41",
@@ -114,6 +118,7 @@ impl Disposition {
             Self::CallBlocked => "call_blocked",
             Self::TechnicalFault => "technical_fault",
             Self::TrunkFault => "trunk_fault",
+            Self::FaxOrData => "fax_or_data",
             Self::NonWorking => "non_working",
             Self::TemporarilyOut => "temporarily_out",
             Self::NumberChanged => "number_changed",
@@ -138,7 +143,7 @@ mod tests {
         for disposition in Disposition::ALL {
             assert_eq!(serde_json::to_string(&disposition).unwrap(), format!("\"{disposition}\""));
         }
-        assert_eq!(Disposition::ALL.iter().collect::<std::collections::BTreeSet<_>>().len(), 16);
+        assert_eq!(Disposition::ALL.iter().collect::<std::collections::BTreeSet<_>>().len(), 17);
     }
 
     #[test]
