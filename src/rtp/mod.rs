@@ -3,6 +3,7 @@
 //! ```text
 //! datagram ─► Latch (whose is it?) ─► parse_packet ─► Reception (counters, jitter, report block)
 //!                                                 └─► EventReceiver ─► KeyEvent
+//! samples ─► DtmfDetector, SignalDetector                    Statistics ─► MediaReport, MOS
 //! Anchor (tick k ─► sequence, timestamp) ─► write_packet ─► datagram
 //! ```
 
@@ -12,6 +13,7 @@ pub mod g711;
 mod latch;
 mod packet;
 mod reception;
+pub mod report;
 pub mod rtcp;
 pub mod tones;
 
@@ -24,6 +26,7 @@ pub use event::{Digit, EventKey, EventReceiver, EventSender, KeyEvent, Phase, Te
 pub use latch::{Admission, Latch};
 pub use packet::{HEADER_BYTES, Header, Packet, PacketError, parse_packet, write_packet};
 pub use reception::{Reception, Statistics};
+pub use report::MediaReport;
 
 /// Synchronisation source: the name of a stream (RFC 3550 §3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -63,18 +63,15 @@ pub(super) struct Cadence {
 impl Cadence {
     /// The next block; a signal when the pattern is believed, once for each time that it begins.
     pub(super) fn next(&mut self, sound: Sound) -> Option<Signal> {
-        let is_on = match sound {
-            Sound::Low => true,
-            Sound::Silence => false,
-            _ if !self.edge && self.blocks > 0 => {
-                self.edge = true;
-                return None;
-            }
-            _ => {
+        if sound != Sound::Low && sound != Sound::Silence {
+            if self.edge || self.blocks == 0 {
                 *self = Self::default();
-                return None;
+            } else {
+                self.edge = true;
             }
-        };
+            return None;
+        }
+        let is_on = sound == Sound::Low;
         let edge = std::mem::take(&mut self.edge);
         if is_on == self.is_on {
             self.blocks = self.blocks.saturating_add(1 + u32::from(edge));

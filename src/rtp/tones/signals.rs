@@ -265,18 +265,15 @@ impl SignalDetector {
     }
 
     fn run_ended(&mut self, run: &Run) {
-        match run.sound {
-            Sound::Calling if CNG.contains(&run.blocks) => self.tell(Signal::Cng),
-            Sound::First if SEGMENT.contains(&run.blocks) => {
-                self.segments = Segments { found: [Some(run.segment(&FIRST)), None], gap: run.odd };
-            }
-            Sound::Second if SEGMENT.contains(&run.blocks) => {
-                let follows = self.segments.gap <= run.blocks + run.odd + SEGMENT_GAP;
-                let first = self.segments.found[0].filter(|_| follows);
-                let second = first.map(|_| run.segment(&SECOND));
-                self.segments = Segments { found: [first, second], gap: run.odd };
-            }
-            _ => {}
+        if run.sound == Sound::Calling && CNG.contains(&run.blocks) {
+            self.tell(Signal::Cng);
+        } else if run.sound == Sound::First && SEGMENT.contains(&run.blocks) {
+            self.segments = Segments { found: [Some(run.segment(&FIRST)), None], gap: run.odd };
+        } else if run.sound == Sound::Second && SEGMENT.contains(&run.blocks) {
+            let follows = self.segments.gap <= run.blocks + run.odd + SEGMENT_GAP;
+            let first = self.segments.found[0].filter(|_| follows);
+            let second = first.map(|_| run.segment(&SECOND));
+            self.segments = Segments { found: [first, second], gap: run.odd };
         }
     }
 
