@@ -5,6 +5,8 @@
 //!    └───────────────────────────┴── a verdict is never changed once it is given
 //! ```
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::interview::Outcome;
@@ -12,6 +14,7 @@ use crate::outcome::Disposition;
 use crate::sip::Reason;
 use crate::time::Timestamp;
 
+use super::hearing::answered_by;
 use super::message::Output;
 use super::result::{AskedQuestionnaire, CallResult, EndedBy};
 use super::step::Step;
@@ -19,6 +22,8 @@ use super::{Assets, Call, Stage, Turn};
 
 /// Q.850 cause of an ordinary end (ITU-T Q.850 §2.2.7.1.7).
 const NORMAL_CLEARING: u16 = 16;
+/// How long a result waits for the media thread to say what passed: it does so within a tick of 20 ms.
+const REPORT_WAIT: Duration = Duration::from_secs(1);
 
 /// The one outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +84,7 @@ impl Call {
                 let disposition = self.leave_interview(now, assets);
                 self.hang_up(now, disposition, EndedBy::Caller, turn);
             }
-            Stage::Closing(_) | Stage::Ended(_) => {}
+            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => {}
         }
     }
 
@@ -124,8 +129,21 @@ impl Call {
     ) {
         self.decide(now, disposition, ended_by);
         if let Stage::Closing(verdict) = self.stage {
-            self.stage = Stage::Ended(verdict);
-            self.give_out(verdict, assets, turn);
+            self.stage = Stage::Settling { verdict, until: now + REPORT_WAIT };
+            if !self.streaming {
+                self.settle(assets, turn);
+            }
+        }
+    }
+
+    /// Everything that belongs to the result is known, or waited for no longer: gives it out.
+    pub(super) fn settle(&mut self, assets: &Assets, turn: &mut Turn) {
+        let Stage::Settling { verdict, .. } = self.stage else { return };
+        self.streaming = false;
+        self.stage = Stage::Ended(verdict);
+        self.give_out(verdict, assets, turn);
+        if self.session.is_over() {
+            turn.outputs.push(Output::Forget);
         }
     }
 
@@ -149,6 +167,10 @@ impl Call {
             sip_status: self.sip_status,
             cause: self.cause,
             ended_by: verdict.ended_by,
+            fault: self.fault,
+            answered_by: answered_by(&self.tones, self.has_pressed),
+            tones: self.tones.clone(),
+            media: self.media.clone(),
             started_at: self.times.started,
             ringing_at: self.times.ringing,
             answered_at: self.times.answered,

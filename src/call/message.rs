@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::id::{CallId, Digest, Epoch, Revision};
 use crate::interview::Prompt;
-use crate::rtp::{Anchor, KeyEvent};
+use crate::rtp::tones::Signal;
+use crate::rtp::{Anchor, Digit, KeyEvent, MediaReport, Phase};
 use crate::sdp::Negotiated;
 use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message};
+use crate::time::Timestamp;
 
 use super::result::CallResult;
 use super::step::Step;
@@ -24,8 +26,26 @@ pub enum Input {
         /// Where it came from.
         from: Hop,
     },
-    /// The callee pressed or released a key.
+    /// The callee pressed or released a key, as a telephone-event tells.
     Key(KeyEvent),
+    /// The same, as the tones in the audio tell.
+    ToneKey {
+        /// Which key.
+        digit: Digit,
+        /// Down or up.
+        phase: Phase,
+        /// When its tones began, or ended.
+        at: Timestamp,
+    },
+    /// A machine or the network was heard in the audio.
+    Signal(Signal),
+    /// Neither RTP nor RTCP has come for this many times [`Ears::silence_ms`], and nobody holds the call.
+    MediaSilent {
+        /// 1 at first, then 2 …
+        times: u32,
+    },
+    /// The stream has ended, after `CloseMedia`.
+    MediaClosed(Box<MediaReport>),
     /// The last frame of a prompt has left, or the prompt could not be played to its end.
     PromptEnded {
         /// The `Play` that ended.
@@ -99,6 +119,19 @@ pub struct MediaPlan {
     pub negotiated: Negotiated,
     /// Where sequence number and timestamp of each packet come from.
     pub anchor: Anchor,
+    /// What is listened for.
+    pub ears: Ears,
+}
+
+/// What a media engine listens for, besides telephone-events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ears {
+    /// Keys as tones in the audio.
+    pub keys: bool,
+    /// Tones of machines and of the network.
+    pub signals: bool,
+    /// After this time without RTP and RTCP it is told, in ms; 0: never.
+    pub silence_ms: u32,
 }
 
 /// A call's record as the journal keeps it.

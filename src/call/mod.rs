@@ -11,6 +11,10 @@
 
 mod assets;
 mod ending;
+mod hearing;
+mod info;
+mod keys;
+mod listening;
 mod message;
 mod record;
 mod result;
@@ -27,14 +31,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
 use crate::interview::{Heard, Interview};
+use crate::rtp::MediaReport;
 use crate::sdp::LocalMedia;
 use crate::sip::session::Session;
 use crate::time::Timestamp;
 
 pub use assets::Assets;
-pub use message::{Input, MediaPlan, Output, Play, PlayId, Record};
+pub use hearing::ToneHeard;
+pub use listening::{Listening, OnTone};
+pub use message::{Ears, Input, MediaPlan, Output, Play, PlayId, Record};
 pub use record::{FORMAT_VERSION, RecordError};
-pub use result::{AskedQuestionnaire, CallResult, EndedBy};
+pub use result::{AnsweredBy, AskedQuestionnaire, CallResult, EndedBy, Fault};
 pub use start::{Start, StartError};
 pub use step::Step;
 
@@ -53,6 +60,7 @@ pub struct Call {
     mint: Mint,
     /// Our side of the session description; its version only grows.
     local: LocalMedia,
+    listening: Listening,
     /// The longest conversation, in seconds.
     longest_s: u32,
     session: Session,
@@ -61,6 +69,14 @@ pub struct Call {
     times: Times,
     sip_status: Option<u16>,
     cause: Option<u8>,
+    /// Tones of machines and of the network, as they were heard.
+    tones: Vec<ToneHeard>,
+    /// A key was counted: it is a person who answered.
+    has_pressed: bool,
+    fault: Option<Fault>,
+    /// A media thread has the stream, and has not said yet what passed over it.
+    streaming: bool,
+    media: Option<MediaReport>,
     /// What the last `handle` asks for; soft, because it is carried out or lost as a whole.
     #[serde(skip)]
     outputs: VecDeque<Output>,
@@ -86,6 +102,12 @@ enum Stage {
     Talking(Box<Talk>),
     /// The outcome is known; a CANCEL or BYE of ours is on its way.
     Closing(Verdict),
+    /// Signalling is over; the media thread has yet to say what passed.
+    Settling {
+        verdict: Verdict,
+        /// Then the result is given out without it.
+        until: Timestamp,
+    },
     /// The result was given out; transactions may still owe the peer a repetition.
     Ended(Verdict),
 }
@@ -131,10 +153,13 @@ impl Call {
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
             Input::Received { message, from } => self.session.receive(now, &message, from, &mut self.mint),
-            Input::Key(event) => {
-                let late_end = self.interview.late_term_char();
-                self.talk(now, assets, &mut turn, |talk, acts| talk.key(now, &event, late_end, acts));
+            Input::Key(event) => self.event_key(now, &event, assets, &mut turn),
+            Input::ToneKey { digit, phase, at } => {
+                self.tone_key(now, (digit, at), phase, assets, &mut turn);
             }
+            Input::Signal(tone) => self.signalled(now, tone, assets, &mut turn),
+            Input::MediaSilent { times } => self.media_silent(now, times, assets, &mut turn),
+            Input::MediaClosed(report) => self.media_closed(*report, assets, &mut turn),
             Input::PromptEnded { play } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.prompt_ended(now, play, acts));
             }
@@ -160,6 +185,7 @@ impl Call {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let talk = match &self.stage {
             Stage::Talking(talk) => talk.poll_timeout(),
+            Stage::Settling { until, .. } => Some(*until),
             Stage::Calling | Stage::Closing(_) | Stage::Ended(_) => None,
         };
         Timestamp::earliest(self.session.poll_timeout(), talk)
@@ -186,6 +212,8 @@ impl Call {
         let too_long = matches!(&self.stage, Stage::Talking(talk) if talk.until <= now);
         if too_long {
             self.break_off(now, assets, turn);
+        } else if matches!(self.stage, Stage::Settling { until, .. } if until <= now) {
+            self.settle(assets, turn);
         } else {
             self.talk(now, assets, turn, |talk, acts| talk.timed_out(now, acts));
         }
@@ -195,8 +223,10 @@ impl Call {
     /// asked again from its beginning.
     fn restored(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
         self.session.resume(now, &mut self.mint);
+        self.streaming = matches!(self.stage, Stage::Talking(_));
         match &self.stage {
             Stage::Calling | Stage::Closing(_) => {}
+            Stage::Settling { .. } => self.settle(assets, turn),
             Stage::Talking(talk) => {
                 turn.outputs.push(talk.media());
                 let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {

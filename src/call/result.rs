@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AttemptId, CallId, CaseId, Digest};
 use crate::interview::{QuotaAsked, Response};
 use crate::outcome::Disposition;
+use crate::rtp::MediaReport;
 use crate::time::{Timestamp, rfc3339};
+
+use super::hearing::ToneHeard;
 
 /// Who ended the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,32 @@ pub enum EndedBy {
     Callee,
     /// Nobody: the trunk was silent or the call broke.
     Fault,
+}
+
+/// Who or what answered, by what was heard; the more exact first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnsweredBy {
+    /// Somebody who pressed a key.
+    Person,
+    /// A fax machine.
+    Fax,
+    /// A modem.
+    Modem,
+    /// A fax machine or a modem: both answer with 2100 Hz.
+    FaxOrModem,
+    /// The network: special information, busy, reorder.
+    Network,
+}
+
+/// What broke a call that had been answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Neither RTP nor RTCP came for twice the media timeout, though the peer still answered OPTIONS.
+    MediaTimeout,
+    /// Neither RTP nor RTCP came, and the peer did not answer OPTIONS, or no longer had the dialog.
+    PeerGone,
 }
 
 /// The outcome of one attempt and every reply given in it.
@@ -49,6 +78,14 @@ pub struct CallResult {
     pub cause: Option<u8>,
     /// Who ended it.
     pub ended_by: EndedBy,
+    /// What broke it, where `ended_by` is `fault` after an answer.
+    pub fault: Option<Fault>,
+    /// Who or what answered, as far as it was heard.
+    pub answered_by: Option<AnsweredBy>,
+    /// The tones of machines and of the network that were heard, in order.
+    pub tones: Vec<ToneHeard>,
+    /// What passed over the RTP stream; `null` if there was none, or the process that knew it died.
+    pub media: Option<MediaReport>,
     /// When the call was placed.
     #[serde(with = "rfc3339")]
     pub started_at: Timestamp,

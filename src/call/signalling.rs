@@ -55,10 +55,13 @@ impl Call {
                 Event::Unacked => self.lost_ack(now, assets, turn),
                 // We send no re-INVITE: there is nothing to be answered.
                 Event::ReinviteAnswered { .. } | Event::ReinviteRefused { .. } => {}
-                Event::Info { .. } | Event::Probed { .. } => {}
+                Event::Info { body, .. } => self.informed(now, &body, assets, turn),
+                Event::Probed { status } => self.probed(now, status, assets, turn),
                 Event::Over => {
                     self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
-                    turn.outputs.push(Output::Forget);
+                    if let Stage::Ended(_) = self.stage {
+                        turn.outputs.push(Output::Forget);
+                    }
                 }
             }
         }
@@ -85,9 +88,12 @@ impl Call {
             t0: now,
         };
         turn.tell(Step::Answered { codec: negotiated.codec.name() });
-        turn.outputs.push(Output::OpenMedia(Box::new(MediaPlan { negotiated: negotiated.clone(), anchor })));
+        let ears = self.listening.ears(&negotiated);
+        let plan = MediaPlan { negotiated: negotiated.clone(), anchor, ears };
+        turn.outputs.push(Output::OpenMedia(Box::new(plan)));
+        self.streaming = true;
         let until = now + Duration::from_secs(u64::from(self.longest_s));
-        self.begin(now, Talk::new(negotiated, anchor, until), assets, turn);
+        self.begin(now, Talk::new(negotiated, anchor, ears, until), assets, turn);
     }
 
     /// The peer's re-INVITE (RFC 3261 §14.2): the stream goes on, under the new terms.
@@ -107,7 +113,8 @@ impl Call {
                 Ok((answer, negotiated)) => {
                     local.refused.clone_from(&negotiated.refused);
                     self.local = local;
-                    turn.outputs.push(talk.renegotiated(negotiated));
+                    let ears = self.listening.ears(&negotiated);
+                    turn.outputs.push(talk.renegotiated(negotiated, ears));
                     self.session.answer(now, Some(&answer), &mut self.mint);
                 }
                 Err(_) => self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint),
@@ -120,7 +127,8 @@ impl Call {
         let Stage::Talking(talk) = &mut self.stage else { return };
         if let Some(Ok(negotiated)) = body.map(|body| sdp::negotiate(&self.local, &body)) {
             self.local.refused.clone_from(&negotiated.refused);
-            turn.outputs.push(talk.renegotiated(negotiated));
+            let ears = self.listening.ears(&negotiated);
+            turn.outputs.push(talk.renegotiated(negotiated, ears));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::sip::session::{Parameters, Session};
 use crate::sip::{Hop, NameAddr, Protocol, Uri, WriteError};
 use crate::time::Timestamp;
 
-use super::{Assets, Call, Stage, Subject, Times};
+use super::{Assets, Call, Listening, Stage, Subject, Times};
 
 /// The start indication: everything that a node needs to place one call.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct Start {
     pub sent_by: SocketAddr,
     /// Our side of the session description; its ports are bound.
     pub local: LocalMedia,
+    /// What it listens to.
+    pub listening: Listening,
     /// How long it may ring.
     pub ring_timeout: Duration,
     /// The longest conversation.
@@ -116,6 +118,7 @@ impl Call {
             revision: Revision(0),
             mint,
             local: start.local,
+            listening: start.listening,
             longest_s: u32::try_from(start.longest.as_secs()).unwrap_or(u32::MAX),
             session,
             interview,
@@ -123,6 +126,11 @@ impl Call {
             times: Times { started: now, ringing: None, answered: None },
             sip_status: None,
             cause: None,
+            tones: Vec::new(),
+            has_pressed: false,
+            fault: None,
+            streaming: false,
+            media: None,
             outputs: VecDeque::new(),
         })
     }

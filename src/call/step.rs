@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::outcome::Disposition;
+use crate::rtp::tones::Signal;
 
 /// One step of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,11 @@ pub enum Step {
         /// Id of the question.
         item: String,
     },
+    /// A machine or the network was heard.
+    ToneHeard {
+        /// Which tone.
+        tone: Signal,
+    },
     /// The attempt is over.
     Ended {
         /// Its one outcome.
@@ -72,6 +78,7 @@ impl fmt::Display for Step {
             Self::Key { digit } => write!(f, "key {digit}"),
             Self::Entered { item, digits } => write!(f, "{item}: entered {digits}"),
             Self::Silent { item } => write!(f, "{item}: no input"),
+            Self::ToneHeard { tone } => write!(f, "hears a tone: {tone}"),
             Self::Ended { disposition } => write!(f, "ended: {disposition} ({})", disposition.aapor()),
         }
     }

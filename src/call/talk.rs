@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::interview::{Collect, Collector, Heard, Instruction, KeyPress, Method, Outcome, Prompt, Verdict};
 use crate::questionnaire::Key;
-use crate::rtp::{Anchor, Digit, EventKey, KeyEvent, Phase};
+use crate::rtp::{Anchor, Digit, EventKey};
 use crate::sdp::Negotiated;
 use crate::time::Timestamp;
 
-use super::message::{MediaPlan, Output, PlayId};
+use super::keys::{Press, Presses};
+use super::message::{Ears, MediaPlan, Output, PlayId};
 use super::step::Step;
 
 /// A prompt that has not ended after this long will not: the media engine lost it. Longer than the
@@ -35,10 +36,11 @@ pub(super) struct Talk {
     pub(super) anchor: Anchor,
     /// The longest call: then it is ended.
     pub(super) until: Timestamp,
-    /// The last telephone-event that was counted: a key that is still held, or repeated, counts once.
-    last_event: Option<EventKey>,
-    /// When it began: its evidence is found by this.
-    last_pressed_at: Timestamp,
+    pub(super) ears: Ears,
+    /// The presses that counted last: each counts once, by however many methods it is told.
+    presses: Presses,
+    /// Whether any press has counted: then somebody listens, and no machine.
+    pub(super) has_pressed: bool,
     /// Keys that went down by then were pressed at a question that was not being heard.
     listening_since: Timestamp,
     plays: u32,
@@ -99,13 +101,14 @@ pub(super) enum Act {
 }
 
 impl Talk {
-    pub(super) const fn new(negotiated: Negotiated, anchor: Anchor, until: Timestamp) -> Self {
+    pub(super) fn new(negotiated: Negotiated, anchor: Anchor, ears: Ears, until: Timestamp) -> Self {
         Self {
             negotiated,
             anchor,
             until,
-            last_event: None,
-            last_pressed_at: anchor.t0,
+            ears,
+            presses: Presses::default(),
+            has_pressed: false,
             listening_since: anchor.t0,
             plays: 0,
             doing: Doing::Nothing,
@@ -114,14 +117,14 @@ impl Talk {
     }
 
     /// Goes on under new terms: the same stream.
-    pub(super) fn renegotiated(&mut self, negotiated: Negotiated) -> Output {
-        self.negotiated = negotiated;
+    pub(super) fn renegotiated(&mut self, negotiated: Negotiated, ears: Ears) -> Output {
+        (self.negotiated, self.ears) = (negotiated, ears);
         self.media()
     }
 
     /// The stream as it should be.
     pub(super) fn media(&self) -> Output {
-        let plan = MediaPlan { negotiated: self.negotiated.clone(), anchor: self.anchor };
+        let plan = MediaPlan { negotiated: self.negotiated.clone(), anchor: self.anchor, ears: self.ears };
         Output::OpenMedia(Box::new(plan))
     }
 
@@ -187,19 +190,21 @@ impl Talk {
         }
     }
 
-    /// A key was pressed or released. `late_end` is the end key of the entry before, if that was complete
-    /// without it: who presses it now means that entry, and cuts nothing short.
-    pub(super) fn key(
+    /// A key went up.
+    pub(super) fn key_released(
         &mut self,
         now: Timestamp,
-        event: &KeyEvent,
-        late_end: Option<Key>,
+        (digit, method): (Digit, Method),
+        event: Option<EventKey>,
+        duration_ms: u32,
         acts: &mut Vec<Act>,
     ) {
-        match event.phase {
-            Phase::Pressed => self.pressed(now, event, late_end, acts),
-            Phase::Released { duration_ms } => self.released(event, duration_ms, acts),
+        let Some(pressed_at) = self.presses.released(now, digit, method, event) else { return };
+        let key = key(digit);
+        if let Doing::Asking { collector, .. } = &mut self.doing {
+            collector.released(key, pressed_at, duration_ms);
         }
+        acts.push(Act::Released { key, pressed_at, duration_ms });
     }
 
     /// The last frame of a prompt has left.
@@ -255,17 +260,21 @@ impl Talk {
         self.follow(now, instruction, acts);
     }
 
-    fn pressed(&mut self, now: Timestamp, event: &KeyEvent, late_end: Option<Key>, acts: &mut Vec<Act>) {
-        if self.last_event == Some(event.key) {
+    /// A key went down. `late_end` is the end key of the entry before, if that was complete without it: who presses
+    /// it now means that entry, and cuts nothing short.
+    pub(super) fn key_pressed(
+        &mut self,
+        now: Timestamp,
+        pressed: &Press,
+        late_end: Option<Key>,
+        acts: &mut Vec<Act>,
+    ) {
+        if !self.presses.counts(now, pressed) || pressed.at <= self.listening_since {
             return;
         }
-        self.last_event = Some(event.key);
-        self.last_pressed_at = event.at;
-        if event.at <= self.listening_since {
-            return;
-        }
-        acts.push(Act::Tell(Step::Key { digit: event.digit.as_char() }));
-        let press = press(event);
+        self.has_pressed = true;
+        acts.push(Act::Tell(Step::Key { digit: pressed.digit.as_char() }));
+        let press = press(pressed);
         match &self.doing {
             Doing::Nothing | Doing::Reserving { .. } | Doing::Parting { .. } => {}
             Doing::Saying { playing, barge_in } => {
@@ -292,16 +301,6 @@ impl Talk {
             collector.prompt_ended(now);
         }
         conclude(item, verdict, acts);
-    }
-
-    fn released(&mut self, event: &KeyEvent, duration_ms: u32, acts: &mut Vec<Act>) {
-        if self.last_event == Some(event.key) {
-            let (key, pressed_at) = (key(event.digit), self.last_pressed_at);
-            if let Doing::Asking { collector, .. } = &mut self.doing {
-                collector.released(key, pressed_at, duration_ms);
-            }
-            acts.push(Act::Released { key, pressed_at, duration_ms });
-        }
     }
 
     fn prompt_over(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
@@ -344,8 +343,9 @@ impl Talk {
 }
 
 /// The telephone's key as the questionnaire knows it.
-fn press(event: &KeyEvent) -> KeyPress {
-    KeyPress { key: key(event.digit), method: Method::Rfc4733, at: event.at, duration_ms: None }
+fn press(pressed: &Press) -> KeyPress {
+    let Press { digit, method, at, duration_ms, .. } = *pressed;
+    KeyPress { key: key(digit), method, at, duration_ms }
 }
 
 fn key(digit: Digit) -> Key {

@@ -47,8 +47,9 @@ use self::ports::PortPools;
 use self::render::Renderer;
 use self::shard::Post;
 use self::transport::Transport;
-use crate::call::{Assets, Call, Start};
+use crate::call::{Assets, Call, Listening, Start};
 use crate::id::{AttemptId, CallId, Epoch, Mint};
+use crate::interview::Method;
 use crate::sdp::{LocalMedia, Origin};
 use crate::settings::{Settings, Trunk};
 use crate::sip::Hop;
@@ -146,9 +147,16 @@ impl Node {
         let (call_id, attempt_id, seed, origin) = self.draw(address);
         let case_id = placement.attempt.map(|(case, _)| case);
         let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
+        let ours = LocalMedia::new(origin, address, ports.lease.port());
         let local = LocalMedia {
             codecs: trunk.codecs.clone(),
-            ..LocalMedia::new(origin, address, ports.lease.port())
+            telephone_event: ours.telephone_event.filter(|_| trunk.dtmf.contains(&Method::Rfc4733)),
+            ..ours
+        };
+        let listening = Listening {
+            keys: trunk.dtmf.clone(),
+            on_tone: trunk.on_tone,
+            media_timeout: trunk.media_timeout,
         };
         let start = Start {
             call_id,
@@ -164,6 +172,7 @@ impl Node {
             large: trunk.large_requests,
             sent_by,
             local,
+            listening,
             ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
             longest: self.longest,
             user_agent: self.settings.sip.user_agent.clone(),

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod error;
+mod hearing;
 mod limits;
 mod speech;
 mod trunk;

@@ -209,3 +209,30 @@ fn we_listen_where_the_trunks_are_unless_it_is_said() {
     let said = "[sip]\nlisten = [\"192.0.2.10:5060\", \"[2001:db8::10]:5060\"]\n";
     assert_eq!(listens_at(&format!("{said}{v4}{v6}")), "192.0.2.10:5060 [2001:db8::10]:5060");
 }
+
+#[test]
+fn what_a_trunk_listens_to() {
+    use crate::call::OnTone;
+    use crate::interview::Method;
+    let trunk = |keys: &str| {
+        let settings = Settings::parse("b.toml", &format!("[trunks.a]\naddress = \"192.0.2.1\"\n{keys}\n"));
+        settings.unwrap().trunks.remove("a").unwrap()
+    };
+    let usual = trunk("");
+    assert_eq!(usual.dtmf, [Method::Rfc4733, Method::SipInfo, Method::InBand]);
+    assert_eq!((usual.on_tone, usual.media_timeout), (OnTone::End, Duration::from_secs(30)));
+    let other = trunk("dtmf = [\"inband\"]\non_tone = \"note\"\nmedia_timeout = \"never\"");
+    assert_eq!(other.dtmf, [Method::InBand]);
+    assert_eq!((other.on_tone, other.media_timeout), (OnTone::Note, Duration::ZERO));
+    for (keys, told) in [
+        ("dtmf = [\"rfc2833\"]", "`rfc2833` is no way for keys (rfc4733, info, inband)"),
+        ("dtmf = [\"info\", \"info\"]", "`info` stands here twice"),
+        ("dtmf = []", "without keys nobody can answer"),
+        ("on_tone = \"hang-up\"", "`hang-up` says nothing of tones (end, note, ignore)"),
+        ("media_timeout = \"1h\"", "\"1h\" is out of bounds"),
+        ("media_timeout = 30", "30"),
+    ] {
+        let text = wrong(&format!("[trunks.a]\naddress = \"192.0.2.1\"\n{keys}\n"));
+        assert!(text.contains(told) && text.starts_with("baton.toml:3:"), "{text}");
+    }
+}

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{self, Advertised, Prefix};
-use super::units;
+use super::{hearing, units};
+use crate::call::OnTone;
+use crate::interview;
 use crate::sdp::Codec;
 use crate::sip::local::Large;
 use crate::sip::{Method, Protocol};
@@ -46,6 +48,15 @@ pub struct Trunk {
     /// Codecs to offer, the preferred one first.
     #[serde(default = "all_codecs", deserialize_with = "units::codecs")]
     pub codecs: Vec<Codec>,
+    /// The ways by which keys are taken.
+    #[serde(default = "hearing::all_methods", deserialize_with = "hearing::dtmf")]
+    pub dtmf: Vec<interview::Method>,
+    /// What a tone of a machine or of the network leads to.
+    #[serde(default, deserialize_with = "hearing::on_tone")]
+    pub on_tone: OnTone,
+    /// After this time without RTP and RTCP the peer is asked whether it is still there; zero: never.
+    #[serde(default = "hearing::usual_timeout", deserialize_with = "hearing::media_timeout")]
+    pub media_timeout: Duration,
     /// How long a call may ring, if the dialplan says nothing else.
     #[serde(default = "ring_timeout", deserialize_with = "units::ring_timeout")]
     pub ring_timeout: Duration,
@@ -82,6 +93,9 @@ impl Trunk {
             from: None,
             caller_id: None,
             codecs: all_codecs(),
+            dtmf: hearing::all_methods(),
+            on_tone: OnTone::default(),
+            media_timeout: hearing::usual_timeout(),
             ring_timeout: ring_timeout(),
         }
     }

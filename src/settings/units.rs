@@ -19,8 +19,8 @@ pub(super) fn wrong<E: serde::de::Error>(what: impl fmt::Display, mend: impl fmt
 }
 
 /// Text of a value, also where a number was written, which then gets a sentence about its unit.
-struct Text {
-    example: &'static str,
+pub(super) struct Text {
+    pub(super) example: &'static str,
 }
 
 impl Visitor<'_> for Text {
@@ -44,7 +44,7 @@ impl Visitor<'_> for Text {
 }
 
 /// A duration such as `35s` or `1m 30s` within bounds.
-fn duration_within<'de, D: Deserializer<'de>>(
+pub(super) fn duration_within<'de, D: Deserializer<'de>>(
     deserializer: D,
     example: &'static str,
     least: Duration,

@@ -27,17 +27,31 @@ impl Call {
     pub(crate) fn with(port: u16, ring_timeout: &str) -> Self {
         let place = Place::new();
         let questionnaire = survey::write(&place);
-        Self::start(place, port, ring_timeout, &questionnaire, &["--trunk", "peer"])
+        Self::start(place, port, (ring_timeout, ""), &questionnaire, &["--trunk", "peer"])
+    }
+
+    /// A call through a trunk with further settings: lines of `[trunks.peer]`, then other tables.
+    #[track_caller]
+    pub(crate) fn through(port: u16, more: &str) -> Self {
+        let place = Place::new();
+        let questionnaire = survey::write(&place);
+        Self::start(place, port, ("5s", more), &questionnaire, &["--trunk", "peer"])
     }
 
     /// A call to the URI itself, past the trunks; it asks another questionnaire, a path from the project's root.
     #[track_caller]
     pub(crate) fn asking(questionnaire: &str, port: u16) -> Self {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(questionnaire);
-        Self::start(Place::new(), port, "5s", &file, &[])
+        Self::start(Place::new(), port, ("5s", ""), &file, &[])
     }
 
-    fn start(place: Place, port: u16, ring_timeout: &str, questionnaire: &Path, more: &[&str]) -> Self {
+    fn start(
+        place: Place,
+        port: u16,
+        (ring_timeout, settings): (&str, &str),
+        questionnaire: &Path,
+        more: &[&str],
+    ) -> Self {
         let first = machine::ports(16);
         let settings = place.write(
             "baton.toml",
@@ -47,7 +61,7 @@ impl Call {
                  [media]\naddress = \"127.0.0.1\"\nports = \"{first}-{last}\"\n\
                  [journal]\ndir = \"journal\"\n\
                  [trunks.peer]\naddress = \"127.0.0.1:{port}\"\nfrom = \"sip:survey@baton.example\"\n\
-                 codecs = [\"PCMU\", \"PCMA\"]\nring_timeout = \"{ring_timeout}\"\n",
+                 codecs = [\"PCMU\", \"PCMA\"]\nring_timeout = \"{ring_timeout}\"\n{settings}\n",
                 last = first + 15,
             ),
         );
@@ -113,6 +127,9 @@ impl Outcome {
         {
             assert!(result[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {result:#}");
         }
+        for field in ["fault", "answered_by", "tones", "media"] {
+            assert!(result.get(field).is_some(), "no {field} in {result:#}");
+        }
         for field in ["sip_status", "cause", "ringing_at", "answered_at", "questionnaire", "responses"] {
             assert!(result.get(field).is_some(), "no {field} in {result:#}");
         }
@@ -161,7 +178,6 @@ impl Outcome {
             self.result
         );
         for digit in digits {
-            assert_eq!(digit["method"], "rfc4733", "{digit:#}");
             assert!(digit["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{digit:#}");
             assert!(digit.get("duration_ms").is_some(), "{digit:#}");
         }
@@ -174,5 +190,15 @@ impl Outcome {
         self.assert_response("consent", "answered", "yes", "1");
         self.assert_response("age", "answered", age, age_keys);
         assert_eq!(self.code, Some(0), "{}", self.stderr);
+        assert_eq!(self.result["answered_by"], "person", "{:#}", self.result);
+    }
+
+    /// Checks by which way all keys came.
+    #[track_caller]
+    pub(crate) fn assert_keys_by(&self, method: &str) {
+        let digits = self.responses().iter().flat_map(|response| response["digits"].as_array().unwrap());
+        for digit in digits {
+            assert_eq!(digit["method"], method, "{:#}", self.result);
+        }
     }
 }

@@ -26,5 +26,6 @@ mod asterisk_calls;
 mod commands;
 mod endings;
 mod keys;
+mod media;
 mod midcall;
 mod wire;

@@ -177,3 +177,18 @@ fn the_comparison_sees_what_it_is_for() {
     shifted.truncate(prompt.len());
     assert!(find(&prompt, &around(&shifted)).dropout_ms > 100);
 }
+
+/// Sines of these frequencies in Hz at once, `ms` long, each of this amplitude.
+pub(crate) fn tones(hertz: &[f64], amplitude: f64, ms: u32) -> Vec<i16> {
+    let wave = |sample: u32, hertz: &f64| (std::f64::consts::TAU * hertz * f64::from(sample) / 8_000.0).sin();
+    let sample = |sample| to_sample(hertz.iter().map(|hertz| amplitude * wave(sample, hertz)).sum());
+    (0..ms * RATE_HZ / 1000).map(sample).collect()
+}
+
+/// The two tones of a key (ITU-T Q.23).
+pub(crate) fn key_tones(key: char, ms: u32) -> Vec<i16> {
+    let place = "123A456B789C*0#D".find(key).expect("a key");
+    let low = [697.0, 770.0, 852.0, 941.0][place / 4];
+    let high = [1_209.0, 1_336.0, 1_477.0, 1_633.0][place % 4];
+    tones(&[low, high], 6_000.0, ms)
+}

@@ -27,6 +27,11 @@ const PIECES: &[(&str, &str)] = &[
          m=audio [media_port] RTP/AVP 0 8 [event]\na=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\n\
          a=rtpmap:[event] telephone-event/8000\na=fmtp:[event] 0-15\na=ptime:20\na=sendrecv",
     ),
+    (
+        "voice sdp",
+        "v=0\no=phone 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt=0 0\n\
+         m=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000\na=ptime:20\na=sendrecv",
+    ),
 ];
 
 /// What holds for `[name]` if the test says nothing.

@@ -10,6 +10,8 @@ use crate::sip::StatusCode;
 pub(super) enum Phone {
     /// Says nothing at all.
     Dead,
+    /// Answers 481 to everything: it has restarted.
+    Forgetful,
     /// Refuses.
     Refuses(u16),
     /// Rings and is never picked up.
@@ -22,7 +24,7 @@ impl Phone {
     pub(super) fn refusal(self) -> Option<StatusCode> {
         match self {
             Self::Refuses(status) => StatusCode::new(status).ok(),
-            Self::Dead | Self::Rings | Self::PickedUp(_) => None,
+            Self::Dead | Self::Forgetful | Self::Rings | Self::PickedUp(_) => None,
         }
     }
 }
@@ -34,6 +36,10 @@ pub(super) enum Reaction {
     Press(&'static str),
     /// Presses these keys while the prompt still plays.
     Interrupt(&'static str),
+    /// Presses these keys, after the prompt; the phone tells each by INFO alone.
+    Inform(&'static str),
+    /// Presses these keys, after the prompt; each reaches us as an event, as tones, and by INFO.
+    Thrice(&'static str),
     /// Stays silent.
     Silent,
     /// Hangs up.

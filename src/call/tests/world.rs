@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{Call, CallResult, Input, MediaPlan, Output, PlayId, Start, Step};
+use super::super::{Call, CallResult, Input, Listening, MediaPlan, Output, PlayId, Start, Step};
 use super::person::{Person, Phone, Reaction, Room};
 use crate::call::Assets;
 use crate::id::{AttemptId, CallId, Epoch, Mint};
-use crate::rtp::{Digit, EventKey, KeyEvent, Phase, Ssrc};
+use crate::rtp::tones::Signal;
+use crate::rtp::{Digit, EventKey, KeyEvent, MediaReport, Phase, Ssrc};
 use crate::sdp::{self, Codec, LocalMedia, Origin};
 use crate::sip::incoming::{self, Incoming};
 use crate::sip::local::Large;
@@ -45,6 +46,12 @@ enum Happening {
     PromptEnds(PlayId),
     Presses(Digit, EventKey),
     Releases(Digit, EventKey),
+    Tones(Digit, Phase),
+    Informs(Digit),
+    Hears(Signal),
+    Silent(u32),
+    Forgets,
+    MediaCloses,
     HangsUp,
     Reinvites,
     PicksUp,
@@ -68,6 +75,7 @@ pub(super) struct World {
     held: Option<(Timestamp, Digit, EventKey)>,
     keys: u32,
     reinvited: bool,
+    informed: u32,
     media: Option<MediaPlan>,
     pub(super) results: Vec<CallResult>,
     pub(super) forgotten: bool,
@@ -78,6 +86,34 @@ pub(super) struct World {
     pub(super) sent: BTreeMap<String, Bytes>,
     pub(super) sent_in_order: Vec<String>,
     pub(super) codecs: Vec<Codec>,
+}
+
+/// The value of a header of a message of ours.
+fn header(message: &str, name: &str) -> String {
+    let line =
+        message.lines().find(|line| line.starts_with(&format!("{name}: "))).expect("it has this header");
+    line.split_once(": ").unwrap().1.trim().to_owned()
+}
+
+/// What passed over the stream.
+pub(super) fn report() -> MediaReport {
+    MediaReport {
+        codec: "PCMU".into(),
+        sent: 500,
+        received: 480,
+        expected: 490,
+        lost: 10,
+        duplicated: 0,
+        reordered: 1,
+        malformed: 0,
+        strangers: 0,
+        streams: 1,
+        jitter_ms: 1.5,
+        max_jitter_ms: 4.0,
+        round_trip_ms: Some(20),
+        peer: None,
+        mos: Some(4.1),
+    }
 }
 
 fn address(port: u16) -> SocketAddr {
@@ -105,6 +141,7 @@ fn start(questionnaire: crate::id::Digest) -> Start {
         large: Large::ByUdp,
         sent_by: address(5060),
         local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
+        listening: Listening::default(),
         ring_timeout: Duration::from_secs(20),
         longest: Duration::from_secs(200),
         user_agent: "Baton".into(),
@@ -135,6 +172,7 @@ impl World {
             held: None,
             keys: 0,
             reinvited: false,
+            informed: 0,
             media: None,
             results: Vec::new(),
             forgotten: false,
@@ -151,6 +189,30 @@ impl World {
     /// The operator stops the call after this long.
     pub(super) fn stopped_after(mut self, after: Duration) -> Self {
         self.plan(after, Happening::Operator);
+        self
+    }
+
+    /// The call listens to this.
+    pub(super) fn listening(mut self, listening: Listening) -> Self {
+        self.call.listening = listening;
+        self
+    }
+
+    /// After this long the callee's voice is this tone.
+    pub(super) fn hears_after(mut self, after: Duration, signal: Signal) -> Self {
+        self.plan(after, Happening::Hears(signal));
+        self
+    }
+
+    /// After this long nothing has come in for so many timeouts.
+    pub(super) fn silent_after(mut self, after: Duration, times: u32) -> Self {
+        self.plan(after, Happening::Silent(times));
+        self
+    }
+
+    /// After this long the phone knows nothing of the call any more.
+    pub(super) fn forgets_after(mut self, after: Duration) -> Self {
+        self.plan(after, Happening::Forgets);
         self
     }
 
@@ -205,6 +267,17 @@ impl World {
                 self.held = None;
                 self.key(self.now, digit, key, Phase::Released { duration_ms: 100 });
             }
+            Happening::Tones(digit, phase) => {
+                self.feed(Input::ToneKey { digit, phase, at: self.now });
+            }
+            Happening::Informs(digit) => self.inform(digit),
+            Happening::Hears(signal) => self.feed(Input::Signal(signal)),
+            Happening::Silent(times) => self.feed(Input::MediaSilent { times }),
+            Happening::Forgets => {
+                self.stop_listening();
+                self.person.phone = Phone::Forgetful;
+            }
+            Happening::MediaCloses => self.feed(Input::MediaClosed(Box::new(report()))),
             Happening::HangsUp => {
                 self.phone.as_mut().unwrap().bye(self.now, None, &mut self.phone_mint);
                 self.follow_phone();
@@ -234,6 +307,9 @@ impl World {
         if self.person.phone == Phone::Dead {
             return;
         }
+        if self.person.phone == Phone::Forgetful {
+            return self.deny(&bytes);
+        }
         let message = sip::parse(bytes).unwrap();
         if let Some(phone) = &mut self.phone {
             phone.receive(self.now, &message, address(5060).into(), &mut self.phone_mint);
@@ -249,7 +325,7 @@ impl World {
         let mut phone =
             Incoming::new(self.now, request, address(5060).into(), parameters, &mut self.phone_mint).unwrap();
         match self.person.phone {
-            Phone::Dead => {}
+            Phone::Dead | Phone::Forgetful => {}
             Phone::Refuses(_) => {
                 let status = self.person.phone.refusal().unwrap();
                 phone.refuse(self.now, status, Vec::new(), &mut self.phone_mint);
@@ -262,6 +338,18 @@ impl World {
         }
         self.phone = Some(phone);
         self.follow_phone();
+    }
+
+    /// There is no such call here.
+    fn deny(&mut self, request: &Bytes) {
+        let request = String::from_utf8(request.to_vec()).unwrap();
+        let copied = ["Via", "From", "To", "Call-ID", "CSeq"]
+            .map(|name| format!("{name}: {}\r\n", header(&request, name)));
+        let answer = format!(
+            "SIP/2.0 481 Call/Transaction Does Not Exist\r\n{}Content-Length: 0\r\n\r\n",
+            copied.concat()
+        );
+        self.plan(WIRE, Happening::AtCall(answer.into_bytes().into()));
     }
 
     fn follow_phone(&mut self) {
@@ -306,7 +394,11 @@ impl World {
         self.call = Call::restore(&self.saved).unwrap();
         self.stop_listening();
         self.agenda.retain(|_, happening| {
-            !matches!(happening, Happening::PromptEnds(_) | Happening::QuotaAnswered { .. })
+            let soft = matches!(
+                happening,
+                Happening::PromptEnds(_) | Happening::QuotaAnswered { .. } | Happening::MediaCloses
+            );
+            !soft
         });
         self.feed(Input::Restored);
         if let Some((at, digit, key)) = self.held {
@@ -349,7 +441,10 @@ impl World {
                 };
                 self.plan(WIRE, Happening::QuotaAnswered { full });
             }
-            Output::CloseMedia => self.stop_listening(),
+            Output::CloseMedia => {
+                self.stop_listening();
+                self.plan(Duration::from_millis(3), Happening::MediaCloses);
+            }
             Output::Tell(step) => self.told(&step),
             Output::Ended(result) => self.results.push(*result),
             Output::Forget => self.forgotten = true,
@@ -366,6 +461,7 @@ impl World {
             | Step::Key { .. }
             | Step::Entered { .. }
             | Step::Silent { .. }
+            | Step::ToneHeard { .. }
             | Step::Ended { .. } => self.open.take(),
         };
         self.said.push(step.to_string());
@@ -374,7 +470,15 @@ impl World {
     /// What was heard before a restart and not yet answered is answered when it is heard again.
     fn stop_listening(&mut self) {
         self.agenda.retain(|_, happening| {
-            !matches!(happening, Happening::Presses(..) | Happening::HangsUp | Happening::Reinvites)
+            let person = matches!(
+                happening,
+                Happening::Presses(..)
+                    | Happening::Tones(..)
+                    | Happening::Informs(_)
+                    | Happening::HangsUp
+                    | Happening::Reinvites
+            );
+            !person
         });
     }
 
@@ -393,6 +497,11 @@ impl World {
         match self.person.reaction(&item, usize::try_from(failed).unwrap()) {
             Reaction::Press(keys) => self.press(PROMPT + REACTION, keys),
             Reaction::Interrupt(keys) => self.press(PROMPT / 2, keys),
+            Reaction::Inform(keys) => self.tell_otherwise(keys, &[Duration::ZERO], false),
+            Reaction::Thrice(keys) => {
+                self.press(PROMPT + REACTION, keys);
+                self.tell_otherwise(keys, &[Duration::from_millis(320)], true);
+            }
             Reaction::Silent => {}
             Reaction::HangUp => self.plan(PROMPT / 2, Happening::HangsUp),
         }
@@ -406,6 +515,45 @@ impl World {
             self.plan(after + Duration::from_millis(100), Happening::Releases(digit, key));
             after += Duration::from_millis(250);
         }
+    }
+
+    /// The same keys by INFO, this long after each went down, and perhaps as tones.
+    fn tell_otherwise(&mut self, keys: &str, informs: &[Duration], tones: bool) {
+        let mut after = PROMPT + REACTION;
+        for digit in keys.chars().filter_map(Digit::from_char) {
+            if tones {
+                self.plan(after + Duration::from_millis(40), Happening::Tones(digit, Phase::Pressed));
+                let up = Phase::Released { duration_ms: 90 };
+                self.plan(after + Duration::from_millis(130), Happening::Tones(digit, up));
+            }
+            for delay in informs {
+                self.plan(after + *delay, Happening::Informs(digit));
+            }
+            after += Duration::from_millis(250);
+        }
+    }
+
+    /// The phone's INFO, in the dialog that our ACK names.
+    fn inform(&mut self, digit: Digit) {
+        self.informed += 1;
+        let ack =
+            self.sent.iter().find(|(name, _)| name.starts_with("ACK")).expect("the call was answered").1;
+        let ack = String::from_utf8(ack.to_vec()).unwrap();
+        let header = |name: &str| header(&ack, name);
+        let body = format!("Signal={digit}\r\nDuration=120\r\n");
+        let info = format!(
+            "INFO sip:{}@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5080;branch=z9hG4bKinfo{}\r\n\
+             Max-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} INFO\r\n\
+             Content-Type: application/dtmf-relay\r\nContent-Length: {}\r\n\r\n{body}",
+            self.call.id(),
+            self.informed,
+            header("To"),
+            header("From"),
+            header("Call-ID"),
+            self.informed,
+            body.len()
+        );
+        self.happen(Happening::AtCall(info.into_bytes().into()));
     }
 
     /// No (start line, CSeq, branch) may ever have two bodies.

@@ -186,7 +186,8 @@ mod tests {
         testimony.end = End::CallerHungUp;
         let result = serde_json::json!({"call_id": "9qbtzk2fgmsy3ctx", "attempt_id": "m1375jcwnpc6p164",
             "case_id": null, "to": person.number, "trunk": "crowd", "disposition": "complete", "aapor": "1.1",
-            "sip_status": 200, "cause": null, "ended_by": "caller", "started_at": "2026-11-23T08:22:40.830Z",
+            "sip_status": 200, "cause": null, "ended_by": "caller",
+            "fault": null, "answered_by": "person", "tones": [], "media": null, "started_at": "2026-11-23T08:22:40.830Z",
             "ringing_at": null, "answered_at": "2026-11-23T08:22:41.164Z", "ended_at": "2026-11-23T08:23:03.709Z",
             "questionnaire": {"id": "satisfaction", "version": "1", "digest": questionnaire.digest()},
             "language": "en", "seed": 7, "quotas": [], "responses": responses});

@@ -42,6 +42,7 @@ impl Progress {
             | Step::Key { .. }
             | Step::Entered { .. }
             | Step::Silent { .. }
+            | Step::ToneHeard { .. }
             | Step::Ended { .. } => return,
         };
         self.doing.insert(call, doing);

@@ -1,12 +1,15 @@
 //! RTCP of one call (RFC 3550 §6): reports about every 5 s, BYE at the end, and what the peer reports. Pure.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::id::Mint;
+use crate::rtp::report::{PeerReport, ms_of_micros};
 use crate::rtp::rtcp::{
-    Part, Report, ReportTimer, RtcpError, SenderInfo, ntp, ntp_middle, parse_compound, write_compound,
+    Part, Report, ReportBlock, ReportTimer, RtcpError, SenderInfo, ntp, ntp_middle, parse_compound,
+    write_compound,
 };
-use crate::rtp::{Header, Reception, Ssrc};
+use crate::rtp::{Header, Reception, Ssrc, Statistics};
 use crate::time::Timestamp;
 
 /// The control side of one call's stream.
@@ -19,6 +22,8 @@ pub(super) struct Control {
     timer: ReportTimer,
     mint: Mint,
     sent: Sent,
+    peer: Option<PeerReport>,
+    round_trip: Option<Duration>,
 }
 
 /// What we sent, for the sender reports.
@@ -36,7 +41,8 @@ impl Control {
         // What is random here is only the interval of reports, which must differ between calls.
         let mut mint = Mint::seeded(u64::from(ssrc.0));
         let timer = ReportTimer::start(now, &mut mint);
-        Self { ssrc, cname, target, reception: Reception::new(), timer, mint, sent: Sent::default() }
+        let (reception, sent) = (Reception::new(), Sent::default());
+        Self { ssrc, cname, target, reception, timer, mint, sent, peer: None, round_trip: None }
     }
 
     /// The peer's description named where it takes reports (again).
@@ -77,23 +83,35 @@ impl Control {
         self.target = from;
         for part in parts {
             match part {
-                Part::SenderReport { ssrc, info, .. } => {
+                Part::SenderReport { ssrc, info, blocks } => {
                     self.reception.sender_report(now, ssrc, ntp_middle(info.ntp));
+                    self.reported(now, &blocks);
                 }
+                Part::ReceiverReport { blocks, .. } => self.reported(now, &blocks),
                 // A BYE does not end the call: that is SIP's to say, and some send it at each re-INVITE.
-                Part::ReceiverReport { .. }
-                | Part::SourceDescription { .. }
-                | Part::Bye { .. }
-                | Part::Other { .. } => {}
+                Part::SourceDescription { .. } | Part::Bye { .. } | Part::Other { .. } => {}
             }
         }
         Ok(())
     }
 
-    /// Packets received and lost of all streams of the peer.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        let statistics = self.reception.statistics();
-        (statistics.received, statistics.lost)
+    /// What the peer says of our stream.
+    fn reported(&mut self, now: Timestamp, blocks: &[ReportBlock]) {
+        let Some(block) = blocks.iter().find(|block| block.ssrc == self.ssrc) else { return };
+        let jitter_micros = block.jitter.saturating_mul(125); // a tick of 8000 Hz
+        self.peer = Some(PeerReport { lost: block.lost, jitter_ms: ms_of_micros(jitter_micros) });
+        self.round_trip = block.round_trip(now).or(self.round_trip);
+    }
+
+    /// What came of all streams of the peer.
+    pub(super) fn reception(&self) -> Statistics {
+        self.reception.statistics()
+    }
+
+    /// What the peer last said of our stream, and the round trip in ms.
+    pub(super) fn peer(&self) -> (Option<PeerReport>, Option<u32>) {
+        let ms = self.round_trip.map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX));
+        (self.peer, ms)
     }
 
     /// The report, if it is time for one.

@@ -5,7 +5,7 @@
 //!               Playout: frame ───────────────────┘
 //! datagram ──► parse_packet ─► Latch ─┬─► EventReceiver ─► Key
 //!                                     ├─► Reception ─► report blocks
-//!                                     └─► Tap ─► Block of 20 ms ─► whoever listens
+//!                                     └─► Tap ─► Block of 20 ms ─► Ears, and whoever listens
 //! ```
 //! The stream is continuous from its first tick to its end (RFC 3550 §5.1, RFC 3551 §4.1): between prompts it
 //! carries silence, so that a callee's jitter buffer, NAT binding and media timeout see a steady 50 packets a second.
@@ -13,25 +13,45 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Clip;
 use super::control::Control;
+use super::ears::Ears;
 use super::playout::{End, Over, Playout};
 use super::tap::{Block, Tap, dbfs};
 use super::{MediaPlan, PlayId};
 use crate::rtp::event::EventError;
+use crate::rtp::report::{self, MediaReport, ms_of_micros};
+use crate::rtp::tones::Signal;
 use crate::rtp::{
-    Admission, Anchor, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, parse_packet,
-    write_packet,
+    Admission, Anchor, Digit, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, Phase,
+    parse_packet, write_packet,
 };
 use crate::sdp::{Codec, Negotiated};
 use crate::time::Timestamp;
 
 /// What the media of a call tells its shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
-    /// A key went down or up.
+    /// A key went down or up, as a telephone-event tells.
     Key(KeyEvent),
+    /// The same, as the tones in the audio tell.
+    ToneKey {
+        /// Which key.
+        digit: Digit,
+        /// Down or up.
+        phase: Phase,
+        /// When that was heard.
+        at: Timestamp,
+    },
+    /// A machine or the network was heard.
+    Signal(Signal),
+    /// Neither RTP nor RTCP has come for this many times the timeout.
+    Silent {
+        /// 1 at first.
+        times: u32,
+    },
     /// A prompt has ended.
     PlayEnded {
         /// Which.
@@ -46,7 +66,7 @@ pub(crate) enum Told {
 }
 
 /// What passed over a stream, for the line at a call's end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Statistics {
     /// RTP packets sent.
     pub(crate) sent: u64,
@@ -54,6 +74,8 @@ pub(crate) struct Statistics {
     pub(crate) received: u64,
     /// Packets of the peer that never came, of all its streams (RFC 3550 §6.4.1; late doubles count against them).
     pub(crate) lost: u64,
+    /// Datagrams that were no RTP packets.
+    pub(crate) malformed: u64,
     /// Ticks in which nothing was sent because the media thread was too far behind.
     pub(crate) skipped: u64,
     /// Packets that the system would not take.
@@ -62,7 +84,12 @@ pub(crate) struct Statistics {
     pub(crate) strangers: u64,
     /// The loudest 20 ms of the callee, in dBFS: -90 if nothing was ever heard.
     pub(crate) loudest_dbfs: i8,
+    /// All that belongs to the result.
+    pub(crate) report: Option<MediaReport>,
 }
+
+/// What came in up to here after the opening had waited in the socket.
+const BACKLOG: Duration = Duration::from_millis(10);
 
 /// The media of one call.
 #[derive(Debug)]
@@ -77,6 +104,9 @@ pub(crate) struct Line {
     latch: Latch,
     keys: EventReceiver,
     tap: Tap,
+    ears: Ears,
+    /// When it began to listen.
+    opened: Timestamp,
     /// The highest power of a block.
     loudest: u32,
     control: Control,
@@ -88,7 +118,7 @@ impl Line {
     /// A line on these terms. `cname` names its endpoint in RTCP (RFC 3550 §6.5.1). A key that is still held after
     /// a restart is told again; the call knows that it has counted it.
     pub(crate) fn new(now: Timestamp, cname: String, plan: MediaPlan) -> Self {
-        let MediaPlan { negotiated, anchor } = plan;
+        let MediaPlan { negotiated, anchor, ears } = plan;
         Self {
             playout: Playout::new(negotiated.codec),
             latch: Latch::new(negotiated.remote),
@@ -99,6 +129,8 @@ impl Line {
             marker: true,
             keys: EventReceiver::new(None),
             tap: Tap::new(now),
+            ears: Ears::new(now, ears),
+            opened: now,
             loudest: 0,
             statistics: Statistics::default(),
             told: VecDeque::new(),
@@ -107,7 +139,8 @@ impl Line {
 
     /// Goes on under new terms: a re-INVITE of the peer moved its address, changed the codec or holds us.
     pub(crate) fn retune(&mut self, plan: MediaPlan) {
-        let MediaPlan { negotiated, anchor } = plan;
+        let MediaPlan { negotiated, anchor, ears } = plan;
+        self.ears.retune(ears);
         self.playout.recode(negotiated.codec);
         self.latch.signal(negotiated.remote);
         self.control.signal(negotiated.remote_rtcp);
@@ -148,6 +181,7 @@ impl Line {
         self.keys.timeout(due);
         self.drain_keys();
         self.drain_sound(due);
+        self.ears.tick(due, self.negotiated.direction, &mut self.told);
         if due < self.anchor.t0 {
             return None;
         }
@@ -193,7 +227,10 @@ impl Line {
         from: SocketAddr,
         datagram: &[u8],
     ) -> Result<(), &'static str> {
-        let packet = parse_packet(datagram).map_err(PacketError::reason)?;
+        let packet = parse_packet(datagram).map_err(|error| {
+            self.statistics.malformed += 1;
+            PacketError::reason(error)
+        })?;
         let header = &packet.header;
         match self.latch.admit(now, from, header.ssrc, header.sequence) {
             Admission::Peer => {}
@@ -208,8 +245,11 @@ impl Line {
 
     fn hear(&mut self, now: Timestamp, packet: &Packet<'_>) -> Result<(), &'static str> {
         let payload_type = packet.header.payload_type;
+        self.ears.heard(now);
         let codec = self.negotiated.codec_of(payload_type);
-        self.control.received(now, &packet.header, codec.map(Codec::clock_hz));
+        // What had come before it was opened is read all at once: its arrival says nothing of jitter.
+        let in_time = now.since(self.opened) > BACKLOG;
+        self.control.received(now, &packet.header, codec.map(Codec::clock_hz).filter(|_| in_time));
         if let Some(clock_hz) = self.negotiated.event_clock_hz(payload_type) {
             let heard = self.keys.receive(now, packet, clock_hz).map_err(EventError::reason);
             self.drain_keys();
@@ -233,6 +273,7 @@ impl Line {
     /// Whoever wants to know what the callee says is told here, block by block.
     fn listen(&mut self, block: &Block) {
         self.loudest = self.loudest.max(block.power());
+        self.ears.listen(block, &mut self.told);
     }
 
     /// A datagram came in on the RTCP port.
@@ -245,7 +286,9 @@ impl Line {
         from: SocketAddr,
         datagram: &[u8],
     ) -> Result<(), &'static str> {
-        self.control.receive(now, from, self.latch.target(), datagram)
+        self.control.receive(now, from, self.latch.target(), datagram)?;
+        self.ears.heard(now);
+        Ok(())
     }
 
     /// The RTCP report, if it is time for one: written into `out`, and where to send it.
@@ -265,10 +308,34 @@ impl Line {
 
     /// What has passed so far.
     pub(crate) fn statistics(&self) -> Statistics {
-        let (received, lost) = self.control.counts();
+        let heard = self.control.reception();
         #[expect(clippy::cast_possible_truncation, reason = "-90 to 0")]
         let loudest_dbfs = dbfs(self.loudest).round() as i8;
-        Statistics { received, lost, loudest_dbfs, strangers: self.latch.strangers(), ..self.statistics }
+        let report = self.report_of(&heard);
+        let (received, lost, strangers) = (heard.received, heard.lost, self.latch.strangers());
+        Statistics { received, lost, strangers, loudest_dbfs, report: Some(report), ..self.statistics }
+    }
+
+    /// What belongs to the result.
+    fn report_of(&self, heard: &crate::rtp::Statistics) -> MediaReport {
+        let (peer, round_trip_ms) = self.control.peer();
+        MediaReport {
+            codec: self.negotiated.codec.name().into(),
+            sent: self.statistics.sent,
+            received: heard.received,
+            expected: heard.expected,
+            lost: heard.lost,
+            duplicated: heard.duplicated,
+            reordered: heard.reordered,
+            malformed: self.statistics.malformed,
+            strangers: self.latch.strangers(),
+            streams: heard.streams,
+            jitter_ms: ms_of_micros(heard.jitter_micros),
+            max_jitter_ms: ms_of_micros(heard.max_jitter_micros),
+            round_trip_ms,
+            peer,
+            mos: report::mos(heard, round_trip_ms),
+        }
     }
 
     fn tell_over(&mut self, over: Option<Over>) {

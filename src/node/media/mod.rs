@@ -4,10 +4,11 @@
 //! shard ── Command ──► thread "media-n": poll sockets ─► Line::receive
 //!       ◄─ MediaEvent ──                 turn wheel  ─► Line::tick ─► send
 //! ```
-//! [`wheel`], [`playout`], [`tap`], [`control`] and [`line`] are pure and tested without clock and sockets; [`thread`]
+//! [`wheel`], [`playout`], [`tap`], [`ears`], [`control`] and [`line`] are pure and tested without clock and sockets; [`thread`]
 //! carries out what they say.
 
 mod control;
+mod ears;
 mod engine;
 mod lateness;
 mod line;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Clip, MediaPlan, Told};
+use crate::call::Ears;
 use crate::rtp::{Anchor, Phase, Ssrc};
 use crate::sdp::{Codec, Direction, EventFormat, Negotiated};
 use crate::time::Timestamp;
@@ -27,6 +28,7 @@ fn plan(remote: SocketAddr, t0: Timestamp) -> MediaPlan {
             refused: Vec::new(),
         },
         anchor: Anchor { ssrc: Ssrc(0xBA70), seq0: 65_530, ts0: u32::MAX - 400, t0 },
+        ears: Ears { keys: true, signals: true, silence_ms: 30_000 },
     }
 }
 

@@ -113,11 +113,22 @@ impl Live {
         let Some((disposition, lasted)) = self.ending.unlogged.take() else { return };
         let _entered = self.span.enter();
         let lasted_ms = lasted.as_millis();
-        match self.ending.statistics {
-            Some(Statistics { sent, received, lost, skipped, unsent, strangers, loudest_dbfs }) => {
+        match self.ending.statistics.take() {
+            Some(Statistics {
+                sent,
+                received,
+                lost,
+                malformed,
+                skipped,
+                unsent,
+                strangers,
+                loudest_dbfs,
+                report,
+            }) => {
+                let mos = report.and_then(|report| report.mos);
                 tracing::info!(
-                    %disposition, lasted_ms, sent, received, lost, skipped, unsent, strangers, loudest_dbfs,
-                    "call ended"
+                    %disposition, lasted_ms, sent, received, lost, malformed, skipped, unsent, strangers,
+                    loudest_dbfs, mos, "call ended"
                 );
             }
             None => tracing::info!(%disposition, lasted_ms, "call ended"),

@@ -215,6 +215,9 @@ impl Shard {
         let MediaEvent { call, told } = event;
         match told {
             Told::Key(key) => self.tell(call, Input::Key(key)),
+            Told::ToneKey { digit, phase, at } => self.tell(call, Input::ToneKey { digit, phase, at }),
+            Told::Signal(signal) => self.tell(call, Input::Signal(signal)),
+            Told::Silent { times } => self.tell(call, Input::MediaSilent { times }),
             Told::PlayEnded { play, end } => {
                 if end == End::Missing {
                     self.hands.fault(
@@ -231,8 +234,12 @@ impl Shard {
                 }
             }
             Told::Closed(statistics) => {
+                let report = statistics.report.clone();
                 if let Some(live) = self.calls.get_mut(&call) {
                     live.media_closed(*statistics);
+                }
+                if let Some(report) = report {
+                    self.tell(call, Input::MediaClosed(Box::new(report)));
                 }
             }
         }

@@ -220,3 +220,137 @@ fn the_callee_is_heard_in_every_codec_that_was_agreed_on() {
     assert_eq!((loudest(0, ulaw), loudest(8, alaw), loudest(99, alaw)), (-6, -6, -6));
     assert_eq!((loudest(0, 0xFF), loudest(13, 40), loudest(18, 7)), (-90, -90, -90), "comfort noise, G.729");
 }
+
+/// The tones of a key as a phone sends them in its voice, from this sample on.
+fn tones(hertz: &[f64], samples: std::ops::Range<u32>) -> Vec<u8> {
+    let wave = |sample: u32, hertz: &f64| (std::f64::consts::TAU * hertz * f64::from(sample) / 8_000.0).sin();
+    let sample = |sample: u32| -> f64 { hertz.iter().map(|hertz| 5_000.0 * wave(sample, hertz)).sum() };
+    #[expect(clippy::cast_possible_truncation, reason = "two waves of 5000")]
+    let code = |at: u32| g711::ulaw_encode(sample(at) as i16);
+    samples.map(code).collect()
+}
+
+/// Twenty packets of 20 ms: silence, these tones in the packets `sound`, silence.
+fn speak(line: &mut Line, hertz: &[f64], sound: std::ops::Range<u16>) -> Vec<Told> {
+    let mut heard = Vec::new();
+    for sequence in 0..sound.end + 20 {
+        let at = u32::from(sequence) * 160;
+        let payload = if sound.contains(&sequence) { tones(hertz, at..at + 160) } else { vec![0xFF; 160] };
+        line.receive(due(sequence.into()), peer(), &datagram(0, false, sequence, at, &payload)).unwrap();
+        heard.extend(told(line));
+    }
+    heard
+}
+
+#[test]
+fn a_key_in_the_voice_is_told_with_its_time() {
+    let mut line = line();
+    let heard = speak(&mut line, &[770.0, 1_336.0], 10..15);
+    let [
+        Told::ToneKey { digit, phase: Phase::Pressed, at },
+        Told::ToneKey { phase: Phase::Released { duration_ms }, .. },
+    ] = &heard[..]
+    else {
+        panic!("{heard:?}")
+    };
+    // Packet 10 arrives when its 20 ms have been spoken: 207 ms after the beginning.
+    let late = at.since(due(9));
+    assert!(digit.as_char() == '5' && late <= Duration::from_millis(10), "{late:?} late");
+    assert!((90..=110).contains(duration_ms), "{duration_ms} ms");
+}
+
+#[test]
+fn keys_in_the_voice_are_not_listened_for_where_events_were_agreed_to() {
+    let mut deaf = plan(peer(), T0);
+    deaf.ears.keys = false;
+    let mut line = Line::new(T0, "x@baton".into(), deaf);
+    assert_eq!(speak(&mut line, &[770.0, 1_336.0], 10..15), []);
+    line.retune(plan(peer(), T0));
+    assert_eq!(speak(&mut line, &[770.0, 1_336.0], 40..45).len(), 2, "a re-INVITE may change that");
+}
+
+#[test]
+fn a_fax_machine_is_told() {
+    let mut line = line();
+    let heard = speak(&mut line, &[2_100.0], 10..120);
+    assert_eq!(heard, [Told::Signal(crate::rtp::tones::Signal::AnswerTone)]);
+}
+
+#[test]
+fn silence_is_told_each_time_that_it_has_lasted_as_long_again() {
+    let mut line = line();
+    let mut silences = Vec::new();
+    let run = |line: &mut Line, ticks: std::ops::Range<u64>, silences: &mut Vec<(u64, u32)>| {
+        for tick in ticks {
+            packet(line, tick);
+            for told in told(line) {
+                if let Told::Silent { times } = told {
+                    silences.push((tick, times));
+                }
+            }
+        }
+    };
+    run(&mut line, 0..3_200, &mut silences);
+    assert_eq!(silences, [(1_500, 1), (3_000, 2)], "30 s and 60 s");
+    line.receive(due(3_200), peer(), &datagram(13, false, 9, 0, &[40])).unwrap(); // comfort noise
+    run(&mut line, 3_200..4_600, &mut silences);
+    assert_eq!(silences.len(), 2);
+    let mut report = Vec::new();
+    crate::rtp::rtcp::write_compound(
+        &mut report,
+        &crate::rtp::rtcp::Report { ssrc: Ssrc(5), sender: None, blocks: &[], cname: "x", bye: None },
+    );
+    line.receive_control(due(4_600), "192.0.2.9:4001".parse().unwrap(), &report).unwrap();
+    run(&mut line, 4_600..6_000, &mut silences);
+    assert_eq!(silences.len(), 2, "RTCP is a sign of life too");
+    let mut held = plan(peer(), T0);
+    held.negotiated.direction = Direction::Inactive;
+    line.retune(held);
+    for tick in 6_000..9_000 {
+        line.tick(due(tick), &mut Vec::new());
+    }
+    assert_eq!(told(&mut line), [], "on hold nobody is missed");
+}
+
+#[test]
+fn the_report_holds_what_came_and_what_the_peer_says() {
+    let mut line = line();
+    for sequence in (0..400_u16).filter(|sequence| sequence % 20 != 3) {
+        packet(&mut line, sequence.into());
+        let voice = datagram(0, false, sequence, u32::from(sequence) * 160, &[0xFF; 160]);
+        line.receive(due(u64::from(sequence) + 1), peer(), &voice).unwrap();
+    }
+    assert_eq!(line.receive(due(400), peer(), b"garbage!"), Err("short"));
+    let block = crate::rtp::rtcp::ReportBlock {
+        ssrc: Ssrc(0xBA70),
+        fraction_lost: 0,
+        lost: 7,
+        highest_sequence: 0,
+        jitter: 16,
+        last_sr: 0,
+        delay_since_last_sr: 0,
+    };
+    let mut report = Vec::new();
+    crate::rtp::rtcp::write_compound(
+        &mut report,
+        &crate::rtp::rtcp::Report { ssrc: Ssrc(5), sender: None, blocks: &[block], cname: "x", bye: None },
+    );
+    line.receive_control(due(400), "192.0.2.9:4001".parse().unwrap(), &report).unwrap();
+    let report = line.statistics().report.unwrap();
+    assert_eq!((report.received, report.expected, report.lost, report.malformed), (380, 400, 20, 1));
+    assert_eq!(report.peer, Some(crate::rtp::report::PeerReport { lost: 7, jitter_ms: 2.0 }));
+    assert!(report.mos.is_some_and(|mos| (3.7..4.1).contains(&mos)), "5 % lost: {report:?}");
+}
+
+#[test]
+fn what_waited_in_the_socket_says_nothing_of_jitter() {
+    let mut line = line();
+    for sequence in 0..200_u16 {
+        let voice = datagram(0, false, sequence, u32::from(sequence) * 160, &[0xFF; 160]);
+        let at = if sequence < 50 { T0 } else { T0 + Duration::from_millis(20 * u64::from(sequence - 49)) };
+        line.receive(at, peer(), &voice).unwrap();
+    }
+    let report = line.statistics().report.unwrap();
+    assert_eq!((report.received, report.lost), (200, 0));
+    assert!(report.max_jitter_ms < 1.0, "{report:?}");
+}
