@@ -16,6 +16,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::dialog::Dialog;
+use super::digest::Ring;
 use super::hop::Hop;
 use super::local::{Large, Local};
 use super::reply::{Objection, inspect};
@@ -52,6 +53,7 @@ pub struct Incoming {
     /// The BYE that has to wait for the ACK (§15).
     leaving: Option<Leaving>,
     told_over: bool,
+    ring: Ring,
     #[serde(skip)]
     events: VecDeque<Event>,
 }
@@ -64,7 +66,14 @@ struct Leaving {
 
 macro_rules! turn {
     ($self:ident, $now:expr, $mint:expr) => {
-        Turn { now: $now, local: &$self.local, mint: $mint, events: &mut $self.events }
+        Turn {
+            now: $now,
+            local: &$self.local,
+            mint: $mint,
+            events: &mut $self.events,
+            ring: &mut $self.ring,
+            credentials: None, // a callee answers no challenges
+        }
     };
 }
 
@@ -102,6 +111,7 @@ impl Incoming {
             expires: expires.map(|seconds| now + Duration::from_secs(seconds.into())),
             leaving: None,
             told_over: false,
+            ring: Ring::default(),
             events: VecDeque::new(),
         };
         if let Err(objection) = inspect(invite) {

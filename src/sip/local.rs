@@ -54,11 +54,17 @@ impl Local {
         format!("{MAGIC_COOKIE}{}.{}", self.id, mint.token())
     }
 
+    /// Our Via.
+    #[must_use]
+    pub fn via(&self, protocol: Protocol, branch: &str) -> Via {
+        Via::own(protocol.via(), self.sent_by, branch)
+    }
+
     /// The beginning of a request: request line, Via, Max-Forwards.
     #[must_use]
     pub fn request(&self, method: &Method, uri: &Uri, branch: &str, protocol: Protocol) -> Writer {
         let mut writer = Writer::request(method, uri);
-        writer.header(HeaderName::Via, Via::own(protocol.via(), self.sent_by, branch));
+        writer.header(HeaderName::Via, self.via(protocol, branch));
         writer.header(HeaderName::MaxForwards, MAX_FORWARDS);
         writer
     }

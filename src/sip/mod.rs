@@ -9,6 +9,7 @@
 //! [`HeaderError`] of the one header that is asked for.
 
 pub mod dialog;
+pub mod digest;
 pub mod headers;
 pub mod hop;
 pub mod host;

@@ -18,6 +18,7 @@
 //! has nothing to say to it yet (a CANCEL may have to wait). All else may be forgotten: the peer repeats.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,7 @@ mod derived;
 mod event;
 mod invited;
 mod inviting;
+mod outgoing;
 mod requests;
 mod turn;
 mod usage;
@@ -42,6 +44,7 @@ pub(in crate::sip) use turn::Turn;
 pub(in crate::sip) use usage::{Phase, Usage};
 
 use self::calling::Calling;
+use super::digest::{Credentials, Ring};
 use super::hop::Hop;
 use super::local::{Local, SDP};
 use super::reply::Objection;
@@ -58,6 +61,11 @@ pub struct Session {
     /// What follows the first 2xx.
     usage: Option<Usage>,
     told_over: bool,
+    /// The challenges that were answered in it.
+    ring: Ring,
+    /// No part of the record: a password.
+    #[serde(skip)]
+    credentials: Option<Arc<Credentials>>,
     /// Drained by the owner before it saves.
     #[serde(skip)]
     events: VecDeque<Event>,
@@ -66,7 +74,14 @@ pub struct Session {
 /// Opens a turn over the session's own fields, so that its other fields stay free to be changed.
 macro_rules! turn {
     ($self:ident, $now:expr, $mint:expr) => {
-        Turn { now: $now, local: &$self.local, mint: $mint, events: &mut $self.events }
+        Turn {
+            now: $now,
+            local: &$self.local,
+            mint: $mint,
+            events: &mut $self.events,
+            ring: &mut $self.ring,
+            credentials: $self.credentials.as_deref(),
+        }
     };
 }
 
@@ -90,9 +105,25 @@ impl Session {
             fallback: parameters.destination,
             large: parameters.large,
         };
-        let mut turn = Turn { now, local: &local, mint, events: &mut events };
+        let mut ring = Ring::default();
+        let mut turn =
+            Turn { now, local: &local, mint, events: &mut events, ring: &mut ring, credentials: None };
         let calling = Calling::invite(&mut turn, parameters, offer)?;
-        Ok(Self { local, calling: Some(calling), usage: None, told_over: false, events })
+        Ok(Self {
+            local,
+            calling: Some(calling),
+            usage: None,
+            told_over: false,
+            ring,
+            credentials: None,
+            events,
+        })
+    }
+
+    /// With which name and password challenges are answered (§22). They are no part of the record: tell them
+    /// anew when it was read back.
+    pub fn know(&mut self, credentials: Option<Arc<Credentials>>) {
+        self.credentials = credentials;
     }
 
     /// A message came from `from` that [`stray::owner`] leads here.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::turn::Turn;
 use crate::sip::dialog::Dialog;
+use crate::sip::digest::Tried;
 use crate::sip::local::with_reason;
 use crate::sip::transaction::{Lapse, NonInviteClient, NonInviteReceived};
 use crate::sip::{Method, Reason, Response, StatusCode};
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 pub(in crate::sip) struct Asking {
     client: NonInviteClient,
     purpose: Purpose,
+    reason: Option<Reason>,
+    tried: Tried,
 }
 
 /// What it is for.
@@ -46,14 +49,8 @@ impl Asking {
         purpose: Purpose,
         reason: Option<&Reason>,
     ) -> Option<Self> {
-        let branch = turn.local.branch(turn.mint);
-        let cseq = dialog.next_cseq();
-        let mut writer = dialog.request(turn.local, &purpose.method(), cseq, &branch);
-        with_reason(&mut writer, reason);
-        let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
-        turn.send(to, bytes.clone());
-        let client = NonInviteClient::new(turn.now, bytes, branch, to);
-        Some(Self { client, purpose })
+        let client = transact(dialog, turn, purpose, reason)?;
+        Some(Self { client, purpose, reason: reason.cloned(), tried: Tried::default() })
     }
 
     pub(in crate::sip) fn branch(&self) -> &str {
@@ -64,12 +61,25 @@ impl Asking {
         self.purpose
     }
 
-    /// A response came that carries its branch.
-    pub(in crate::sip) fn receive(&mut self, turn: &Turn<'_>, response: &Response) -> Option<Answered> {
+    /// A response came that carries its branch. A challenge that can be answered is no answer yet: the
+    /// request goes out again (RFC 3261 §22.2).
+    pub(in crate::sip) fn receive(
+        &mut self,
+        dialog: &mut Dialog,
+        turn: &mut Turn<'_>,
+        response: &Response,
+    ) -> Option<Answered> {
         match self.client.receive(turn.now, response.status().as_u16()) {
-            NonInviteReceived::Final => Some(Some(response.status())),
-            NonInviteReceived::Provisional | NonInviteReceived::Stray => None,
+            NonInviteReceived::Final => {}
+            NonInviteReceived::Provisional | NonInviteReceived::Stray => return None,
         }
+        if turn.challenged(response, &mut self.tried)
+            && let Some(client) = transact(dialog, turn, self.purpose, self.reason.as_ref())
+        {
+            self.client = client;
+            return None;
+        }
+        Some(Some(response.status()))
     }
 
     /// Runs the timers that are due.
@@ -107,4 +117,21 @@ impl Asking {
     pub(in crate::sip) const fn is_over(&self) -> bool {
         self.client.is_terminated()
     }
+}
+
+/// Sends the request as one of its own.
+fn transact(
+    dialog: &mut Dialog,
+    turn: &mut Turn<'_>,
+    purpose: Purpose,
+    reason: Option<&Reason>,
+) -> Option<NonInviteClient> {
+    let branch = turn.local.branch(turn.mint);
+    let (method, cseq) = (purpose.method(), dialog.next_cseq());
+    let mut writer = dialog.request(turn.local, &method, cseq, &branch);
+    with_reason(&mut writer, reason);
+    turn.sign(&mut writer, &method, &dialog.path().request_uri, &[]);
+    let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
+    turn.send(to, bytes.clone());
+    Some(NonInviteClient::new(turn.now, bytes, branch, to))
 }

@@ -6,16 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::inviting::ack_of_success;
+use super::asking::{Asking, Purpose};
+use super::derived::{self, Change};
+use super::outgoing::{Next, Outgoing, Received};
 use super::turn::Turn;
-use super::usage::{Usage, send_bye};
-use super::{Event, Parameters, derived, retry_after, sdp_of_response};
+use super::usage::Usage;
+use super::{Event, Parameters, retry_after, sdp_of_response};
 use crate::sip::dialog::Dialog;
 use crate::sip::hop::Hop;
 use crate::sip::local::{ALLOW, finish};
 use crate::sip::reply::{Reply, Understood, inspect};
 use crate::sip::timers::PATIENCE;
-use crate::sip::transaction::{InviteClient, InviteReceived, Lapse, NonInviteClient, Transmit};
+use crate::sip::transaction::{Lapse, NonInviteClient, Transmit};
 use crate::sip::{
     CSeq, HeaderName, Method, NameAddr, Reason, Request, Response, StatusCode, Uri, WriteError,
 };
@@ -29,7 +31,7 @@ const MAX_DIALOGS: usize = 8;
 /// The INVITE, until nothing more can come of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Calling {
-    client: InviteClient,
+    invite: Outgoing,
     call_id: String,
     from: NameAddr,
     target: Uri,
@@ -72,8 +74,15 @@ enum Cancel {
 struct Acknowledged {
     remote_tag: Option<String>,
     ack: Option<Transmit>,
-    /// The BYE to a fork that came second.
-    bye: Option<NonInviteClient>,
+    /// What ends the dialog of a fork that came second.
+    leaving: Option<Box<Leaving>>,
+}
+
+/// A BYE to a fork, and its dialog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Leaving {
+    dialog: Dialog,
+    bye: Asking,
 }
 
 impl Calling {
@@ -106,10 +115,9 @@ impl Calling {
         for (name, value) in &parameters.extra {
             writer.header(name, value);
         }
-        let (to, bytes) = turn.local.carry(parameters.destination, finish(writer, Some(offer))?);
-        turn.send(to, bytes.clone());
+        let bytes = finish(writer, Some(offer))?;
         Ok(Self {
-            client: InviteClient::new(turn.now, bytes, branch, to),
+            invite: Outgoing::send(turn, parameters.destination, bytes, branch, FIRST_CSEQ),
             call_id,
             from,
             target: parameters.target,
@@ -129,16 +137,17 @@ impl Calling {
         branch: &str,
     ) -> Option<Usage> {
         let status = response.status().as_u16();
-        if branch != self.client.branch() {
-            let forks = self.dialogs.iter_mut().filter_map(|dialog| dialog.bye.as_mut());
-            if let Some(bye) = forks.into_iter().find(|bye| bye.branch() == branch) {
-                bye.receive(turn.now, status);
+        if !self.invite.knows(branch) {
+            let mut forks = self.dialogs.iter_mut().filter_map(|dialog| dialog.leaving.as_mut());
+            if let Some(leaving) = forks.find(|leaving| leaving.bye.branch() == branch) {
+                let Leaving { dialog, bye } = &mut **leaving;
+                bye.receive(dialog, turn, response);
             }
             return None;
         }
         let method = response.headers().cseq().ok()?.method;
         if method == Method::Invite {
-            return self.invite_response(turn, response);
+            return self.invite_response(turn, response, branch);
         }
         if let (Method::Cancel, Cancel::Sent { client, .. }) = (method, &mut self.cancel) {
             client.receive(turn.now, status);
@@ -146,31 +155,34 @@ impl Calling {
         None
     }
 
-    fn invite_response(&mut self, turn: &mut Turn<'_>, response: &Response) -> Option<Usage> {
+    fn invite_response(&mut self, turn: &mut Turn<'_>, response: &Response, branch: &str) -> Option<Usage> {
         let status = response.status();
         let dialog = if status.is_success() {
-            Some(Dialog::caller(&self.from, FIRST_CSEQ, &self.target, response)?)
+            Some(Dialog::caller(&self.from, self.invite.cseq(), &self.target, response)?)
         } else {
             None
         };
-        let derive = |invite: &Bytes| derived::ack_of_failure(invite, response);
-        match (self.client.receive(turn.now, status.as_u16(), derive), dialog) {
-            (InviteReceived::Provisional, _) => self.provisional(turn, response),
-            (InviteReceived::Success, Some(dialog)) => return self.success(turn, response, dialog),
-            (InviteReceived::Failure, _) => {
-                if let Some(ack) = self.client.failure_ack().cloned() {
-                    turn.send(self.client.destination(), ack);
-                }
-                self.failure(turn, response);
-            }
-            (InviteReceived::FailureAgain, _) => {
-                if let Some(ack) = self.client.failure_ack().cloned() {
-                    turn.resend(self.client.destination(), ack);
+        match (self.invite.receive(turn, response, branch), dialog) {
+            (Received::Provisional, _) => self.provisional(turn, response),
+            (Received::Success, Some(dialog)) => return self.success(turn, response, dialog),
+            (Received::Failure { invite }, _) => {
+                if !self.goes_on(turn, response, &invite) {
+                    self.failure(turn, response);
                 }
             }
-            (InviteReceived::Success, None) | (InviteReceived::Stray, _) => {}
+            (Received::Success, None) | (Received::Nothing, _) => {}
         }
         None
+    }
+
+    /// Whether a refusal is no end yet: the INVITE goes out once more.
+    fn goes_on(&mut self, turn: &mut Turn<'_>, response: &Response, invite: &Bytes) -> bool {
+        if !matches!(self.cancel, Cancel::Unwanted) || !self.invite.challenged(turn, response) {
+            return false;
+        }
+        let to = self.invite.client().destination();
+        let next = Next { cseq: self.invite.cseq() + 1, to, change: Change::default() };
+        self.invite.again(turn, invite, next)
     }
 
     fn provisional(&mut self, turn: &mut Turn<'_>, response: &Response) {
@@ -217,13 +229,14 @@ impl Calling {
             });
         }
         let remote_tag = dialog.remote_tag().map(str::to_owned);
-        let ack = ack_of_success(turn, &dialog, FIRST_CSEQ);
+        let ack = self.invite.acknowledge(turn, &dialog);
         if !is_first {
-            let bye = send_bye(&mut dialog, turn, None);
-            self.dialogs.push(Acknowledged { remote_tag, ack, bye });
+            let bye = Asking::send(&mut dialog, turn, Purpose::Bye, None);
+            let leaving = bye.map(|bye| Box::new(Leaving { dialog, bye }));
+            self.dialogs.push(Acknowledged { remote_tag, ack, leaving });
             return None;
         }
-        self.dialogs.push(Acknowledged { remote_tag, ack, bye: None });
+        self.dialogs.push(Acknowledged { remote_tag, ack, leaving: None });
         let mut usage = Usage::confirmed(dialog);
         if !is_wanted {
             usage.bye(turn, None);
@@ -253,18 +266,19 @@ impl Calling {
         if !matches!(self.cancel, Cancel::Unwanted) {
             return;
         }
-        if self.client.is_proceeding() {
+        if self.invite.client().is_proceeding() {
             self.send_cancel(turn, reason.as_ref());
-        } else if self.client.is_pending() {
+        } else if self.invite.is_pending() {
             self.cancel = Cancel::Wanted { reason };
         }
     }
 
     fn send_cancel(&mut self, turn: &mut Turn<'_>, reason: Option<&Reason>) {
-        let Some(bytes) = self.client.request().and_then(|invite| derived::cancel(invite, reason)) else {
+        let invite = self.invite.client();
+        let Some(bytes) = invite.request().and_then(|invite| derived::cancel(invite, reason)) else {
             return;
         };
-        let (to, branch) = (self.client.destination(), self.client.branch().to_owned());
+        let (to, branch) = (invite.destination(), invite.branch().to_owned());
         turn.send(to, bytes.clone());
         let client = NonInviteClient::new(turn.now, bytes, branch, to);
         self.cancel = Cancel::Sent { client, give_up: turn.now + PATIENCE }; // 64*T1, §9.1
@@ -279,7 +293,7 @@ impl Calling {
             && headers.to().is_ok_and(|to| to.tag() == self.from.tag());
         let Ok(peer) = headers.from() else { return false };
         let of_fork = self.dialogs.iter().any(|known| known.remote_tag.as_deref() == peer.tag());
-        if !is_ours || !(of_fork || self.client.is_pending()) {
+        if !is_ours || !(of_fork || self.invite.is_pending()) {
             return false;
         }
         let Some(reply) = Reply::to(request, from, "", &turn.local.user_agent) else { return false };
@@ -304,28 +318,23 @@ impl Calling {
 
     /// Runs the timers that are due.
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
-        match self.client.timeout(turn.now) {
-            Lapse::Nothing => {}
-            Lapse::Resend(bytes) => turn.resend(self.client.destination(), bytes),
-            Lapse::GaveUp => self.unanswered(turn),
+        if self.invite.timeout(turn) {
+            self.unanswered(turn);
         }
-        if self.client.is_pending() && self.ring_deadline <= turn.now {
+        if self.invite.is_pending() && self.ring_deadline <= turn.now {
             self.cancel(turn, None);
         }
         if let Cancel::Sent { client, give_up } = &mut self.cancel {
             if let Lapse::Resend(bytes) = client.timeout(turn.now) {
-                turn.resend(self.client.destination(), bytes);
+                turn.resend(client.destination(), bytes);
             }
-            if *give_up <= turn.now && self.client.is_pending() {
-                self.client.abandon();
+            if *give_up <= turn.now && self.invite.is_pending() {
+                self.invite.abandon();
                 turn.tell(Event::Cancelled { reasons: Vec::new() });
             }
         }
-        for bye in self.dialogs.iter_mut().filter_map(|dialog| dialog.bye.as_mut()) {
-            let to = bye.destination();
-            if let Lapse::Resend(bytes) = bye.timeout(turn.now) {
-                turn.resend(to, bytes);
-            }
+        for leaving in self.dialogs.iter_mut().filter_map(|dialog| dialog.leaving.as_mut()) {
+            leaving.bye.timeout(turn);
         }
     }
 
@@ -342,17 +351,14 @@ impl Calling {
 
     /// The transport failed before anybody heard the INVITE.
     pub(super) fn transport_failed(&mut self, turn: &mut Turn<'_>) {
-        if self.client.is_pending() && !self.client.is_proceeding() {
-            if let Some(transmit) = self.client.by_udp(turn.now, turn.local) {
-                return turn.transmit(transmit);
-            }
-            self.client.abandon();
+        if self.invite.is_pending() && !self.invite.client().is_proceeding() && !self.invite.by_udp(turn) {
+            self.invite.abandon();
             self.unanswered(turn);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        let pending = self.client.is_pending();
+        let pending = self.invite.is_pending();
         let cancel = match &self.cancel {
             Cancel::Unwanted => pending.then_some(self.ring_deadline),
             Cancel::Wanted { .. } => None,
@@ -360,19 +366,21 @@ impl Calling {
                 Timestamp::earliest(client.poll_timeout(), pending.then_some(*give_up))
             }
         };
-        let byes = self.dialogs.iter().filter_map(|dialog| dialog.bye.as_ref()?.poll_timeout());
-        byes.chain(self.client.poll_timeout()).chain(cancel).min()
+        let byes = self.dialogs.iter().filter_map(|dialog| dialog.leaving.as_ref()?.bye.poll_timeout());
+        byes.chain(self.invite.poll_timeout()).chain(cancel).min()
     }
 
     /// The record was restored.
     pub(super) fn resume(&self, turn: &mut Turn<'_>) {
-        turn.transmit(self.client.resume(turn.now));
+        self.invite.resume(turn);
         if let Cancel::Sent { client, .. } = &self.cancel {
             turn.transmit(client.resume(turn.now));
         }
         for dialog in &self.dialogs {
             turn.transmit(dialog.ack.clone());
-            turn.transmit(dialog.bye.as_ref().and_then(|bye| bye.resume(turn.now)));
+            if let Some(leaving) = &dialog.leaving {
+                leaving.bye.resume(turn);
+            }
         }
     }
 
@@ -382,7 +390,7 @@ impl Calling {
             Cancel::Unwanted | Cancel::Wanted { .. } => true,
             Cancel::Sent { client, .. } => client.is_terminated(),
         };
-        let byes_done = self.dialogs.iter().filter_map(|dialog| dialog.bye.as_ref());
-        self.client.is_terminated() && cancelled && byes_done.into_iter().all(NonInviteClient::is_terminated)
+        let mut leaving = self.dialogs.iter().filter_map(|dialog| dialog.leaving.as_ref());
+        self.invite.is_over() && cancelled && leaving.all(|leaving| leaving.bye.is_over())
     }
 }

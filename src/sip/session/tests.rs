@@ -1,6 +1,7 @@
 //! The session as message traces, and against the callee's side over a bad wire.
 
 mod callee;
+mod digest;
 mod endings;
 mod in_dialog;
 mod peer;

@@ -17,11 +17,9 @@ use super::invited::{Invited, Wait};
 use super::inviting::Inviting;
 use super::turn::Turn;
 use crate::sip::dialog::Dialog;
-use crate::sip::local::with_reason;
 use crate::sip::reply::Objection;
 use crate::sip::timers::PATIENCE;
-use crate::sip::transaction::NonInviteClient;
-use crate::sip::{Method, Reason, Response, StatusCode};
+use crate::sip::{Reason, Response, StatusCode};
 use crate::time::Timestamp;
 
 /// The usage.
@@ -189,12 +187,12 @@ impl Usage {
         response: &Response,
         branch: &str,
     ) -> bool {
-        if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.branch() == branch) {
-            inviting.receive(turn, &mut self.dialog, response);
+        if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.knows(branch)) {
+            inviting.receive(turn, &mut self.dialog, response, branch);
             return true;
         }
         let Some(asking) = self.asking.iter_mut().find(|one| one.branch() == branch) else { return false };
-        if let Some(status) = asking.receive(turn, response) {
+        if let Some(status) = asking.receive(&mut self.dialog, turn, response) {
             Self::asked(turn, asking.purpose(), status);
         }
         true
@@ -285,19 +283,4 @@ impl Usage {
             && self.asking.iter().all(Asking::is_over)
             && self.answers.is_empty()
     }
-}
-
-/// Sends a BYE (§15.1.1).
-pub(super) fn send_bye(
-    dialog: &mut Dialog,
-    turn: &mut Turn<'_>,
-    reason: Option<&Reason>,
-) -> Option<NonInviteClient> {
-    let branch = turn.local.branch(turn.mint);
-    let cseq = dialog.next_cseq();
-    let mut writer = dialog.request(turn.local, &Method::Bye, cseq, &branch);
-    with_reason(&mut writer, reason);
-    let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
-    turn.send(to, bytes.clone());
-    Some(NonInviteClient::new(turn.now, bytes, branch, to))
 }

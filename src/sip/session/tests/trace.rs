@@ -3,12 +3,14 @@
 //! not with the code under test, and the machine goes through its record between any two steps.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::peer::{Asked, Written, line, response};
 use crate::id::{CallId, Mint};
+use crate::sip::digest::Credentials;
 use crate::sip::incoming::{self, Incoming};
 use crate::sip::local::Large;
 use crate::sip::session::{Event, Parameters, Session};
@@ -31,6 +33,7 @@ pub(crate) struct Trace {
     pub(super) branches: u32,
     /// Where the peer's messages come from.
     pub(super) peer: Hop,
+    credentials: Option<Arc<Credentials>>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one per test")]
@@ -134,9 +137,15 @@ impl Trace {
 
     fn of(machine: Machine, mint: Mint, branches: u32) -> Self {
         let (heard, sent, peer) = (VecDeque::new(), Vec::new(), PEER.parse().unwrap());
-        let mut trace = Self { machine, mint, now_ms: 0, heard, sent, branches, peer };
+        let mut trace = Self { machine, mint, now_ms: 0, heard, sent, branches, peer, credentials: None };
         trace.drain();
         trace
+    }
+
+    /// With what the caller answers challenges from now on.
+    pub(crate) fn knows(&mut self, credentials: Option<Arc<Credentials>>) {
+        self.credentials = credentials;
+        self.machine.through_its_record(self.credentials.as_ref());
     }
 
     fn now(&self) -> Timestamp {
@@ -256,7 +265,7 @@ impl Trace {
                 self.sent.push(transmit);
             }
         }
-        self.machine.through_its_record();
+        self.machine.through_its_record(self.credentials.as_ref());
     }
 }
 
@@ -275,11 +284,13 @@ impl Machine {
         }
     }
 
-    fn through_its_record(&mut self) {
+    fn through_its_record(&mut self, credentials: Option<&Arc<Credentials>>) {
         match self {
             Self::Caller(session) => {
                 let record = postcard::to_stdvec(session).unwrap();
-                let restored: Session = postcard::from_bytes(&record).unwrap();
+                let mut restored: Session = postcard::from_bytes(&record).unwrap();
+                restored.know(credentials.cloned());
+                session.know(credentials.cloned());
                 assert_eq!(&restored, session);
                 *session = restored;
             }
