@@ -1,17 +1,20 @@
-//! What calls share and never change: the questionnaires, by digest.
+//! What calls share and never change: the questionnaires, by digest, and the trunks' credentials.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::Digest;
 use crate::questionnaire::Questionnaire;
+use crate::sip::digest::Credentials;
 
 /// Checked questionnaires, addressed by the digest of their file.
 ///
-/// A call names its questionnaire by digest, so an edit makes another asset and changes no running call.
+/// A call names its questionnaire by digest, so an edit makes another asset and changes no running call. It
+/// names its trunk, so that no password stands in its record.
 #[derive(Clone, Debug, Default)]
 pub struct Assets {
     questionnaires: BTreeMap<Digest, Arc<Questionnaire>>,
+    credentials: BTreeMap<String, Arc<Credentials>>,
 }
 
 impl Assets {
@@ -26,5 +29,16 @@ impl Assets {
     #[must_use]
     pub fn questionnaire(&self, digest: Digest) -> Option<&Questionnaire> {
         self.questionnaires.get(&digest).map(Arc::as_ref)
+    }
+
+    /// Adds the credentials of a trunk.
+    pub fn insert_credentials(&mut self, trunk: &str, credentials: Credentials) {
+        self.credentials.insert(trunk.to_owned(), Arc::new(credentials));
+    }
+
+    /// With what challenges on this trunk are answered.
+    #[must_use]
+    pub fn credentials(&self, trunk: &str) -> Option<Arc<Credentials>> {
+        self.credentials.get(trunk).cloned()
     }
 }

@@ -150,6 +150,7 @@ impl Call {
     /// Tells the call a fact, and lets it decide. `now` never goes back.
     pub fn handle(&mut self, now: Timestamp, input: Input, assets: &Assets) {
         let mut turn = Turn::default();
+        self.session.know(assets.credentials(&self.subject.trunk));
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
             Input::Received { message, from } => self.session.receive(now, &message, from, &mut self.mint),

@@ -24,7 +24,7 @@ use super::{Node, ShardHandle, shard_of};
 use crate::call::Assets;
 use crate::id::{Epoch, Mint};
 use crate::prompts::PromptStore;
-use crate::settings::{Limits, Settings, Trunk};
+use crate::settings::{Limits, SecretError, Settings, Trunk};
 use crate::store::journal::{Ack, Journal};
 
 /// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
@@ -78,6 +78,9 @@ pub enum NodeError {
     /// Randomness.
     #[error("the system gives no randomness: {0}")]
     Random(getrandom::Error),
+    /// The password of a trunk.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
 impl Node {
@@ -87,12 +90,17 @@ impl Node {
     /// [`NodeError`] if the machine does not give what it needs.
     pub fn start(
         config: NodeConfig,
-        assets: Assets,
+        mut assets: Assets,
         prompts: Arc<PromptStore>,
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
         let NodeConfig { settings, shards, media_threads, longest } = config;
         let shards = shards.max(1);
+        for (name, trunk) in &settings.trunks {
+            if let Some(credentials) = trunk.credentials(name)? {
+                assets.insert_credentials(name, credentials);
+            }
+        }
         let clock = Clock::of_process();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(NodeError::Random)?;

@@ -12,6 +12,7 @@ mod addresses;
 mod error;
 mod hearing;
 mod limits;
+mod secret;
 mod speech;
 mod trunk;
 mod units;
@@ -26,6 +27,7 @@ use toml::Spanned;
 pub use addresses::{Advertised, Listen, MediaAddress, Prefix, PrefixError};
 pub use error::SettingsError;
 pub use limits::Limits;
+pub use secret::SecretError;
 pub use speech::Speech;
 pub use trunk::Trunk;
 pub use units::Ports;
@@ -171,7 +173,8 @@ impl Settings {
             return Err(wrong(name.span(), what, mend));
         }
         if let Some((name, what, mend)) = written.trunks.iter().find_map(|(name, trunk)| {
-            let (what, mend) = trunk.misfit(written.sip.listen.addresses())?;
+            let misfit = trunk.misfit(written.sip.listen.addresses());
+            let (what, mend) = misfit.or_else(|| trunk.secret_misfit())?;
             Some((name, what, mend))
         }) {
             return Err(wrong(name.span(), format!("trunk `{}` {what}", name.get_ref()), Some(mend)));
@@ -217,7 +220,8 @@ impl Settings {
     /// Takes relative paths from `dir`.
     fn resolve(&mut self, dir: &Path) {
         let paths = [&mut self.dialplan, &mut self.journal.dir, &mut self.speech.cache];
-        for path in paths.into_iter().flatten() {
+        let secrets = self.trunks.values_mut().map(|trunk| &mut trunk.password_file);
+        for path in paths.into_iter().chain(secrets).flatten() {
             *path = dir.join(&*path);
         }
     }

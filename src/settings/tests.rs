@@ -236,3 +236,20 @@ fn what_a_trunk_listens_to() {
         assert!(text.contains(told) && text.starts_with("baton.toml:3:"), "{text}");
     }
 }
+
+#[test]
+fn a_password_stands_elsewhere_and_belongs_to_a_name() {
+    let trunk = |keys: &str| format!("[trunks.mno]\naddress = \"192.0.2.1\"\n{keys}");
+    let settings =
+        Settings::parse("baton.toml", &trunk("username = \"b\"\npassword_file = \"p\"\n")).unwrap();
+    assert_eq!(settings.trunks["mno"].password_file.as_deref(), Some(Path::new("p")));
+    for (keys, said) in [
+        ("username = \"b\"", "trunk `mno` has a username and no password"),
+        ("password_env = \"P\"", "add `username`"),
+        ("username = \"b\"\npassword_env = \"P\"\npassword_file = \"p\"", "not both"),
+        ("username = \"\"", "1 to 200 bytes"),
+    ] {
+        let told = wrong(&trunk(keys));
+        assert!(told.contains(said), "{told}");
+    }
+}

@@ -1,6 +1,7 @@
 //! A trunk: through whom calls go out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -60,6 +61,18 @@ pub struct Trunk {
     /// How long a call may ring, if the dialplan says nothing else.
     #[serde(default = "ring_timeout", deserialize_with = "units::ring_timeout")]
     pub ring_timeout: Duration,
+    /// Name that challenges are answered with (digest, RFC 3261 §22); absent: a challenge fails the call.
+    #[serde(default, deserialize_with = "units::digest_text")]
+    pub username: Option<String>,
+    /// File that holds the password, one line.
+    #[serde(default, deserialize_with = "units::some_path")]
+    pub password_file: Option<PathBuf>,
+    /// Environment variable that holds the password.
+    #[serde(default, deserialize_with = "units::digest_text")]
+    pub password_env: Option<String>,
+    /// The only realm whose challenges are answered; absent: any.
+    #[serde(default, deserialize_with = "units::digest_text")]
+    pub realm: Option<String>,
 }
 
 fn some_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Prefix>>, D::Error> {
@@ -97,6 +110,10 @@ impl Trunk {
             on_tone: OnTone::default(),
             media_timeout: hearing::usual_timeout(),
             ring_timeout: ring_timeout(),
+            username: None,
+            password_file: None,
+            password_env: None,
+            realm: None,
         }
     }
 

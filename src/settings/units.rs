@@ -216,6 +216,11 @@ pub(super) fn header_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Err(wrong("this cannot stand in a header", "one line of 1 to 200 bytes"))
 }
 
+/// A name or realm of digest authentication, or the name of an environment variable.
+pub(super) fn digest_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    header_text(deserializer).map(Some)
+}
+
 /// The `From` of a trunk.
 pub(super) fn from_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = header_text(deserializer)?;
