@@ -31,6 +31,7 @@ const MODULES: &[&str] = &[
     "pbx_config",
     "res_pjproject",
     "res_pjsip",
+    "res_pjsip_authenticator_digest",
     "res_pjsip_dtmf_info",
     "res_pjsip_endpoint_identifier_anonymous",
     "res_pjsip_pubsub",

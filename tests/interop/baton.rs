@@ -38,6 +38,16 @@ impl Call {
         Self::start(place, port, ("5s", more), &questionnaire, &["--trunk", "peer"])
     }
 
+    /// The same over a trunk that asks for a password; `keys` are further lines of its settings.
+    #[track_caller]
+    pub(crate) fn with_password(port: u16, password: &str, keys: &str) -> Self {
+        let place = Place::new();
+        let questionnaire = survey::write(&place);
+        place.write("trunk.password", format!("{password}\n"));
+        let keys = format!("username = \"baton\"\npassword_file = \"trunk.password\"\n{keys}");
+        Self::start(place, port, ("5s", &keys), &questionnaire, &["--trunk", "peer"])
+    }
+
     /// A call to the URI itself, past the trunks; it asks another questionnaire, a path from the project's root.
     #[track_caller]
     pub(crate) fn asking(questionnaire: &str, port: u16) -> Self {

@@ -24,6 +24,7 @@ mod survey;
 
 mod asterisk_calls;
 mod commands;
+mod digest;
 mod endings;
 mod keys;
 mod media;
