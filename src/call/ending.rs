@@ -166,6 +166,7 @@ impl Call {
             aapor: verdict.disposition.aapor().into(),
             sip_status: self.sip_status,
             cause: self.cause,
+            retry_after_s: self.retry_after_s,
             ended_by: verdict.ended_by,
             fault: self.fault,
             answered_by: answered_by(&self.tones, self.has_pressed),

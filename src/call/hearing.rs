@@ -164,7 +164,7 @@ impl Call {
     }
 
     /// Ends a call that has broken. What the interview has come to by itself stays.
-    fn give_up(&mut self, now: Timestamp, fault: Fault, assets: &Assets, turn: &mut Turn) {
+    pub(super) fn give_up(&mut self, now: Timestamp, fault: Fault, assets: &Assets, turn: &mut Turn) {
         self.fault = Some(fault);
         let left = self.leave_interview(now, assets);
         let disposition = if left == Disposition::BreakOff { Disposition::TechnicalFault } else { left };

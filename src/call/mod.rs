@@ -61,6 +61,8 @@ pub struct Call {
     /// Our side of the session description; its version only grows.
     local: LocalMedia,
     listening: Listening,
+    /// The version of the description that we offered last.
+    offered_version: u64,
     /// The longest conversation, in seconds.
     longest_s: u32,
     session: Session,
@@ -77,6 +79,8 @@ pub struct Call {
     /// A media thread has the stream, and has not said yet what passed over it.
     streaming: bool,
     media: Option<MediaReport>,
+    /// How long a refusal asks us to wait.
+    retry_after_s: Option<u32>,
     /// What the last `handle` asks for; soft, because it is carried out or lost as a whole.
     #[serde(skip)]
     outputs: VecDeque<Output>,

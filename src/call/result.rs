@@ -53,6 +53,8 @@ pub enum Fault {
     MediaTimeout,
     /// Neither RTP nor RTCP came, and the peer did not answer OPTIONS, or no longer had the dialog.
     PeerGone,
+    /// The session timer ran out (RFC 4028), or a refresh found no session at the peer's.
+    SessionExpired,
 }
 
 /// The outcome of one attempt and every reply given in it.
@@ -76,6 +78,8 @@ pub struct CallResult {
     pub sip_status: Option<u16>,
     /// Q.850 cause (RFC 3326), where the peer gave one.
     pub cause: Option<u8>,
+    /// Seconds that the trunk or the callee asked us to wait (Retry-After); `null` if neither did.
+    pub retry_after_s: Option<u32>,
     /// Who ended it.
     pub ended_by: EndedBy,
     /// What broke it, where `ended_by` is `fault` after an answer.

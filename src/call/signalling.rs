@@ -1,5 +1,6 @@
 //! What the INVITE session says, and what the call makes of it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,11 +9,11 @@ use crate::outcome::{self, Disposition, Refused};
 use crate::rtp::{Anchor, Ssrc};
 use crate::sdp;
 use crate::sip::session::Event;
-use crate::sip::{Reason, StatusCode};
+use crate::sip::{HeaderName, Reason, StatusCode};
 use crate::time::Timestamp;
 
 use super::message::{MediaPlan, Output};
-use super::result::EndedBy;
+use super::result::{EndedBy, Fault};
 use super::step::Step;
 use super::talk::Talk;
 use super::{Assets, Call, Stage, Turn};
@@ -35,7 +36,11 @@ impl Call {
                 Event::Answered { body } => self.answered(now, body, assets, turn),
                 Event::Offered { body } => self.offered(now, body, turn),
                 Event::Acked { body } => self.acked(body, turn),
-                Event::Failed { status, reasons, .. } => self.refused(now, status, &reasons, assets, turn),
+                Event::Failed { status, reasons, retry_after, .. } => {
+                    let seconds = retry_after.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
+                    self.retry_after_s = seconds;
+                    self.refused(now, status, &reasons, assets, turn);
+                }
                 Event::Cancelled { reasons } => {
                     self.sip_status = Some(487);
                     self.cause = q850(&reasons);
@@ -53,8 +58,10 @@ impl Call {
                     self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
                 }
                 Event::Unacked => self.lost_ack(now, assets, turn),
-                // We send no re-INVITE: there is nothing to be answered.
-                Event::ReinviteAnswered { .. } | Event::ReinviteRefused { .. } => {}
+                Event::Expired => self.gone(now, assets, turn),
+                Event::RefreshDue => self.refresh(now),
+                Event::ReinviteAnswered { body } => self.reinvite_answered(now, body, assets, turn),
+                Event::ReinviteRefused { status, .. } => self.reinvite_refused(now, status, assets, turn),
                 Event::Info { body, .. } => self.informed(now, &body, assets, turn),
                 Event::Probed { status } => self.probed(now, status, assets, turn),
                 Event::Over => {
@@ -96,16 +103,18 @@ impl Call {
         self.begin(now, Talk::new(negotiated, anchor, ears, until), assets, turn);
     }
 
-    /// The peer's re-INVITE (RFC 3261 §14.2): the stream goes on, under the new terms.
+    /// The peer's re-INVITE or UPDATE (RFC 3261 §14.2, RFC 3311): the stream goes on, under the new terms. In an
+    /// early dialog (before the 2xx) there is no stream yet, and the 2xx will stand behind these terms.
     fn offered(&mut self, now: Timestamp, body: Option<Bytes>, turn: &mut Turn) {
-        let Stage::Talking(talk) = &mut self.stage else {
+        if let Stage::Closing(_) | Stage::Ended(_) = self.stage {
             return self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint);
-        };
+        }
         let mut local = self.local.clone();
-        local.origin.version += 1; // RFC 3264 §8
+        local.origin = local.origin.next(); // RFC 3264 §8
         match body {
             None => {
                 let offer = sdp::offer(&local);
+                self.offered_version = local.origin.version;
                 self.local = local;
                 self.session.answer(now, Some(&offer), &mut self.mint); // the answer comes with the ACK
             }
@@ -113,12 +122,67 @@ impl Call {
                 Ok((answer, negotiated)) => {
                     local.refused.clone_from(&negotiated.refused);
                     self.local = local;
-                    let ears = self.listening.ears(&negotiated);
-                    turn.outputs.push(talk.renegotiated(negotiated, ears));
+                    if let Stage::Talking(talk) = &mut self.stage {
+                        let ears = self.listening.ears(&negotiated);
+                        turn.outputs.push(talk.renegotiated(negotiated, ears));
+                    }
                     self.session.answer(now, Some(&answer), &mut self.mint);
                 }
-                Err(_) => self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint),
+                Err(error) => self.object(now, &error),
             },
+        }
+    }
+
+    /// Refuses the peer's offer, and says what is wrong with it (RFC 3261 §20.43).
+    fn object(&mut self, now: Timestamp, error: &sdp::NegotiateError) {
+        let status = StatusCode::new(error.status()).expect("the room sdp knows SIP's codes");
+        let host = match self.local.address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let warning = format!("{} {host} \"{}\"", error.warning(), error.reason());
+        self.session.refuse(now, status, vec![(HeaderName::Warning, warning)], &mut self.mint);
+    }
+
+    /// The session timer wants a re-INVITE with the description as it stands (RFC 4028 §7.4). What we answered
+    /// since our last offer may name fewer codecs than an offer: then this is another description.
+    fn refresh(&mut self, now: Timestamp) {
+        if self.offered_version != self.local.origin.version {
+            self.local.origin = self.local.origin.next();
+            self.offered_version = self.local.origin.version;
+        }
+        let offer = sdp::offer(&self.local);
+        self.session.reinvite(now, &offer, &mut self.mint);
+    }
+
+    /// Our re-INVITE was answered. Terms that cannot be met end the call (RFC 3261 §14.1, §13.2.2.4).
+    fn reinvite_answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        match body.map(|body| sdp::negotiate(&self.local, &body)) {
+            None => {} // as before
+            Some(Ok(negotiated)) => {
+                self.local.refused.clone_from(&negotiated.refused);
+                if talk.negotiated != negotiated {
+                    let ears = self.listening.ears(&negotiated);
+                    turn.outputs.push(talk.renegotiated(negotiated, ears));
+                }
+            }
+            Some(Err(_)) => self.break_off(now, assets, turn),
+        }
+    }
+
+    /// Our re-INVITE was refused: the session stands as it was, unless the peer does not know it (RFC 3261 §14.1).
+    fn reinvite_refused(
+        &mut self,
+        now: Timestamp,
+        status: Option<StatusCode>,
+        assets: &Assets,
+        turn: &mut Turn,
+    ) {
+        let is_gone =
+            matches!(status, None | Some(StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT));
+        if is_gone {
+            self.gone(now, assets, turn);
         }
     }
 
@@ -129,6 +193,13 @@ impl Call {
             self.local.refused.clone_from(&negotiated.refused);
             let ears = self.listening.ears(&negotiated);
             turn.outputs.push(talk.renegotiated(negotiated, ears));
+        }
+    }
+
+    /// The peer let the session expire (RFC 4028 §10), or does not know it (RFC 3261 §12.2.1.2).
+    fn gone(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if let Stage::Talking(_) = self.stage {
+            self.give_up(now, Fault::SessionExpired, assets, turn);
         }
     }
 

@@ -47,6 +47,10 @@ pub struct Start {
     pub listening: Listening,
     /// How long it may ring.
     pub ring_timeout: Duration,
+    /// How many other targets are tried that 3xx responses name.
+    pub redirects: u8,
+    /// The session interval to ask for (RFC 4028); `None`: none.
+    pub session_expires: Option<Duration>,
     /// The longest conversation.
     pub longest: Duration,
     /// User-Agent header.
@@ -102,6 +106,8 @@ impl Call {
             user_agent: start.user_agent,
             extra: Vec::new(),
             ring_timeout: start.ring_timeout,
+            redirects: start.redirects,
+            session_expires: start.session_expires,
         };
         let session = Session::invite(now, parameters, &sdp::offer(&start.local), &mut mint)
             .map_err(StartError::Write)?;
@@ -117,6 +123,7 @@ impl Call {
             epoch: start.epoch,
             revision: Revision(0),
             mint,
+            offered_version: start.local.origin.version,
             local: start.local,
             listening: start.listening,
             longest_s: u32::try_from(start.longest.as_secs()).unwrap_or(u32::MAX),
@@ -131,6 +138,7 @@ impl Call {
             fault: None,
             streaming: false,
             media: None,
+            retry_after_s: None,
             outputs: VecDeque::new(),
         })
     }

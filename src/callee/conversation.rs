@@ -155,7 +155,7 @@ impl Conversation {
                     let reason = reasons.first().map(Reason::to_string);
                     self.ended(now, End::CallerHungUp, Event::CallerHungUp { reason });
                 }
-                session::Event::Unacked | session::Event::ByeDone { .. } => {
+                session::Event::Unacked | session::Event::Expired | session::Event::ByeDone { .. } => {
                     self.ended(now, End::HungUp, Event::HungUp);
                 }
                 session::Event::Over => self.finish(now),
@@ -166,6 +166,7 @@ impl Conversation {
                 | session::Event::ReinviteAnswered { .. }
                 | session::Event::ReinviteRefused { .. }
                 | session::Event::Info { .. }
+                | session::Event::RefreshDue // whom it talks to takes UPDATE
                 | session::Event::Probed { .. } => {}
             }
         }

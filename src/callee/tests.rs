@@ -67,6 +67,8 @@ impl Caller {
             user_agent: String::new(),
             extra: Vec::new(),
             ring_timeout: PATIENCE,
+            redirects: 0,
+            session_expires: None,
         };
         let now = clock.now();
         let anchor = Anchor::start(now, &mut mint);

@@ -174,6 +174,8 @@ impl Node {
             local,
             listening,
             ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
+            redirects: trunk.redirects,
+            session_expires: trunk.session_expires,
             longest: self.longest,
             user_agent: self.settings.sip.user_agent.clone(),
             questionnaire: placement.questionnaire,

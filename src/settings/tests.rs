@@ -238,6 +238,24 @@ fn what_a_trunk_listens_to() {
 }
 
 #[test]
+fn a_trunk_says_how_far_it_is_followed_and_how_long_a_session_lasts() {
+    let trunk = |keys: &str| format!("[trunks.mno]\naddress = \"192.0.2.1\"\n{keys}");
+    let of = |keys: &str| Settings::parse("baton.toml", &trunk(keys)).unwrap().trunks["mno"].clone();
+    assert_eq!((of("").redirects, of("").session_expires), (5, Some(Duration::from_secs(1_800))));
+    assert_eq!(of("redirects = 0").redirects, 0);
+    assert_eq!(of("session_expires = \"off\"").session_expires, None);
+    assert_eq!(of("session_expires = \"90s\"").session_expires, Some(Duration::from_secs(90)));
+    for (keys, said) in [
+        ("redirects = 21", "from 0 to 20"),
+        ("session_expires = \"60s\"", "out of bounds"),
+        ("session_expires = 1800", "has no unit"),
+    ] {
+        let told = wrong(&trunk(keys));
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
 fn a_password_stands_elsewhere_and_belongs_to_a_name() {
     let trunk = |keys: &str| format!("[trunks.mno]\naddress = \"192.0.2.1\"\n{keys}");
     let settings =

@@ -61,6 +61,12 @@ pub struct Trunk {
     /// How long a call may ring, if the dialplan says nothing else.
     #[serde(default = "ring_timeout", deserialize_with = "units::ring_timeout")]
     pub ring_timeout: Duration,
+    /// How many other targets are tried that 3xx responses name; 0: none.
+    #[serde(default = "redirects", deserialize_with = "units::redirects")]
+    pub redirects: u8,
+    /// Session interval to ask for (RFC 4028); `None` ("off"): none is asked for.
+    #[serde(default = "session_expires", deserialize_with = "units::session_expires")]
+    pub session_expires: Option<Duration>,
     /// Name that challenges are answered with (digest, RFC 3261 §22); absent: a challenge fails the call.
     #[serde(default, deserialize_with = "units::digest_text")]
     pub username: Option<String>,
@@ -91,6 +97,15 @@ const fn ring_timeout() -> Duration {
     Duration::from_secs(35) // about seven rings
 }
 
+const fn redirects() -> u8 {
+    5
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the default of a field that may be off")]
+const fn session_expires() -> Option<Duration> {
+    Some(Duration::from_secs(1_800)) // what RFC 4028 §4 recommends
+}
+
 impl Trunk {
     /// The trunk of a call to an address that no settings name.
     #[must_use]
@@ -110,6 +125,8 @@ impl Trunk {
             on_tone: OnTone::default(),
             media_timeout: hearing::usual_timeout(),
             ring_timeout: ring_timeout(),
+            redirects: redirects(),
+            session_expires: session_expires(),
             username: None,
             password_file: None,
             password_env: None,

@@ -74,6 +74,28 @@ pub(super) fn ring_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     duration_within(deserializer, "35s", Duration::from_secs(1), Duration::from_secs(180))
 }
 
+/// How many redirections are followed.
+pub(super) fn redirects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let redirects = i64::deserialize(deserializer)?;
+    u8::try_from(redirects)
+        .ok()
+        .filter(|redirects| *redirects <= 20)
+        .ok_or_else(|| wrong(format_args!("{redirects} is no number of redirections"), "from 0 to 20"))
+}
+
+/// A session interval, or `off`.
+pub(super) fn session_expires<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = deserializer.deserialize_any(Text { example: "30m" })?;
+    if text == "off" {
+        return Ok(None);
+    }
+    let text = serde::de::value::StringDeserializer::<D::Error>::new(text);
+    // RFC 4028 §5: no less than 90 s.
+    duration_within(text, "30m", Duration::from_secs(90), Duration::from_secs(86_400)).map(Some)
+}
+
 /// How long the speech command may take.
 pub(super) fn speech_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     duration_within(deserializer, "20s", Duration::from_millis(100), Duration::from_secs(600))

@@ -84,6 +84,18 @@ impl Dialog {
         })
     }
 
+    /// The dialog of a 2xx goes on with the numbers of the early dialog that it confirms.
+    pub fn follow(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = self.remote_cseq.max(early.remote_cseq);
+    }
+
+    /// The highest number of our requests.
+    #[must_use]
+    pub const fn local_cseq(&self) -> u32 {
+        self.local_cseq
+    }
+
     /// True if a peer's request belongs to this dialog (§12.2.2): Call-ID and both tags. A peer older
     /// than RFC 3261 has no tag; then none may be there.
     #[must_use]
@@ -191,7 +203,7 @@ impl Dialog {
 
 /// The hop that a URI means. One that names no protocol is reached as the first INVITE went: a peer that we
 /// know by TCP has a connection already, even if its Contact forgets to say so.
-fn hop_of(uri: &Uri, local: &Local) -> Hop {
+pub(super) fn hop_of(uri: &Uri, local: &Local) -> Hop {
     let Some(address) = uri.socket_addr() else { return local.fallback };
     let protocol = uri.transport().and_then(Protocol::from_param).unwrap_or(local.fallback.protocol);
     Hop { protocol, address }
@@ -209,7 +221,7 @@ fn route_set(headers: &Headers) -> Option<Vec<NameAddr>> {
 }
 
 /// What may not stand in a Request-URI goes: the method parameter and the headers (§19.1.1).
-fn as_request_uri(mut uri: Uri) -> Uri {
+pub(super) fn as_request_uri(mut uri: Uri) -> Uri {
     if let Uri::Sip(sip) = &mut uri {
         sip.headers = None;
         sip.params.remove("method");

@@ -20,7 +20,7 @@ use super::digest::Ring;
 use super::hop::Hop;
 use super::local::{Large, Local};
 use super::reply::{Objection, inspect};
-use super::session::{Event, Invited, Phase, Taken, Turn, Usage, own_branch};
+use super::session::{Event, Invited, Phase, Taken, Turn, Usage, own_branch, timer_of};
 use super::timers::TRYING;
 use super::transaction::Transmit;
 use super::{HeaderName, Message, Method, Reason, Request, StatusCode, Uri, stray};
@@ -102,11 +102,15 @@ impl Incoming {
         };
         let tag = mint.token();
         let dialog = Dialog::callee(invite, &tag)?;
-        let invited = Invited::new(invite, from, &tag, &local)?;
+        let (timer, objection) = match timer_of(invite.headers()) {
+            Ok(timer) => (timer, inspect(invite).err()),
+            Err(objection) => (None, Some(inspect(invite).err().unwrap_or(objection))),
+        };
+        let invited = Invited::new(invite, from, &tag, &local, timer)?;
         let expires = invite.headers().expires().ok().flatten();
         let mut incoming = Self {
             local,
-            usage: Usage::early(dialog, invited),
+            usage: Usage::early(dialog, invited, invite.headers()),
             trying: Some(now + TRYING),
             expires: expires.map(|seconds| now + Duration::from_secs(seconds.into())),
             leaving: None,
@@ -114,7 +118,7 @@ impl Incoming {
             ring: Ring::default(),
             events: VecDeque::new(),
         };
-        if let Err(objection) = inspect(invite) {
+        if let Some(objection) = objection {
             incoming.usage.refuse(&mut turn!(incoming, now, mint), &objection);
         }
         incoming.settle();

@@ -11,11 +11,13 @@ use super::{HeaderName, Method, Reason, Uri, Via, WriteError, Writer};
 use crate::id::{CallId, Mint};
 
 /// The methods this user agent takes within a dialog (RFC 3261 §20.5).
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
 /// Bodies of INFO that are understood: keys, in their two common forms.
 pub const INFO_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
 /// The only body this user agent reads.
 pub const SDP: &str = "application/sdp";
+/// Bodies that are taken: the description, alone or among other parts.
+pub const ACCEPT: &str = "application/sdp, multipart/mixed";
 /// Hops a request may take (RFC 3261 §8.1.1.6).
 pub const MAX_FORWARDS: u8 = 70;
 

@@ -19,6 +19,7 @@ pub mod incoming;
 pub mod local;
 pub mod message;
 pub mod method;
+pub mod multipart;
 pub mod name;
 pub mod name_addr;
 pub mod params;

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::hop::{Hop, Protocol};
-use super::local::{self, ALLOW, INFO_TYPES, SDP};
+use super::local::{self, ACCEPT, ALLOW, INFO_TYPES, SDP};
 use super::transaction::{Key, MAGIC_COOKIE};
-use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer};
+use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer, multipart};
 
 /// The head of the responses to one request. It stands in the record while a response is still to come,
 /// and lets a later response be written without the request.
@@ -34,8 +34,11 @@ impl Reply {
         let mut top = headers.via().ok()?;
         top.mark_source(from.address);
         *vias.first_mut()? = top.to_string();
-        let to = headers.to().ok()?;
-        let to = if to.tag().is_none() { to.with_tag(tag) } else { to };
+        // As it came, so that nothing in it is spelt otherwise.
+        let mut to = headers.get(HeaderName::To)?.into_owned();
+        if headers.to().ok()?.tag().is_none() {
+            to = format!("{};tag={tag}", to.trim_end_matches([';', ' ', '\t']));
+        }
         headers.cseq().ok()?;
         Some(Self {
             destination: match from.protocol {
@@ -45,7 +48,7 @@ impl Reply {
             },
             vias,
             from: headers.get(HeaderName::From)?.into_owned(),
-            to: to.to_string(),
+            to,
             call_id: headers.call_id().ok()?.to_owned(),
             cseq: headers.get(HeaderName::CSeq)?.into_owned(),
             record_routes: texts(headers.all(HeaderName::RecordRoute)),
@@ -56,14 +59,20 @@ impl Reply {
     /// The beginning of a response.
     #[must_use]
     pub fn response(&self, status: StatusCode) -> Writer {
-        let mut writer = Writer::response(status, status.reason());
+        self.response_because(status, status.reason())
+    }
+
+    /// The same with a reason phrase of its own, which says what is wrong (RFC 3261 §21.4.1).
+    #[must_use]
+    pub fn response_because(&self, status: StatusCode, reason: &str) -> Writer {
+        let mut writer = Writer::response(status, reason);
         for via in &self.vias {
-            writer.header(HeaderName::Via, via);
+            writer.echo(HeaderName::Via, via);
         }
-        writer.header(HeaderName::From, &self.from);
-        writer.header(HeaderName::To, &self.to);
-        writer.header(HeaderName::CallId, &self.call_id);
-        writer.header(HeaderName::CSeq, &self.cseq);
+        writer.echo(HeaderName::From, &self.from);
+        writer.echo(HeaderName::To, &self.to);
+        writer.echo(HeaderName::CallId, &self.call_id);
+        writer.echo(HeaderName::CSeq, &self.cseq);
         if !self.server.is_empty() {
             writer.header(HeaderName::Server, &self.server);
         }
@@ -76,7 +85,7 @@ impl Reply {
     pub fn dialog_response(&self, status: StatusCode, contact: &Uri) -> Writer {
         let mut writer = self.response(status);
         for route in &self.record_routes {
-            writer.header(HeaderName::RecordRoute, route);
+            writer.echo(HeaderName::RecordRoute, route);
         }
         writer.header(HeaderName::Contact, NameAddr::new(contact.clone()));
         writer
@@ -99,14 +108,14 @@ impl Reply {
     }
 }
 
-/// What §11.2 wants in the answer to OPTIONS. Supported is empty: no extension is (§20.37).
+/// What §11.2 wants in the answer to OPTIONS.
 fn capabilities() -> [(HeaderName, String); 5] {
     [
         (HeaderName::Allow, ALLOW.to_owned()),
-        (HeaderName::Accept, SDP.to_owned()),
+        (HeaderName::Accept, ACCEPT.to_owned()),
         (HeaderName::AcceptEncoding, "identity".to_owned()),
         (HeaderName::AcceptLanguage, "en".to_owned()),
-        (HeaderName::Supported, String::new()),
+        (HeaderName::Supported, EXTENSIONS.join(", ")),
     ]
 }
 
@@ -150,7 +159,16 @@ pub enum Understood {
     Options,
     /// INFO: keys, by a body of [`INFO_TYPES`].
     Info,
+    /// UPDATE.
+    Update,
+    /// PRACK: for nothing, as no response of ours is reliable.
+    Prack,
+    /// NOTIFY: of nothing, as we subscribe to nothing.
+    Notify,
 }
+
+/// The extensions that a request may require of us (§8.2.2.3).
+const EXTENSIONS: [&str; 1] = ["timer"];
 
 /// Inspects a request as RFC 3261 §8.2 orders it: syntax, method, Request-URI, required extensions, body.
 ///
@@ -158,31 +176,43 @@ pub enum Understood {
 /// The status and headers to refuse it with.
 pub fn inspect(request: &Request) -> Result<Understood, Objection> {
     let headers = request.headers();
-    let readable = headers.cseq().is_ok_and(|cseq| cseq.method == *request.method()) // §8.1.1.5
+    let readable = headers.vias().is_ok()
+        && headers.cseq().is_ok_and(|cseq| cseq.method == *request.method()) // §8.1.1.5
         && headers.from().is_ok()
         && headers.call_id().is_ok();
-    if !readable {
+    let ends = matches!(request.method(), Method::Ack | Method::Cancel | Method::Bye);
+    if !readable || (!ends && request.uri().is_err()) {
         return Err(Objection::bare(StatusCode::BAD_REQUEST));
     }
     let understood = understand(request.method())?;
     match understood {
         // A BYE ends the call whatever it requires or carries: refusing it would leave one side talking.
         Understood::Ack | Understood::Cancel | Understood::Bye => return Ok(understood),
-        Understood::Invite | Understood::Options | Understood::Info => {}
+        Understood::Invite
+        | Understood::Options
+        | Understood::Info
+        | Understood::Update
+        | Understood::Prack
+        | Understood::Notify => {}
     }
-    match request.uri() {
-        Ok(Uri::Sip(_) | Uri::Tel(_)) => {}
-        Ok(Uri::Other { .. }) => return Err(Objection::bare(StatusCode::UNSUPPORTED_URI_SCHEME)), // §8.2.2.1
-        Err(_) => return Err(Objection::bare(StatusCode::BAD_REQUEST)),
+    if let Ok(Uri::Other { .. }) = request.uri() {
+        return Err(Objection::bare(StatusCode::UNSUPPORTED_URI_SCHEME)); // §8.2.2.1
     }
-    let required = texts(headers.list(HeaderName::Require)).join(", ");
-    if !required.is_empty() {
-        return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &required)); // §8.2.2.3
+    let mut unsupported = texts(headers.list(HeaderName::Require));
+    unsupported.retain(|tag| !EXTENSIONS.iter().any(|known| tag.eq_ignore_ascii_case(known)));
+    if !unsupported.is_empty() {
+        let tags = unsupported.join(", ");
+        return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &tags)); // §8.2.2.3
     }
     match understood {
-        Understood::Invite => inspect_body(request)?,
+        Understood::Invite | Understood::Update => inspect_body(request)?,
         Understood::Info => inspect_info(request)?,
-        Understood::Ack | Understood::Cancel | Understood::Bye | Understood::Options => {}
+        Understood::Ack
+        | Understood::Cancel
+        | Understood::Bye
+        | Understood::Options
+        | Understood::Prack
+        | Understood::Notify => {}
     }
     Ok(understood)
 }
@@ -196,19 +226,17 @@ fn understand(method: &Method) -> Result<Understood, Objection> {
         Method::Bye => Ok(Understood::Bye),
         Method::Options => Ok(Understood::Options),
         Method::Info => Ok(Understood::Info),
-        Method::Register
-        | Method::Update
-        | Method::Prack
-        | Method::Message
-        | Method::Notify
-        | Method::Refer
-        | Method::Subscribe
-        | Method::Publish => Err(Objection::with(StatusCode::METHOD_NOT_ALLOWED, HeaderName::Allow, ALLOW)),
+        Method::Update => Ok(Understood::Update),
+        Method::Prack => Ok(Understood::Prack),
+        Method::Notify => Ok(Understood::Notify),
+        Method::Register | Method::Message | Method::Refer | Method::Subscribe | Method::Publish => {
+            Err(Objection::with(StatusCode::METHOD_NOT_ALLOWED, HeaderName::Allow, ALLOW))
+        }
         Method::Other(_) => Err(Objection::with(StatusCode::NOT_IMPLEMENTED, HeaderName::Allow, ALLOW)),
     }
 }
 
-/// §8.2.3: only SDP, and not encoded. A body that its sender calls optional is passed over.
+/// §8.2.3: only SDP, alone or among others (RFC 5621), and not encoded. A body that its sender calls optional is passed over.
 fn inspect_body(request: &Request) -> Result<(), Objection> {
     let headers = request.headers();
     if request.body().is_empty() || is_optional(request) {
@@ -222,9 +250,9 @@ fn inspect_body(request: &Request) -> Result<(), Objection> {
             "identity",
         ));
     }
-    match headers.content_type() {
-        Ok(Some(kind)) if kind.is(SDP) => Ok(()),
-        Ok(_) | Err(_) => Err(Objection::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderName::Accept, SDP)),
+    match multipart::part(headers, SDP) {
+        Some(_) => Ok(()),
+        None => Err(Objection::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderName::Accept, ACCEPT)),
     }
 }
 
@@ -259,7 +287,13 @@ fn is_optional(request: &Request) -> bool {
 /// The SDP body of a request, if there is one that [`inspect`] accepted.
 #[must_use]
 pub fn sdp_of(request: &Request) -> Option<Bytes> {
-    (!request.body().is_empty() && !is_optional(request)).then(|| request.body())
+    if request.body().is_empty() || is_optional(request) {
+        return None;
+    }
+    match request.headers().content_type() {
+        Ok(None) => Some(request.body()), // an ACK that forgets to say so
+        Ok(Some(_)) | Err(_) => multipart::part(request.headers(), SDP),
+    }
 }
 
 /// The key of a request's server transaction (§17.2.3). A branch without the magic cookie may repeat

@@ -28,18 +28,23 @@ mod answered;
 mod asking;
 mod calling;
 mod derived;
+mod early;
 mod event;
 mod invited;
 mod inviting;
 mod outgoing;
+mod redirects;
 mod requests;
+mod timer;
 mod turn;
+mod updated;
 mod usage;
 
 pub use event::{Event, Parameters};
 
 pub(in crate::sip) use invited::Invited;
 pub(in crate::sip) use requests::Taken;
+pub(in crate::sip) use timer::answer as timer_of;
 pub(in crate::sip) use turn::Turn;
 pub(in crate::sip) use usage::{Phase, Usage};
 
@@ -48,7 +53,9 @@ use super::digest::{Credentials, Ring};
 use super::hop::Hop;
 use super::local::{Local, SDP};
 use super::reply::Objection;
-use super::{Headers, Message, Reason, Request, Response, StatusCode, WriteError, stray};
+use super::{
+    HeaderName, Headers, Message, Reason, Request, Response, StatusCode, WriteError, multipart, stray,
+};
 use crate::id::Mint;
 use crate::time::Timestamp;
 
@@ -187,20 +194,44 @@ impl Session {
     /// Accepts the peer's re-INVITE ([`Event::Offered`]) with 200, repeated until its ACK comes. Nothing
     /// happens if none waits.
     pub fn answer(&mut self, now: Timestamp, body: Option<&Bytes>, mint: &mut Mint) {
-        let mut turn = turn!(self, now, mint);
-        if let Some(usage) = &mut self.usage {
-            usage.accept(&mut turn, body);
-        }
-        self.settle();
+        self.decide(now, Ok(body), mint);
     }
 
     /// Refuses the peer's re-INVITE; the session stands as it was (§14.2). Nothing happens if none waits.
     pub fn reject(&mut self, now: Timestamp, status: StatusCode, mint: &mut Mint) {
+        self.refuse(now, status, Vec::new(), mint);
+    }
+
+    /// The same with further headers, as Warning.
+    pub fn refuse(
+        &mut self,
+        now: Timestamp,
+        status: StatusCode,
+        headers: Vec<(HeaderName, String)>,
+        mint: &mut Mint,
+    ) {
+        self.decide(now, Err(&Objection { status, headers }), mint);
+    }
+
+    fn decide(&mut self, now: Timestamp, answer: Result<Option<&Bytes>, &Objection>, mint: &mut Mint) {
         let mut turn = turn!(self, now, mint);
-        if let Some(usage) = &mut self.usage {
-            usage.refuse(&mut turn, &Objection::bare(status));
+        match (&mut self.usage, answer) {
+            (Some(usage), Ok(body)) => usage.accept(&mut turn, body),
+            (Some(usage), Err(objection)) => usage.refuse(&mut turn, objection),
+            (None, answer) => {
+                if let Some(calling) = &mut self.calling {
+                    calling.answer(&mut turn, answer);
+                }
+            }
         }
         self.settle();
+    }
+
+    /// Sends a re-INVITE; [`Event::ReinviteAnswered`] or [`Event::ReinviteRefused`] follows. It refreshes the
+    /// session timer. False, and nothing is sent, without a session or while an offer is under way.
+    pub fn reinvite(&mut self, now: Timestamp, offer: &Bytes, mint: &mut Mint) -> bool {
+        let mut turn = turn!(self, now, mint);
+        self.usage.as_mut().is_some_and(|usage| usage.reinvite(&mut turn, Some(offer)))
     }
 
     /// Asks the peer by OPTIONS within the dialog whether it is still there (§11); [`Event::Probed`] follows. False,
@@ -290,15 +321,15 @@ pub(in crate::sip) fn own_branch(response: &Response) -> Option<String> {
     }
 }
 
-/// The SDP of a response. A body without Content-Type is taken for SDP: nothing else is to be expected.
+/// The SDP of a response, alone or among other parts. A body without Content-Type is taken for SDP: nothing else is
+/// to be expected.
 pub(in crate::sip) fn sdp_of_response(response: &Response) -> Option<Bytes> {
-    let body = response.body();
-    let is_sdp = match response.headers().content_type() {
-        Ok(Some(kind)) => kind.is(SDP),
-        Ok(None) => true,
-        Err(_) => false,
+    let body = match response.headers().content_type() {
+        Ok(Some(_)) => multipart::part(response.headers(), SDP)?,
+        Ok(None) => response.body(),
+        Err(_) => return None,
     };
-    (is_sdp && !body.is_empty()).then_some(body)
+    (!body.is_empty()).then_some(body)
 }
 
 /// Retry-After, if it can be read.

@@ -3,11 +3,13 @@
 //! The replies are stateless (RFC 3261 §8.2.7): a repeat of the request makes the same bytes again, the
 //! To tag too, so nothing is kept and nothing needs to be saved.
 
+use bytes::Bytes;
+
 use super::hop::Hop;
 use super::local::id_of_branch;
 use super::reply::{Reply, Understood, inspect};
 use super::transaction::Transmit;
-use super::{HeaderName, Headers, Message, Method, Request, StatusCode};
+use super::{HeaderName, Headers, Message, Method, ParseError, Request, StatusCode, Writer, parse, text};
 use crate::id::{CallId, Digest};
 
 /// The call that a message is for. Responses: by the branch of the topmost Via,
@@ -46,18 +48,48 @@ pub fn reply(request: &Request, from: Hop, server: &str) -> Option<Transmit> {
     if *request.method() == Method::Ack {
         return None;
     }
-    let reply = Reply::to(request, from, &stateless_tag(request)?, server)?;
+    let tag = stateless_tag(request);
+    let Some(reply) = tag.and_then(|tag| Reply::to(request, from, &tag, server)) else {
+        return unreadable(request, from, server);
+    };
     let in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
     let bytes = match inspect(request) {
         _ if in_dialog => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
-        Ok(Understood::Cancel | Understood::Bye | Understood::Info) => {
-            reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[])
-        }
+        Ok(
+            Understood::Cancel
+            | Understood::Bye
+            | Understood::Info
+            | Understood::Update
+            | Understood::Prack
+            | Understood::Notify,
+        ) => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
         Ok(Understood::Options) => reply.options(),
         Ok(Understood::Invite | Understood::Ack) => reply.bare(StatusCode::FORBIDDEN, &[]),
         Err(objection) => reply.bare(objection.status, &objection.headers),
     }?;
     Some(Transmit::again(reply.destination, bytes))
+}
+
+/// 400 to a request whose From, To, Call-ID, CSeq or Via is missing, repeated or cannot be read: with what there is of
+/// them, as it came, and which of them is wrong as its reason (RFC 3261 §21.4.1).
+fn unreadable(request: &Request, from: Hop, server: &str) -> Option<Transmit> {
+    let headers = request.headers();
+    let wrong = [
+        headers.via().err(),
+        headers.from().err(),
+        headers.to().err(),
+        headers.call_id().err(),
+        headers.cseq().err(),
+    ];
+    let wrong = wrong.into_iter().flatten().next()?;
+    let mut writer = Writer::response(StatusCode::BAD_REQUEST, &wrong.to_string());
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+        writer.copy(headers, name);
+    }
+    if !server.is_empty() {
+        writer.header(HeaderName::Server, server);
+    }
+    Some(Transmit::again(from, writer.finish().ok()?))
 }
 
 /// A final response to a request of no session's state, as 481 for tags that match nothing.
@@ -68,6 +100,71 @@ pub fn refuse(request: &Request, from: Hop, server: &str, status: StatusCode) ->
     }
     let reply = Reply::to(request, from, &stateless_tag(request)?, server)?;
     Some(Transmit::again(reply.destination, reply.bare(status, &[])?))
+}
+
+/// The answer to a datagram that [`parse`](super::parse()) refuses, if it is a request whose sender can be told: 505
+/// to another version (§21.5.7), else 400 with what is wrong as its reason (§21.4.1, §18.3). `None` for responses,
+/// ACKs, and whatever lacks what a response needs.
+///
+/// A flood of these is the edge's concern: it answers as many as it likes.
+#[must_use]
+pub fn reject(datagram: &Bytes, error: ParseError, from: Hop, server: &str) -> Option<Transmit> {
+    let status = match error {
+        ParseError::Version => StatusCode::VERSION_NOT_SUPPORTED,
+        ParseError::StartLine
+        | ParseError::ContentLength
+        | ParseError::Truncated { .. }
+        | ParseError::HeaderLine { .. }
+        | ParseError::LineEnd { .. }
+        | ParseError::NoEnd => StatusCode::BAD_REQUEST,
+        ParseError::Keepalive
+        | ParseError::TooLarge { .. }
+        | ParseError::Status
+        | ParseError::TooManyHeaders
+        | ParseError::ValueTooLong { .. } => return None,
+    };
+    let request = salvage(datagram)?;
+    let reply = Reply::to(&request, from, &stateless_tag(&request)?, server)?;
+    let mut writer = reply.response_because(status, &error.to_string());
+    Some(Transmit::again(reply.destination, writer.finish().ok()?))
+}
+
+/// The headers of a damaged request that a response needs, behind a start line of ours.
+fn salvage(datagram: &Bytes) -> Option<Request> {
+    const MOST: usize = 8_192;
+    let text = std::str::from_utf8(datagram.get(..datagram.len().min(MOST))?).ok()?;
+    let mut lines = text.trim_start_matches(['\r', '\n']).split("\r\n");
+    let start = lines.next()?;
+    let method = start.split([' ', '\t']).next()?;
+    let version = start.trim_end().rsplit([' ', '\t']).next()?;
+    let is_request =
+        version.starts_with("SIP/") && !start.starts_with("SIP/") && method != Method::Ack.as_str();
+    if !is_request || !text::is_token(method) {
+        return None;
+    }
+    let mut whole = format!("{method} sip:invalid SIP/2.0\r\n");
+    // Only these: the others may be what is wrong.
+    let wanted = |name: &str| {
+        [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
+            .iter()
+            .any(|known| name.parse::<HeaderName>().is_ok_and(|name| name == *known))
+    };
+    let mut keeps = false;
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if !line.starts_with([' ', '\t']) {
+            keeps = line.split_once(':').is_some_and(|(name, _)| wanted(name.trim_end()));
+        }
+        if keeps {
+            // A Via of another version is still a Via.
+            whole.push_str(&line.replace(version, "SIP/2.0"));
+            whole.push_str("\r\n");
+        }
+    }
+    whole.push_str("\r\n");
+    match parse(whole.into()).ok()? {
+        Message::Request(request) => Some(request),
+        Message::Response(_) => None,
+    }
 }
 
 /// A tag that a repeat of the request gets again (§8.2.7), from what all its copies share.
@@ -116,10 +213,15 @@ mod tests {
             ("OPTIONS mailto:h", "<sip:us@h>", "", Some("416")),
             ("OPTIONS sip:", "<sip:us@h>", "", Some("400")),
             ("OPTIONS sip:h", "<sip:us@h>", "From: <sip:c@d>\r\n", Some("400")),
+            ("OPTIONS sip:h", "\"us <sip:us@h>", "", Some("400")),
             ("REGISTER sip:h", "<sip:us@h>", "", Some("405")),
             ("NEWMETHOD sip:h", "<sip:us@h>", "", Some("501")),
             ("CANCEL sip:h", "<sip:us@h>", "", Some("481")),
             ("BYE sip:h", "<sip:us@h>", "", Some("481")),
+            ("NOTIFY sip:h", "<sip:us@h>", "Event: x\r\n", Some("481")),
+            ("UPDATE sip:h", "<sip:us@h>", "", Some("481")),
+            ("PRACK sip:h", "<sip:us@h>", "", Some("481")),
+            ("MESSAGE sip:h", "<sip:us@h>", "", Some("405")),
             ("INVITE sip:h", "<sip:us@h>;tag=gone", "", Some("481")),
             ("OPTIONS sip:h", "<sip:us@h>;tag=gone", "", Some("481")),
             ("ACK sip:h", "<sip:us@h>;tag=gone", "", None),

@@ -112,6 +112,14 @@ impl Writer {
         self.line(name, |writer| writer.text(format_args!("{value}")))
     }
 
+    /// Writes a value that came from the peer, and goes back to it: a NUL that it wrote as a quoted pair too.
+    pub fn echo(&mut self, name: impl Borrow<HeaderName>, value: &str) -> &mut Self {
+        self.line(name.borrow(), |writer| {
+            writer.out.extend_from_slice(value.as_bytes());
+            memchr::memchr2(b'\r', b'\n', value.as_bytes()).is_none()
+        })
+    }
+
     /// Writes each field of this name as it stands in a message that came, unfolded: what a response
     /// takes from its request (RFC 3261 §8.2.6.2). A NUL that the peer itself wrote as a quoted pair
     /// goes back to it.

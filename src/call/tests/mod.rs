@@ -2,6 +2,7 @@
 
 mod endings;
 mod hearing;
+mod midcall;
 mod person;
 mod resume;
 mod world;

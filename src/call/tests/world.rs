@@ -125,7 +125,7 @@ fn local(port: u16, codecs: &[Codec]) -> LocalMedia {
     LocalMedia { codecs: codecs.to_vec(), ..LocalMedia::new(origin, address(0).ip(), port) }
 }
 
-fn start(questionnaire: crate::id::Digest) -> Start {
+pub(super) fn start(questionnaire: crate::id::Digest) -> Start {
     let mut mint = Mint::seeded(5);
     Start {
         call_id: CallId::mint(&mut mint),
@@ -143,6 +143,8 @@ fn start(questionnaire: crate::id::Digest) -> Start {
         local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
         listening: Listening::default(),
         ring_timeout: Duration::from_secs(20),
+        redirects: 5,
+        session_expires: Some(Duration::from_secs(90)),
         longest: Duration::from_secs(200),
         user_agent: "Baton".into(),
         questionnaire,

@@ -120,14 +120,28 @@ impl Hand {
     /// A datagram came; gives back the answer that it gets at once.
     pub(super) fn datagram(&mut self, datagram: &[u8], from: SocketAddr) -> Option<Transmit> {
         let standing = self.admit(from.ip())?;
-        match parse(Bytes::copy_from_slice(datagram)) {
+        let datagram = Bytes::copy_from_slice(datagram);
+        match parse(datagram.clone()) {
             Ok(message) => self.sort(message, from.into(), standing),
             Err(ParseError::Keepalive) => None,
             Err(error) => {
                 self.count(error.reason(), format_args!("from {from}: {error}"));
-                None
+                if standing != Standing::Known && !self.desk.gate.answers_strangers() {
+                    return None;
+                }
+                let answer = stray::reject(&datagram, error, from.into(), &self.desk.server)?;
+                self.afford(answer)
             }
         }
+    }
+
+    /// An answer without state, if there have not been too many.
+    fn afford(&mut self, answer: Transmit) -> Option<Transmit> {
+        if self.answers.take(self.desk.clock.now()) {
+            return Some(answer);
+        }
+        self.count("answers", format_args!("{} asks for more answers than are given", answer.to));
+        None
     }
 
     /// A message came over a connection; gives back the answer that it gets at once.
@@ -165,11 +179,7 @@ impl Hand {
             return None;
         }
         let answer = answer_stray(&message, from, &self.desk.server)?;
-        if !self.answers.take(self.desk.clock.now()) {
-            self.count("answers", format_args!("{from} asks for more answers than are given"));
-            return None;
-        }
-        Some(answer)
+        self.afford(answer)
     }
 
     /// A message of this call did not leave.

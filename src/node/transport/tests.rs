@@ -413,3 +413,27 @@ fn a_trunk_is_answered_only_so_often() {
     }
     world.until_counted("answers", 500);
 }
+
+/// RFC 3261 §18.3, §21.5.7: whoever sends a damaged request is told, as far as it can be.
+#[test]
+fn a_damaged_request_is_answered_and_a_damaged_response_is_not() {
+    let world = World::new();
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let via = format!("SIP/2.0/UDP {};branch=z9hG4bKx", peer.local_addr().unwrap());
+    let request = message("OPTIONS sip:b@127.0.0.1 SIP/2.0", &via, "1 OPTIONS");
+    let response = message("SIP/2.0 999 Whatever", &via, "1 OPTIONS");
+    for (damaged, status) in [
+        (request.replace("Content-Length: 0", "Content-Length: 99"), "400"),
+        (request.replace("SIP/2.0", "SIP/7.0"), "505"),
+    ] {
+        peer.send_to(response.as_bytes(), world.address()).unwrap();
+        peer.send_to(damaged.as_bytes(), world.address()).unwrap();
+        let mut buffer = [0; 2_000];
+        let length = peer.recv(&mut buffer).unwrap();
+        let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(answer.starts_with(&format!("SIP/2.0 {status} ")), "{answer}");
+        assert!(answer.contains("Call-ID: c@127.0.0.1\r\n"), "{answer}");
+    }
+    world.until_counted("status", 2);
+}

@@ -8,32 +8,48 @@ use crate::sip::dialog::Dialog;
 use crate::sip::digest::Tried;
 use crate::sip::local::with_reason;
 use crate::sip::transaction::{Lapse, NonInviteClient, NonInviteReceived};
-use crate::sip::{Method, Reason, Response, StatusCode};
+use crate::sip::{HeaderName, Method, NameAddr, RAck, Reason, Response, SessionExpires, StatusCode};
 use crate::time::Timestamp;
 
 /// The request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sip) struct Asking {
     client: NonInviteClient,
-    purpose: Purpose,
-    reason: Option<Reason>,
+    wish: Wish,
     tried: Tried,
 }
 
-/// What it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::sip) enum Purpose {
+/// What is asked for, kept until the answer is final: a challenge makes it go out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sip) enum Wish {
     /// BYE.
-    Bye,
+    Bye {
+        /// Why.
+        reason: Option<Reason>,
+    },
     /// OPTIONS: is the peer still there?
     Probe,
+    /// PRACK: its provisional response has come (RFC 3262 §4).
+    Prack {
+        /// Which one.
+        rack: RAck,
+    },
+    /// UPDATE without a body: the session goes on (RFC 4028 §7.4).
+    Refresh {
+        /// For how long.
+        expires: SessionExpires,
+        /// The least that the peer takes, if it has said so.
+        min_se: Option<u32>,
+    },
 }
 
-impl Purpose {
-    const fn method(self) -> Method {
+impl Wish {
+    const fn method(&self) -> Method {
         match self {
-            Self::Bye => Method::Bye,
+            Self::Bye { .. } => Method::Bye,
             Self::Probe => Method::Options,
+            Self::Prack { .. } => Method::Prack,
+            Self::Refresh { .. } => Method::Update,
         }
     }
 }
@@ -43,22 +59,17 @@ pub(in crate::sip) type Answered = Option<StatusCode>;
 
 impl Asking {
     /// Sends the request; `None`: nothing was sent.
-    pub(in crate::sip) fn send(
-        dialog: &mut Dialog,
-        turn: &mut Turn<'_>,
-        purpose: Purpose,
-        reason: Option<&Reason>,
-    ) -> Option<Self> {
-        let client = transact(dialog, turn, purpose, reason)?;
-        Some(Self { client, purpose, reason: reason.cloned(), tried: Tried::default() })
+    pub(in crate::sip) fn send(dialog: &mut Dialog, turn: &mut Turn<'_>, wish: Wish) -> Option<Self> {
+        let client = transact(dialog, turn, &wish)?;
+        Some(Self { client, wish, tried: Tried::default() })
     }
 
     pub(in crate::sip) fn branch(&self) -> &str {
         self.client.branch()
     }
 
-    pub(in crate::sip) const fn purpose(&self) -> Purpose {
-        self.purpose
+    pub(in crate::sip) const fn wish(&self) -> &Wish {
+        &self.wish
     }
 
     /// A response came that carries its branch. A challenge that can be answered is no answer yet: the
@@ -74,7 +85,7 @@ impl Asking {
             NonInviteReceived::Provisional | NonInviteReceived::Stray => return None,
         }
         if turn.challenged(response, &mut self.tried)
-            && let Some(client) = transact(dialog, turn, self.purpose, self.reason.as_ref())
+            && let Some(client) = transact(dialog, turn, &self.wish)
         {
             self.client = client;
             return None;
@@ -120,16 +131,25 @@ impl Asking {
 }
 
 /// Sends the request as one of its own.
-fn transact(
-    dialog: &mut Dialog,
-    turn: &mut Turn<'_>,
-    purpose: Purpose,
-    reason: Option<&Reason>,
-) -> Option<NonInviteClient> {
+fn transact(dialog: &mut Dialog, turn: &mut Turn<'_>, wish: &Wish) -> Option<NonInviteClient> {
     let branch = turn.local.branch(turn.mint);
-    let (method, cseq) = (purpose.method(), dialog.next_cseq());
+    let (method, cseq) = (wish.method(), dialog.next_cseq());
     let mut writer = dialog.request(turn.local, &method, cseq, &branch);
-    with_reason(&mut writer, reason);
+    match wish {
+        Wish::Bye { reason } => with_reason(&mut writer, reason.as_ref()),
+        Wish::Probe => {}
+        Wish::Prack { rack } => {
+            writer.header(HeaderName::RAck, rack);
+        }
+        Wish::Refresh { expires, min_se } => {
+            writer.header(HeaderName::Contact, NameAddr::new(turn.local.contact.clone()));
+            writer.header(HeaderName::Supported, "timer");
+            writer.header(HeaderName::SessionExpires, expires);
+            if let Some(min_se) = min_se {
+                writer.header(HeaderName::MinSe, min_se);
+            }
+        }
+    }
     turn.sign(&mut writer, &method, &dialog.path().request_uri, &[]);
     let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
     turn.send(to, bytes.clone());

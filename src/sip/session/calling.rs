@@ -1,26 +1,28 @@
 //! The first INVITE of a session: RFC 3261 §13.2, its CANCEL (§9.1), its ring timeout, its forks
 //! (§13.2.2.4).
 
+mod attempts;
+mod early_requests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::asking::{Asking, Purpose};
-use super::derived::{self, Change};
-use super::outgoing::{Next, Outgoing, Received};
+use super::asking::{Asking, Wish};
+use super::derived;
+use super::early::{Early, MAX_EARLY, RELIABLE, Worth};
+use super::outgoing::{Outgoing, Received};
+use super::redirects::Redirects;
+use super::timer::{self, MIN_SE_S, TIMER};
 use super::turn::Turn;
-use super::usage::Usage;
+use super::usage::{Side, Usage};
 use super::{Event, Parameters, retry_after, sdp_of_response};
 use crate::sip::dialog::Dialog;
-use crate::sip::hop::Hop;
 use crate::sip::local::{ALLOW, finish};
-use crate::sip::reply::{Reply, Understood, inspect};
 use crate::sip::timers::PATIENCE;
 use crate::sip::transaction::{Lapse, NonInviteClient, Transmit};
-use crate::sip::{
-    CSeq, HeaderName, Method, NameAddr, Reason, Request, Response, StatusCode, Uri, WriteError,
-};
+use crate::sip::{CSeq, HeaderName, Method, NameAddr, Reason, Response, StatusCode, Uri, WriteError};
 use crate::time::Timestamp;
 
 /// Our first CSeq number. (§8.1.1.5 asks for less than 2^31.)
@@ -39,7 +41,14 @@ pub(super) struct Calling {
     ring_timeout: Duration,
     /// When the CANCEL of the ring timeout is due.
     ring_deadline: Timestamp,
+    /// When even a callee that was redirected to, or rang late, is given up.
+    longest: Timestamp,
     cancel: Cancel,
+    redirects: Redirects,
+    /// The interval of the session timer that the INVITE asks for, in seconds.
+    expires_s: Option<u32>,
+    /// The dialogs that provisional responses made.
+    early: Vec<Early>,
     /// The dialogs that 2xx made; the first is the session's.
     dialogs: Vec<Acknowledged>,
 }
@@ -108,7 +117,13 @@ impl Calling {
         // Should we vanish, the callee's phone stops ringing all the same (§13.3.1).
         writer.header(HeaderName::Expires, parameters.longest_setup().as_secs().max(1));
         writer.header(HeaderName::Allow, ALLOW);
-        writer.header(HeaderName::Supported, "");
+        writer.header(HeaderName::Supported, format_args!("{RELIABLE}, {TIMER}"));
+        let expires_s = parameters.session_expires.map(|interval| {
+            u32::try_from(interval.as_secs()).unwrap_or(u32::MAX).clamp(MIN_SE_S, timer::MAX_SE_S)
+        });
+        if let Some(expires_s) = expires_s {
+            writer.header(HeaderName::SessionExpires, expires_s); // who refreshes is the callee's choice (RFC 4028 §7.1)
+        }
         if !parameters.user_agent.is_empty() {
             writer.header(HeaderName::UserAgent, &parameters.user_agent);
         }
@@ -120,11 +135,15 @@ impl Calling {
             invite: Outgoing::send(turn, parameters.destination, bytes, branch, FIRST_CSEQ),
             call_id,
             from,
+            redirects: Redirects::new(parameters.target.clone(), parameters.redirects),
+            longest: turn.now + parameters.longest_setup(),
             target: parameters.target,
             heard: Heard::Nothing,
             ring_timeout: parameters.ring_timeout,
             ring_deadline: turn.now + parameters.ring_timeout,
             cancel: Cancel::Unwanted,
+            expires_s,
+            early: Vec::new(),
             dialogs: Vec::new(),
         })
     }
@@ -138,6 +157,9 @@ impl Calling {
     ) -> Option<Usage> {
         let status = response.status().as_u16();
         if !self.invite.knows(branch) {
+            if self.early.iter_mut().any(|early| early.usage.response(turn, response, branch)) {
+                return None;
+            }
             let mut forks = self.dialogs.iter_mut().filter_map(|dialog| dialog.leaving.as_mut());
             if let Some(leaving) = forks.find(|leaving| leaving.bye.branch() == branch) {
                 let Leaving { dialog, bye } = &mut **leaving;
@@ -175,22 +197,16 @@ impl Calling {
         None
     }
 
-    /// Whether a refusal is no end yet: the INVITE goes out once more.
-    fn goes_on(&mut self, turn: &mut Turn<'_>, response: &Response, invite: &Bytes) -> bool {
-        if !matches!(self.cancel, Cancel::Unwanted) || !self.invite.challenged(turn, response) {
-            return false;
-        }
-        let to = self.invite.client().destination();
-        let next = Next { cseq: self.invite.cseq() + 1, to, change: Change::default() };
-        self.invite.again(turn, invite, next)
-    }
-
+    /// What a provisional response says.
     fn provisional(&mut self, turn: &mut Turn<'_>, response: &Response) {
         let status = response.status();
         let heard = match status.as_u16() {
             180..190 => Heard::Ringing,
             _ => Heard::Provisional,
         };
+        if self.early(turn, response) == Worth::Nothing {
+            return;
+        }
         match &self.cancel {
             Cancel::Unwanted => {
                 if heard == Heard::Ringing && self.heard < Heard::Ringing {
@@ -209,6 +225,27 @@ impl Calling {
         self.heard = self.heard.max(heard);
     }
 
+    /// The early dialog of a provisional response; its PRACK, if it is reliable.
+    fn early(&mut self, turn: &mut Turn<'_>, response: &Response) -> Worth {
+        let tag = response.headers().to().ok().and_then(|to| to.tag().map(str::to_owned));
+        if response.status() == StatusCode::TRYING || tag.is_none() {
+            return Worth::News;
+        }
+        let cseq = self.invite.cseq();
+        let mut known = self.early.iter().position(|one| one.usage.dialog().remote_tag() == tag.as_deref());
+        if known.is_none()
+            && self.early.len() < MAX_EARLY
+            && let Some(dialog) = Dialog::caller(&self.from, cseq, &self.target, response)
+        {
+            known = Some(self.early.len());
+            self.early.push(Early::new(dialog));
+        }
+        match known.and_then(|at| self.early.get_mut(at)) {
+            Some(early) => early.receive(turn, response, cseq),
+            None => Worth::News,
+        }
+    }
+
     /// §13.2.2.4: every 2xx is acknowledged; of several dialogs the first is kept, the others are ended.
     fn success(&mut self, turn: &mut Turn<'_>, response: &Response, mut dialog: Dialog) -> Option<Usage> {
         let known = self.dialogs.iter().find(|known| known.remote_tag.as_deref() == dialog.remote_tag());
@@ -221,23 +258,28 @@ impl Calling {
         }
         let is_first = self.dialogs.is_empty();
         let is_wanted = matches!(self.cancel, Cancel::Unwanted);
-        if is_first {
-            turn.tell(if is_wanted {
-                Event::Answered { body: sdp_of_response(response) }
-            } else {
-                Event::CancelCrossed
-            });
-        }
+        let of_dialog = |early: &Early| early.usage.dialog().remote_tag() == dialog.remote_tag();
+        let early = self.early.iter().position(of_dialog).map(|at| self.early.remove(at));
+        // A 2xx without the answer stands behind a provisional response that had it (RFC 3262 §5), or should have.
+        let body = sdp_of_response(response).or_else(|| early.as_ref().and_then(|early| early.body.clone()));
+        let mut usage = match early {
+            Some(early) => early.usage,
+            None => Usage::new(dialog.clone(), Side::Caller),
+        };
         let remote_tag = dialog.remote_tag().map(str::to_owned);
+        if is_first {
+            turn.tell(if is_wanted { Event::Answered { body } } else { Event::CancelCrossed });
+        }
         let ack = self.invite.acknowledge(turn, &dialog);
         if !is_first {
-            let bye = Asking::send(&mut dialog, turn, Purpose::Bye, None);
+            dialog.follow(usage.dialog());
+            let bye = Asking::send(&mut dialog, turn, Wish::Bye { reason: None });
             let leaving = bye.map(|bye| Box::new(Leaving { dialog, bye }));
             self.dialogs.push(Acknowledged { remote_tag, ack, leaving });
             return None;
         }
         self.dialogs.push(Acknowledged { remote_tag, ack, leaving: None });
-        let mut usage = Usage::confirmed(dialog);
+        usage.confirm(turn, dialog, response);
         if !is_wanted {
             usage.bye(turn, None);
         }
@@ -259,6 +301,14 @@ impl Calling {
                 any_provisional: self.heard > Heard::Nothing,
             }
         });
+    }
+
+    /// Why the ring timeout gives up: ITU-T Q.850 §2.2.7.1.9 and .10.
+    fn no_answer(&self) -> Reason {
+        match self.heard {
+            Heard::Ringing => Reason::q850(19, "No answer from user"),
+            Heard::Nothing | Heard::Provisional => Reason::q850(18, "No user responding"),
+        }
     }
 
     /// The call is to be given up.
@@ -284,45 +334,13 @@ impl Calling {
         self.cancel = Cancel::Sent { client, give_up: turn.now + PATIENCE }; // 64*T1, §9.1
     }
 
-    /// A request that is not of the session's dialog, but of a fork's or an early one. It is answered
-    /// without state: its repeat makes the same bytes. A BYE is not what a callee should send in an early
-    /// dialog (§15), but it shows that the callee is gone, and the INVITE is given up. False: not ours.
-    pub(super) fn request(&mut self, turn: &mut Turn<'_>, request: &Request, from: Hop) -> bool {
-        let headers = request.headers();
-        let is_ours = headers.call_id().is_ok_and(|id| id == self.call_id)
-            && headers.to().is_ok_and(|to| to.tag() == self.from.tag());
-        let Ok(peer) = headers.from() else { return false };
-        let of_fork = self.dialogs.iter().any(|known| known.remote_tag.as_deref() == peer.tag());
-        if !is_ours || !(of_fork || self.invite.is_pending()) {
-            return false;
-        }
-        let Some(reply) = Reply::to(request, from, "", &turn.local.user_agent) else { return false };
-        let understood = inspect(request);
-        let response = match &understood {
-            Ok(Understood::Ack) => None,
-            Ok(Understood::Bye) => reply.bare(StatusCode::OK, &[]),
-            Ok(Understood::Options) => reply.options(),
-            Ok(Understood::Info) => reply.bare(StatusCode::OK, &[]),
-            Ok(Understood::Invite) => reply.bare(StatusCode::REQUEST_PENDING, &[]), // §14.2
-            Ok(Understood::Cancel) => reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[]),
-            Err(objection) => reply.bare(objection.status, &objection.headers),
-        };
-        if let Some(bytes) = response {
-            turn.resend(reply.destination, bytes);
-        }
-        if understood == Ok(Understood::Bye) {
-            self.cancel(turn, None);
-        }
-        true
-    }
-
     /// Runs the timers that are due.
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
         if self.invite.timeout(turn) {
             self.unanswered(turn);
         }
         if self.invite.is_pending() && self.ring_deadline <= turn.now {
-            self.cancel(turn, None);
+            self.cancel(turn, Some(self.no_answer()));
         }
         if let Cancel::Sent { client, give_up } = &mut self.cancel {
             if let Lapse::Resend(bytes) = client.timeout(turn.now) {
@@ -332,6 +350,9 @@ impl Calling {
                 self.invite.abandon();
                 turn.tell(Event::Cancelled { reasons: Vec::new() });
             }
+        }
+        for early in &mut self.early {
+            early.usage.timeout(turn);
         }
         for leaving in self.dialogs.iter_mut().filter_map(|dialog| dialog.leaving.as_mut()) {
             leaving.bye.timeout(turn);
@@ -367,12 +388,16 @@ impl Calling {
             }
         };
         let byes = self.dialogs.iter().filter_map(|dialog| dialog.leaving.as_ref()?.bye.poll_timeout());
-        byes.chain(self.invite.poll_timeout()).chain(cancel).min()
+        let early = self.early.iter().filter_map(|early| early.usage.poll_timeout());
+        byes.chain(early).chain(self.invite.poll_timeout()).chain(cancel).min()
     }
 
     /// The record was restored.
     pub(super) fn resume(&self, turn: &mut Turn<'_>) {
         self.invite.resume(turn);
+        for early in &self.early {
+            early.usage.resume(turn);
+        }
         if let Cancel::Sent { client, .. } = &self.cancel {
             turn.transmit(client.resume(turn.now));
         }

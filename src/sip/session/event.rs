@@ -52,8 +52,8 @@ pub enum Event {
         /// The Reason headers of the 487 (caller) or of the CANCEL or BYE (callee).
         reasons: Vec<Reason>,
     },
-    /// The peer's re-INVITE waits for `answer` or `reject`, which should follow at once (within 200 ms:
-    /// no 100 is sent).
+    /// The peer's re-INVITE, or its UPDATE, also in an early dialog, waits for `answer` or `reject`, which should
+    /// follow at once (within 200 ms: no 100 is sent).
     Offered {
         /// The peer's offer; `None`: the peer wants ours.
         body: Option<Bytes>,
@@ -66,6 +66,12 @@ pub enum Event {
     /// The ACK of our 200 did not come within 64*T1. The session sends BYE itself (RFC 3261 §13.3.1.4);
     /// `ByeDone` follows.
     Unacked,
+    /// The session timer (RFC 4028) wants a refresh, and the peer takes no UPDATE: send a re-INVITE with the
+    /// description as it stands, by `reinvite`.
+    RefreshDue,
+    /// The session timer ran out, or a refresh found no session at the peer's. The session sends BYE itself;
+    /// `ByeDone` follows.
+    Expired,
     /// Our re-INVITE was accepted; the ACK follows as `Transmit`.
     ReinviteAnswered {
         /// The SDP answer.
@@ -136,6 +142,11 @@ pub struct Parameters {
     /// INVITE. So a peer that says nothing but 100 has this long, one that rings late gets its full
     /// ringing, and [`longest_setup`](Self::longest_setup) bounds both.
     pub ring_timeout: Duration,
+    /// How many other targets are tried that 3xx responses name (RFC 3261 §8.1.3.4); 0: none.
+    pub redirects: u8,
+    /// The session interval to ask for (RFC 4028); `None`: none is asked for, but one that the peer asks for is
+    /// kept.
+    pub session_expires: Option<Duration>,
 }
 
 impl Parameters {

@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::timer;
 use super::turn::Turn;
 use crate::sip::dialog;
 use crate::sip::hop::Hop;
@@ -15,7 +16,7 @@ use crate::sip::local::{ALLOW, Local};
 use crate::sip::reply::{Objection, Reply, finish, key_of, sdp_of};
 use crate::sip::timers::{Reliability, Repeat, Timer};
 use crate::sip::transaction::{InviteServer, Key, Lapse, Transmit};
-use crate::sip::{HeaderName, Request, StatusCode, Uri};
+use crate::sip::{HeaderName, Request, SessionExpires, StatusCode, Uri};
 use crate::time::Timestamp;
 
 /// The INVITE, from its arrival until its last repeat has died away.
@@ -28,6 +29,8 @@ pub(in crate::sip) struct Invited {
     /// The peer's new target, valid once the INVITE is accepted (RFC 6141 §3.3).
     contact: Option<Uri>,
     offer: Offer,
+    /// What our 2xx says about the session timer.
+    expires: Option<SessionExpires>,
     unacked: Option<Unacked>,
 }
 
@@ -58,8 +61,15 @@ pub(in crate::sip) enum Wait {
 }
 
 impl Invited {
-    /// Takes an INVITE in; `None` if it lacks what its response needs.
-    pub(in crate::sip) fn new(request: &Request, from: Hop, tag: &str, local: &Local) -> Option<Self> {
+    /// Takes an INVITE in, and what its 2xx is to say about the session timer; `None` if it lacks what its
+    /// response needs.
+    pub(in crate::sip) fn new(
+        request: &Request,
+        from: Hop,
+        tag: &str,
+        local: &Local,
+        expires: Option<SessionExpires>,
+    ) -> Option<Self> {
         let reply = Reply::to(request, from, tag, &local.user_agent)?;
         Some(Self {
             server: InviteServer::new(key_of(request)?, reply.destination),
@@ -67,6 +77,7 @@ impl Invited {
             cseq: request.headers().cseq().ok()?.number,
             contact: dialog::contact(request.headers()),
             offer: if sdp_of(request).is_some() { Offer::Theirs } else { Offer::Ours },
+            expires,
             unacked: None,
         })
     }
@@ -123,7 +134,8 @@ impl Invited {
         let reply = self.reply.take()?;
         let mut writer = reply.dialog_response(StatusCode::OK, &turn.local.contact);
         writer.header(HeaderName::Allow, ALLOW); // §13.3.1.4
-        writer.header(HeaderName::Supported, "");
+        writer.header(HeaderName::Supported, timer::TIMER);
+        timer::write(&mut writer, self.expires);
         let response = finish(writer, body)?;
         self.server.accept(turn.now);
         turn.send(reply.destination, response.clone());
@@ -133,7 +145,7 @@ impl Invited {
             repeat: Repeat::start(Timer::G, turn.now, Reliability::Unreliable),
             give_up: Timer::H.deadline(turn.now, Reliability::Unreliable),
         });
-        Some(Accepted { target: self.contact.take() })
+        Some(Accepted { target: self.contact.take(), expires: self.expires })
     }
 
     /// Refuses the INVITE.
@@ -198,9 +210,11 @@ impl Invited {
     }
 }
 
-/// An INVITE was accepted.
+/// An INVITE or UPDATE was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sip) struct Accepted {
-    /// The peer's Contact, if the INVITE named one.
+    /// The peer's Contact, if it named one.
     pub(in crate::sip) target: Option<Uri>,
+    /// What the 2xx says about the session timer.
+    pub(in crate::sip) expires: Option<SessionExpires>,
 }

@@ -1,17 +1,31 @@
 //! A re-INVITE of ours (RFC 3261 §14.1), from its sending until its last repeat has died away.
+//!
+//! ```text
+//! INVITE ──491──► ACK … 2.1-4 s (we own the Call-ID) or 0-2 s … INVITE once more
+//!        ──500, 503 with Retry-After──► ACK … that long … INVITE once more
+//!        ──401, 407, 422──► ACK, INVITE once more with what was wanted
+//! ```
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::derived::Change;
 use super::outgoing::{Next, Outgoing, Received};
+use super::timer::{self, TIMER};
 use super::turn::Turn;
+use super::usage::Side;
 use super::{Event, retry_after, sdp_of_response};
 use crate::sip::dialog::{self, Dialog};
 use crate::sip::local::{ALLOW, finish};
+use crate::sip::timers::PATIENCE;
 use crate::sip::transaction::Transmit;
-use crate::sip::{HeaderName, Method, NameAddr, Response};
+use crate::sip::{HeaderName, Method, NameAddr, Response, SessionExpires, StatusCode};
 use crate::time::Timestamp;
+
+/// Times that a re-INVITE that met another one, or a busy peer, is sent again.
+const MAX_RETRIES: u8 = 4;
 
 /// The re-INVITE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,25 +33,56 @@ pub(in crate::sip) struct Inviting {
     invite: Outgoing,
     /// The ACK of its 2xx, sent again for each repeat of that.
     ack: Option<Transmit>,
+    /// The interval of the session timer that it asks for.
+    expires: Option<SessionExpires>,
+    waiting: Option<Waiting>,
+    retries: u8,
+}
+
+/// A re-INVITE that was put off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Waiting {
+    until: Timestamp,
+    invite: Bytes,
+    /// What it was refused with.
+    status: StatusCode,
+}
+
+/// What came of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sip) enum Resolved {
+    /// The first 2xx came.
+    Accepted,
+    /// Anything else.
+    Otherwise,
 }
 
 impl Inviting {
-    /// Sends a re-INVITE; `None`: nothing was sent.
+    /// Sends a re-INVITE, which also refreshes the session if that has a timer; `None`: nothing was sent.
     pub(in crate::sip) fn send(
         dialog: &mut Dialog,
         turn: &mut Turn<'_>,
         offer: Option<&Bytes>,
+        refresh: Option<(SessionExpires, Option<u32>)>,
     ) -> Option<Self> {
         let branch = turn.local.branch(turn.mint);
         let cseq = dialog.next_cseq();
         let mut writer = dialog.request(turn.local, &Method::Invite, cseq, &branch);
         writer.header(HeaderName::Contact, NameAddr::new(turn.local.contact.clone()));
         writer.header(HeaderName::Allow, ALLOW);
+        writer.header(HeaderName::Supported, TIMER);
+        if let Some((expires, min_se)) = &refresh {
+            writer.header(HeaderName::SessionExpires, expires);
+            if let Some(min_se) = min_se {
+                writer.header(HeaderName::MinSe, min_se);
+            }
+        }
         let body = offer.map(Bytes::as_ref).unwrap_or_default();
         turn.sign(&mut writer, &Method::Invite, &dialog.path().request_uri, body);
         let bytes = finish(writer, offer).ok()?;
         let invite = Outgoing::send(turn, dialog.destination(turn.local), bytes, branch, cseq);
-        Some(Self { invite, ack: None })
+        let expires = refresh.map(|(expires, _)| expires);
+        Some(Self { invite, ack: None, expires, waiting: None, retries: 0 })
     }
 
     /// A response came that carries this branch.
@@ -47,15 +92,20 @@ impl Inviting {
         dialog: &mut Dialog,
         response: &Response,
         branch: &str,
-    ) {
+        side: Side,
+    ) -> Resolved {
         match self.invite.receive(turn, response, branch) {
             Received::Provisional | Received::Nothing => {}
             Received::Success => match &self.ack {
                 Some(ack) => turn.transmit(ack.clone()),
-                None => self.accepted(turn, dialog, response),
+                None => {
+                    self.accepted(turn, dialog, response);
+                    return Resolved::Accepted;
+                }
             },
-            Received::Failure { invite } => self.refused(turn, dialog, response, &invite),
+            Received::Failure { invite } => self.refused(turn, dialog, response, &invite, side),
         }
+        Resolved::Otherwise
     }
 
     fn accepted(&mut self, turn: &mut Turn<'_>, dialog: &mut Dialog, response: &Response) {
@@ -66,20 +116,59 @@ impl Inviting {
         self.ack = self.invite.acknowledge(turn, dialog);
     }
 
-    fn refused(&mut self, turn: &mut Turn<'_>, dialog: &mut Dialog, response: &Response, invite: &Bytes) {
-        if self.invite.challenged(turn, response) {
-            let to = dialog.destination(turn.local);
-            let next = Next { cseq: dialog.next_cseq(), to, change: Change::default() };
-            if self.invite.again(turn, invite, next) {
+    fn refused(
+        &mut self,
+        turn: &mut Turn<'_>,
+        dialog: &mut Dialog,
+        response: &Response,
+        invite: &Bytes,
+        side: Side,
+    ) {
+        let (status, headers) = (response.status(), response.headers());
+        if self.invite.challenged(turn, response) && self.again(turn, dialog, invite, Change::default()) {
+            return;
+        }
+        if status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && let Some(expires) = &mut self.expires
+            && let Some(min_se) = timer::raised(expires.interval_s, headers)
+        {
+            expires.interval_s = min_se;
+            let changed = vec![
+                (HeaderName::SessionExpires, expires.to_string()),
+                (HeaderName::MinSe, min_se.to_string()),
+            ];
+            if self.again(turn, dialog, invite, Change { uri: None, headers: changed }) {
                 return;
             }
         }
-        let retry_after = retry_after(response.headers());
-        turn.tell(Event::ReinviteRefused { status: Some(response.status()), retry_after });
+        let retry_after = retry_after(headers);
+        let pause = match status {
+            StatusCode::REQUEST_PENDING => Some(glare(turn, side)),
+            StatusCode::SERVER_INTERNAL_ERROR | StatusCode::SERVICE_UNAVAILABLE => retry_after,
+            _ => None,
+        };
+        match pause.filter(|pause| *pause <= PATIENCE && self.retries < MAX_RETRIES) {
+            Some(pause) => {
+                self.retries += 1;
+                self.waiting = Some(Waiting { until: turn.now + pause, invite: invite.clone(), status });
+            }
+            None => turn.tell(Event::ReinviteRefused { status: Some(status), retry_after }),
+        }
+    }
+
+    fn again(&mut self, turn: &mut Turn<'_>, dialog: &mut Dialog, invite: &Bytes, change: Change) -> bool {
+        let to = dialog.destination(turn.local);
+        let next = Next { cseq: dialog.next_cseq(), to, change };
+        self.invite.again(turn, invite, next)
     }
 
     /// Runs the timers that are due.
-    pub(in crate::sip) fn timeout(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::sip) fn timeout(&mut self, turn: &mut Turn<'_>, dialog: &mut Dialog) {
+        if let Some(waiting) = self.waiting.take_if(|waiting| waiting.until <= turn.now)
+            && !self.again(turn, dialog, &waiting.invite, Change::default())
+        {
+            turn.tell(Event::ReinviteRefused { status: Some(waiting.status), retry_after: None });
+        }
         if self.invite.timeout(turn) {
             turn.tell(Event::ReinviteRefused { status: None, retry_after: None });
         }
@@ -89,7 +178,7 @@ impl Inviting {
     }
 
     pub(in crate::sip) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.invite.poll_timeout()
+        Timestamp::earliest(self.invite.poll_timeout(), self.waiting.as_ref().map(|waiting| waiting.until))
     }
 
     /// The record was restored.
@@ -106,8 +195,13 @@ impl Inviting {
         self.invite.is_pending()
     }
 
+    /// True while it was put off.
+    pub(in crate::sip) const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     pub(in crate::sip) fn is_over(&self) -> bool {
-        self.invite.is_over()
+        self.invite.is_over() && self.waiting.is_none()
     }
 
     /// No connection could be made for it: sends it by UDP instead, if it may go there.
@@ -117,6 +211,17 @@ impl Inviting {
 
     /// Ends the transaction without a final response.
     pub(in crate::sip) fn abandon(&mut self) {
+        self.waiting = None;
         self.invite.abandon();
     }
+}
+
+/// How long a re-INVITE waits that met the peer's (§14.1), in steps of 10 ms.
+fn glare(turn: &mut Turn<'_>, side: Side) -> Duration {
+    let drawn = u64::from(turn.mint.number32());
+    let ms = match side {
+        Side::Caller => 2_100 + drawn % 191 * 10,
+        Side::Callee => drawn % 201 * 10,
+    };
+    Duration::from_millis(ms)
 }

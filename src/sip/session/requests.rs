@@ -6,14 +6,16 @@
 //! after the end                 BYE 200, all else 481
 //! CSeq not higher               500
 //! what §8.2 objects to          405, 501, 420, 415
-//! OPTIONS 200   BYE 200   INVITE offered, or 491, or 500 with Retry-After
+//! OPTIONS 200   BYE 200   INVITE, UPDATE offered, or 491, or 500 with Retry-After, or 422
+//! UPDATE without offer 200   PRACK 481: nothing of ours is reliable   NOTIFY 481: nothing is subscribed to
 //! ```
 
 use super::Event;
 use super::invited::{Invited, Offer};
-use super::inviting::Inviting;
+use super::timer;
 use super::turn::Turn;
-use super::usage::{Phase, Usage};
+use super::updated::Updated;
+use super::usage::{Phase, Side, Usage};
 use crate::sip::dialog::Order;
 use crate::sip::hop::Hop;
 use crate::sip::reply::{Objection, Reply, Understood, inspect, key_of, sdp_of};
@@ -77,6 +79,9 @@ impl Usage {
         if self.answers.repeated(turn, &read.key, method) {
             return true;
         }
+        if self.updated.as_ref().is_some_and(|updated| updated.matches(&read.key)) {
+            return *method == Method::Update; // its answer is on its way
+        }
         match (method, invited) {
             (Method::Invite, Some(invited)) => invited.repeated(turn),
             (Method::Cancel, Some(_)) => self.cancel(turn, read),
@@ -135,6 +140,10 @@ impl Usage {
             Ok(Understood::Invite) => self.reinvited(turn, read),
             Ok(Understood::Options) => self.options(turn, read),
             Ok(Understood::Info) => self.informed(turn, read),
+            Ok(Understood::Update) => self.update(turn, read),
+            Ok(Understood::Prack | Understood::Notify) => {
+                self.answer(turn, read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST));
+            }
             Ok(Understood::Ack | Understood::Cancel) => {} // they have no number of their own
         }
     }
@@ -160,6 +169,8 @@ impl Usage {
         let reasons = read.request.headers().reason();
         match self.phase {
             Phase::Left { .. } => return,
+            // A caller's INVITE is still to be cancelled: its owner sees that the early dialog was left.
+            Phase::Early if self.side == Side::Caller => {}
             Phase::Early => turn.tell(Event::Cancelled { reasons }),
             Phase::Confirmed => turn.tell(Event::PeerBye { reasons }),
         }
@@ -171,10 +182,7 @@ impl Usage {
     fn reinvited(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
         if let Some(invited) = &mut self.invited {
             if invited.is_pending() {
-                let wait_s = turn.mint.number32() % 11; // 0 to 10 s, at random
-                let headers = vec![(HeaderName::RetryAfter, wait_s.to_string())];
-                let objection = Objection { status: StatusCode::SERVER_INTERNAL_ERROR, headers };
-                return self.answer(turn, read, &objection);
+                return self.later(turn, read);
             }
             match invited.offer() {
                 // The answer to our offer is still on its way in the lost ACK (RFC 5407 §3.1.5).
@@ -189,13 +197,59 @@ impl Usage {
                 }
             }
         }
-        if self.inviting.as_ref().is_some_and(Inviting::is_pending) {
+        if self.updated.is_some() {
+            return self.later(turn, read);
+        }
+        if self.our_offer_is_open() || self.phase == Phase::Early {
             return self.answer(turn, read, &Objection::bare(StatusCode::REQUEST_PENDING)); // §14.2
         }
+        let expires = match timer::answer(read.request.headers()) {
+            Ok(expires) => expires,
+            Err(objection) => return self.answer(turn, read, &objection),
+        };
         let tag = self.dialog.local_tag().unwrap_or_default();
-        let Some(invited) = Invited::new(read.request, read.from, tag, turn.local) else { return };
+        let Some(invited) = Invited::new(read.request, read.from, tag, turn.local, expires) else { return };
         self.invited = Some(invited);
         turn.tell(Event::Offered { body: sdp_of(read.request) });
+    }
+
+    /// RFC 3311 §5.2.
+    fn update(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        let offer = sdp_of(read.request);
+        // Whoever sends it has our 2xx of its INVITE: a lost ACK is as good as here, if it carried no answer.
+        if let Some(invited) = self.invited.as_mut().filter(|invited| invited.offer() == Offer::Theirs)
+            && invited.acked()
+        {
+            turn.tell(Event::Acked { body: None });
+        }
+        if self.updated.is_some()
+            || (offer.is_some() && self.invited.as_ref().is_some_and(Invited::is_pending))
+        {
+            return self.later(turn, read);
+        }
+        if offer.is_some() && self.our_offer_is_open() {
+            return self.answer(turn, read, &Objection::bare(StatusCode::REQUEST_PENDING));
+        }
+        let expires = match timer::answer(read.request.headers()) {
+            Ok(expires) => expires,
+            Err(objection) => return self.answer(turn, read, &objection),
+        };
+        let Some(reply) = self.reply_to(turn, read) else { return };
+        let updated = Updated::new(reply, read.key.clone(), read.request, expires);
+        match offer {
+            Some(body) => {
+                self.updated = Some(updated);
+                turn.tell(Event::Offered { body: Some(body) });
+            }
+            None => self.accept_update(turn, updated, None),
+        }
+    }
+
+    /// A second offer before the first is answered (§14.2, RFC 3311 §5.2).
+    fn later(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        let wait_s = turn.mint.number32() % 11; // 0 to 10 s, at random
+        let headers = vec![(HeaderName::RetryAfter, wait_s.to_string())];
+        self.answer(turn, read, &Objection { status: StatusCode::SERVER_INTERNAL_ERROR, headers });
     }
 
     /// Gives a final response at once.

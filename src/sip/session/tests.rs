@@ -2,12 +2,16 @@
 
 mod callee;
 mod digest;
+mod early;
 mod endings;
 mod in_dialog;
 mod peer;
+mod redirects;
 mod resume;
 mod storm;
+mod timer;
 mod trace;
 mod transport;
+mod update;
 mod wire;
 mod world;

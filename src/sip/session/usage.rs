@@ -3,8 +3,8 @@
 //! [`Incoming`](crate::sip::incoming::Incoming) each hold one.
 //!
 //! ```text
-//! Early ----accept----> Confirmed ----BYE, ours or theirs----> Left ----last timer----> over
-//! (callee only)\------------refuse, CANCEL, BYE---------------/
+//! Early ------2xx-----> Confirmed ----BYE, ours or theirs----> Left ----last timer----> over
+//!   \-------------------refuse, CANCEL, BYE-------------------/
 //! ```
 
 use bytes::Bytes;
@@ -12,14 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Event;
 use super::answered::Answers;
-use super::asking::{Answered, Asking, Purpose};
-use super::invited::{Invited, Wait};
-use super::inviting::Inviting;
+use super::asking::{Answered, Asking, Wish};
+use super::invited::{Invited, Offer, Wait};
+use super::inviting::{Inviting, Resolved};
+use super::timer::{Due, SessionTimer};
 use super::turn::Turn;
+use super::updated::Updated;
 use crate::sip::dialog::Dialog;
 use crate::sip::reply::Objection;
 use crate::sip::timers::PATIENCE;
-use crate::sip::{Reason, Response, StatusCode};
+use crate::sip::{Headers, Method, RAck, Reason, Refresher, Response, SessionExpires, StatusCode};
 use crate::time::Timestamp;
 
 /// The usage.
@@ -27,6 +29,9 @@ use crate::time::Timestamp;
 pub(in crate::sip) struct Usage {
     pub(super) dialog: Dialog,
     pub(super) phase: Phase,
+    pub(super) side: Side,
+    /// Whether the first offer has its answer.
+    exchange: Exchange,
     /// The peer's INVITE that we answer, or answered last.
     pub(super) invited: Option<Invited>,
     /// Our re-INVITE that the peer answers, or answered last.
@@ -35,12 +40,41 @@ pub(in crate::sip) struct Usage {
     pub(super) answers: Answers,
     /// Our own requests other than INVITE that the peer answers, or answered last.
     asking: Vec<Asking>,
+    /// The peer's UPDATE whose offer waits for our answer.
+    pub(super) updated: Option<Updated>,
+    timer: Option<SessionTimer>,
+    refreshes_by: RefreshBy,
+}
+
+/// Which end of the first INVITE we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sip) enum Side {
+    /// We sent it, and own the Call-ID.
+    Caller,
+    /// We got it.
+    Callee,
+}
+
+/// Where the first offer and its answer stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Exchange {
+    Open,
+    Done,
+}
+
+/// How we refresh the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum RefreshBy {
+    /// By UPDATE without a description: nothing changes (RFC 4028 §7.4).
+    Update,
+    /// By re-INVITE: the peer does not take UPDATE.
+    Invite,
 }
 
 /// Where the usage stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sip) enum Phase {
-    /// The callee has not accepted yet.
+    /// The INVITE was not accepted yet.
     Early,
     /// There is a session.
     Confirmed,
@@ -52,21 +86,67 @@ pub(in crate::sip) enum Phase {
 }
 
 impl Usage {
-    /// The caller's usage, from the first 2xx on.
-    pub(in crate::sip) fn confirmed(dialog: Dialog) -> Self {
+    /// A usage whose INVITE was not accepted yet.
+    pub(in crate::sip) fn new(dialog: Dialog, side: Side) -> Self {
         Self {
             dialog,
-            phase: Phase::Confirmed,
+            phase: Phase::Early,
+            side,
+            exchange: Exchange::Open,
             invited: None,
             inviting: None,
             answers: Answers::default(),
             asking: Vec::new(),
+            updated: None,
+            timer: None,
+            refreshes_by: RefreshBy::Invite,
         }
     }
 
     /// The callee's usage, from the INVITE on.
-    pub(in crate::sip) fn early(dialog: Dialog, invited: Invited) -> Self {
-        Self { phase: Phase::Early, invited: Some(invited), ..Self::confirmed(dialog) }
+    pub(in crate::sip) fn early(dialog: Dialog, invited: Invited, headers: &Headers) -> Self {
+        let mut usage = Self { invited: Some(invited), ..Self::new(dialog, Side::Callee) };
+        usage.learn(headers);
+        usage
+    }
+
+    /// The 2xx of our INVITE came: the dialog is what it says (RFC 3261 §13.2.2.4), and the timer too.
+    pub(in crate::sip) fn confirm(&mut self, turn: &Turn<'_>, mut dialog: Dialog, response: &Response) {
+        dialog.follow(&self.dialog);
+        self.dialog = dialog;
+        self.phase = Phase::Confirmed;
+        self.exchange = Exchange::Done;
+        self.learn(response.headers());
+        self.settle_timer(turn, response.headers());
+    }
+
+    /// The peer's answer to our first offer came before its 2xx.
+    pub(in crate::sip) const fn exchanged(&mut self) {
+        self.exchange = Exchange::Done;
+    }
+
+    /// What the peer takes.
+    fn learn(&mut self, headers: &Headers) {
+        if headers.allow().contains(&Method::Update) {
+            self.refreshes_by = RefreshBy::Update;
+        }
+    }
+
+    /// A 2xx to a request of ours that refreshes sets the timer anew, or takes it away (RFC 4028 §7.2).
+    fn settle_timer(&mut self, turn: &Turn<'_>, headers: &Headers) {
+        if self.phase != Phase::Confirmed {
+            return;
+        }
+        let expires = headers.session_expires().ok().flatten();
+        self.timer = expires.map(|expires| SessionTimer::start(turn.now, expires, Refresher::Uac));
+    }
+
+    /// Our 2xx to a request of the peer's did so (§9).
+    fn restart_timer(&mut self, turn: &Turn<'_>, expires: Option<SessionExpires>) {
+        if self.phase != Phase::Confirmed {
+            return;
+        }
+        self.timer = expires.map(|expires| SessionTimer::start(turn.now, expires, Refresher::Uas));
     }
 
     pub(in crate::sip) const fn dialog(&self) -> &Dialog {
@@ -99,8 +179,11 @@ impl Usage {
         }
     }
 
-    /// Accepts the peer's INVITE that waits, if one does.
+    /// Accepts the peer's INVITE or UPDATE that waits, if one does.
     pub(in crate::sip) fn accept(&mut self, turn: &mut Turn<'_>, body: Option<&Bytes>) {
+        if let Some(updated) = self.updated.take() {
+            return self.accept_update(turn, updated, body);
+        }
         let Some(accepted) = self.invited.as_mut().and_then(|invited| invited.accept(turn, body)) else {
             return;
         };
@@ -112,10 +195,37 @@ impl Usage {
                 }
             }
         }
+        self.restart_timer(turn, accepted.expires);
+        self.outrun(turn);
     }
 
-    /// Refuses the peer's INVITE that waits, if one does. Without a session there is nothing else.
+    /// Answers an UPDATE: it moves the target (RFC 3311 §5.2) and sets the timer.
+    pub(super) fn accept_update(&mut self, turn: &mut Turn<'_>, updated: Updated, body: Option<&Bytes>) {
+        let Some(accepted) = updated.accept(turn, &mut self.answers, body) else { return };
+        if let Some(target) = accepted.target {
+            self.dialog.refresh_target(target);
+        }
+        self.restart_timer(turn, accepted.expires);
+        if body.is_some() {
+            self.outrun(turn);
+        }
+    }
+
+    /// A new description was agreed on while our re-INVITE waited for its second try: its offer is of yesterday.
+    fn outrun(&mut self, turn: &mut Turn<'_>) {
+        if self.inviting.take_if(|inviting| inviting.is_waiting()).is_some() {
+            turn.tell(Event::ReinviteRefused {
+                status: Some(StatusCode::REQUEST_PENDING),
+                retry_after: None,
+            });
+        }
+    }
+
+    /// Refuses the peer's INVITE or UPDATE that waits, if one does. Without a session there is nothing else.
     pub(in crate::sip) fn refuse(&mut self, turn: &mut Turn<'_>, objection: &Objection) {
+        if let Some(updated) = self.updated.take() {
+            return updated.refuse(turn, &mut self.answers, objection);
+        }
         if let Some(invited) = &mut self.invited {
             invited.refuse(turn, objection);
         }
@@ -124,16 +234,34 @@ impl Usage {
         }
     }
 
-    /// Sends a re-INVITE. Nothing happens without a session, or while another INVITE is under way in
-    /// either direction (§14.1); false then.
+    /// Sends a re-INVITE. Nothing happens without a session, or while an offer is under way in either
+    /// direction (RFC 3261 §14.1, RFC 3311 §5.1); false then.
     pub(in crate::sip) fn reinvite(&mut self, turn: &mut Turn<'_>, offer: Option<&Bytes>) -> bool {
-        let theirs = self.invited.as_ref().is_some_and(|one| one.is_pending() || one.is_unacked());
-        let ours = self.inviting.as_ref().is_some_and(Inviting::is_pending);
-        if self.phase != Phase::Confirmed || theirs || ours {
+        if self.phase != Phase::Confirmed || self.our_offer_is_open() || self.their_offer_is_open() {
             return false;
         }
-        self.inviting = Inviting::send(&mut self.dialog, turn, offer);
+        if self.inviting.as_ref().is_some_and(Inviting::is_waiting) {
+            return false;
+        }
+        let refresh = self.timer.as_ref().map(SessionTimer::wish);
+        self.inviting = Inviting::send(&mut self.dialog, turn, offer, refresh);
         self.inviting.is_some()
+    }
+
+    /// True while an offer of ours waits for its answer.
+    pub(super) fn our_offer_is_open(&self) -> bool {
+        let in_2xx = |one: &Invited| one.offer() == Offer::Ours && (one.is_pending() || one.is_unacked());
+        let first =
+            self.side == Side::Caller && self.phase == Phase::Early && self.exchange == Exchange::Open;
+        first
+            || self.inviting.as_ref().is_some_and(Inviting::is_pending)
+            || self.invited.as_ref().is_some_and(in_2xx)
+    }
+
+    /// True while an offer of the peer's waits for ours, or our answer for its ACK.
+    pub(super) fn their_offer_is_open(&self) -> bool {
+        self.updated.is_some()
+            || self.invited.as_ref().is_some_and(|one| one.is_pending() || one.is_unacked())
     }
 
     /// Hangs up. Nothing happens without a session.
@@ -143,28 +271,70 @@ impl Usage {
         }
         self.leave(turn.now);
         self.drop_pending(turn);
-        self.ask(turn, Purpose::Bye, reason);
+        self.ask(turn, Wish::Bye { reason: reason.cloned() });
     }
 
     /// Asks whether the peer is still there; false if nothing was sent.
     pub(in crate::sip) fn probe(&mut self, turn: &mut Turn<'_>) -> bool {
-        let waits = self.asking.iter().any(|one| one.purpose() == Purpose::Probe && one.is_pending());
-        self.phase == Phase::Confirmed && !waits && self.ask(turn, Purpose::Probe, None)
+        let waits = self.asking.iter().any(|one| *one.wish() == Wish::Probe && one.is_pending());
+        self.phase == Phase::Confirmed && !waits && self.ask(turn, Wish::Probe)
     }
 
-    fn ask(&mut self, turn: &mut Turn<'_>, purpose: Purpose, reason: Option<&Reason>) -> bool {
-        let sent = Asking::send(&mut self.dialog, turn, purpose, reason);
+    /// Acknowledges a reliable provisional response (RFC 3262 §4).
+    pub(in crate::sip) fn acknowledge(&mut self, turn: &mut Turn<'_>, rack: RAck) {
+        self.ask(turn, Wish::Prack { rack });
+    }
+
+    fn ask(&mut self, turn: &mut Turn<'_>, wish: Wish) -> bool {
+        let sent = Asking::send(&mut self.dialog, turn, wish);
         let is_sent = sent.is_some();
         self.asking.extend(sent);
         is_sent
     }
 
     /// A request of ours has come to its end.
-    fn asked(turn: &mut Turn<'_>, purpose: Purpose, status: Answered) {
-        match purpose {
-            Purpose::Bye => turn.tell(Event::ByeDone { status }),
-            Purpose::Probe => turn.tell(Event::Probed { status }),
+    fn asked(&mut self, turn: &mut Turn<'_>, wish: &Wish, status: Answered, headers: Option<&Headers>) {
+        match wish {
+            Wish::Bye { .. } => turn.tell(Event::ByeDone { status }),
+            Wish::Probe => turn.tell(Event::Probed { status }),
+            Wish::Prack { .. } => {} // whoever misses it refuses the INVITE (RFC 3262 §3)
+            Wish::Refresh { .. } => self.refreshed(turn, status, headers),
         }
+    }
+
+    /// Our UPDATE that refreshes was answered (RFC 4028 §7.4, RFC 3261 §12.2.1.2).
+    fn refreshed(&mut self, turn: &mut Turn<'_>, status: Answered, headers: Option<&Headers>) {
+        let Some(timer) = self.timer.as_mut().filter(|_| self.phase == Phase::Confirmed) else { return };
+        match (status, headers) {
+            (Some(status), Some(headers)) if status.is_success() => self.settle_timer(turn, headers),
+            (Some(StatusCode::SESSION_INTERVAL_TOO_SMALL), Some(headers)) if timer.raise(headers) => {
+                self.refresh(turn);
+            }
+            (Some(StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED), _) => {
+                self.refreshes_by = RefreshBy::Invite;
+                self.refresh(turn);
+            }
+            (None | Some(StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT), _) => {
+                self.expire(turn);
+            }
+            (Some(_), _) => timer.refresh_at(turn.now + PATIENCE), // another try, or the end by its timer
+        }
+    }
+
+    fn refresh(&mut self, turn: &mut Turn<'_>) {
+        let Some((expires, min_se)) = self.timer.as_ref().map(SessionTimer::wish) else { return };
+        match self.refreshes_by {
+            RefreshBy::Update => {
+                self.ask(turn, Wish::Refresh { expires, min_se });
+            }
+            RefreshBy::Invite => turn.tell(Event::RefreshDue),
+        }
+    }
+
+    /// The session was not refreshed, or the peer does not know it any more.
+    fn expire(&mut self, turn: &mut Turn<'_>) {
+        turn.tell(Event::Expired);
+        self.bye(turn, None);
     }
 
     /// The session is over; what is under way may still end in order.
@@ -174,8 +344,13 @@ impl Usage {
 
     /// Whoever leaves answers what waits with 487 (§15.1.2) and repeats its 2xx no more.
     pub(super) fn drop_pending(&mut self, turn: &mut Turn<'_>) {
+        self.timer = None;
+        let objection = Objection::bare(StatusCode::REQUEST_TERMINATED);
+        if let Some(updated) = self.updated.take() {
+            updated.refuse(turn, &mut self.answers, &objection);
+        }
         if let Some(invited) = &mut self.invited {
-            invited.refuse(turn, &Objection::bare(StatusCode::REQUEST_TERMINATED));
+            invited.refuse(turn, &objection);
             invited.acked();
         }
     }
@@ -188,12 +363,16 @@ impl Usage {
         branch: &str,
     ) -> bool {
         if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.knows(branch)) {
-            inviting.receive(turn, &mut self.dialog, response, branch);
+            let resolved = inviting.receive(turn, &mut self.dialog, response, branch, self.side);
+            if resolved == Resolved::Accepted {
+                self.settle_timer(turn, response.headers());
+            }
             return true;
         }
         let Some(asking) = self.asking.iter_mut().find(|one| one.branch() == branch) else { return false };
         if let Some(status) = asking.receive(&mut self.dialog, turn, response) {
-            Self::asked(turn, asking.purpose(), status);
+            let wish = asking.wish().clone();
+            self.asked(turn, &wish, status, Some(response.headers()));
         }
         true
     }
@@ -201,17 +380,21 @@ impl Usage {
     /// Runs the timers that are due.
     pub(in crate::sip) fn timeout(&mut self, turn: &mut Turn<'_>) {
         self.answers.timeout(turn);
+        self.timer_due(turn);
         if let Some(inviting) = &mut self.inviting {
-            inviting.timeout(turn);
+            inviting.timeout(turn, &mut self.dialog);
         }
         if self.invited.as_mut().is_some_and(|invited| invited.timeout(turn) == Wait::Vain) {
             turn.tell(Event::Unacked);
             self.bye(turn, None);
         }
-        for asking in &mut self.asking {
-            if let Some(status) = asking.timeout(turn) {
-                Self::asked(turn, asking.purpose(), status);
-            }
+        let ended: Vec<Wish> = self
+            .asking
+            .iter_mut()
+            .filter_map(|asking| asking.timeout(turn).map(|_| asking.wish().clone()))
+            .collect();
+        for wish in ended {
+            self.asked(turn, &wish, None, None);
         }
         if let (Phase::Left { until }, Some(inviting)) = (self.phase, &mut self.inviting)
             && until <= turn.now
@@ -219,6 +402,14 @@ impl Usage {
             inviting.abandon();
         }
         self.tidy();
+    }
+
+    fn timer_due(&mut self, turn: &mut Turn<'_>) {
+        match self.timer.as_mut().map_or(Due::Nothing, |timer| timer.due(turn.now)) {
+            Due::Nothing => {}
+            Due::Refresh => self.refresh(turn),
+            Due::End => self.expire(turn),
+        }
     }
 
     /// Forgets what has ended, so that the record stays small.
@@ -236,6 +427,7 @@ impl Usage {
         [
             until,
             self.answers.poll_timeout(),
+            self.timer.as_ref().map(SessionTimer::poll_timeout),
             self.invited.as_ref().and_then(Invited::poll_timeout),
             self.inviting.as_ref().and_then(Inviting::poll_timeout),
             self.asking.iter().filter_map(Asking::poll_timeout).min(),
@@ -261,10 +453,13 @@ impl Usage {
 
     /// The transport failed (§17.1.4): what waits for an answer gets none.
     pub(in crate::sip) fn transport_failed(&mut self, turn: &mut Turn<'_>) {
-        for asking in &mut self.asking {
-            if let Some(status) = asking.abandon() {
-                Self::asked(turn, asking.purpose(), status);
-            }
+        let ended: Vec<Wish> = self
+            .asking
+            .iter_mut()
+            .filter_map(|asking| asking.abandon().map(|_| asking.wish().clone()))
+            .collect();
+        for wish in ended {
+            self.asked(turn, &wish, None, None);
         }
         if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.is_pending())
             && !inviting.by_udp(turn)

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::peer::{line, request, response};
 use super::trace::{Trace, quiet, recv, send};
 use crate::sip::StatusCode;
-use crate::sip::local::ALLOW;
+use crate::sip::local::{ACCEPT, ALLOW};
 
 /// The latest message that was sent, as text.
 fn last(trace: &Trace) -> String {
@@ -25,8 +25,8 @@ fn options_is_answered_with_what_we_can_do() {
     send!(s, time 2_000, request("OPTIONS", 7));
     recv!(s, time 2_000, ["200 7 OPTIONS"]);
     assert_eq!(line(&last(&s), "Allow"), ALLOW);
-    assert_eq!(line(&last(&s), "Accept"), "application/sdp");
-    assert_eq!(line(&last(&s), "Supported"), "");
+    assert_eq!(line(&last(&s), "Accept"), ACCEPT);
+    assert_eq!(line(&last(&s), "Supported"), "timer");
     send!(s, time 2_500, request("OPTIONS", 7).branch(1));
     recv!(s, time 2_500, ["200 7 OPTIONS again"]); // §17.2.2
 }
@@ -51,20 +51,25 @@ fn a_response_goes_back_the_way_the_request_came() {
 fn methods_we_do_not_take() {
     // RFC 3261 §8.2.1 (405), §21.5.2 (501)
     let mut s = Trace::answered();
-    for (cseq, method) in (2..).zip(["MESSAGE", "NOTIFY", "REFER", "UPDATE", "PRACK", "SUBSCRIBE"]) {
+    for (cseq, method) in (2..).zip(["MESSAGE", "REFER", "SUBSCRIBE", "PUBLISH", "REGISTER"]) {
         send!(s, time 2_000, request(method, cseq));
         recv!(s, time 2_000, [format!("405 {cseq} {method}")]);
         assert_eq!(line(&last(&s), "Allow"), ALLOW);
     }
     send!(s, time 2_000, request("NEWMETHOD", 9));
     recv!(s, time 2_000, ["501 9 NEWMETHOD"]);
+    // RFC 3262 §3: nothing of ours is reliable; RFC 6665 §4.1.3: nothing is subscribed to
+    for (cseq, method) in [(10, "PRACK"), (11, "NOTIFY")] {
+        send!(s, time 2_000, request(method, cseq).header("Event: refer").header("RAck: 1 1 INVITE"));
+        recv!(s, time 2_000, [format!("481 {cseq} {method}")]);
+    }
 }
 
 #[test]
 fn an_extension_we_do_not_know() {
     // RFC 3261 §8.2.2.3
     let mut s = Trace::answered();
-    send!(s, time 2_000, request("INVITE", 7).body("theirs").header("Require: 100rel, foo"));
+    send!(s, time 2_000, request("INVITE", 7).body("theirs").header("Require: 100rel, timer, foo"));
     recv!(s, time 2_000, ["420 7 INVITE"]);
     assert_eq!(line(&last(&s), "Unsupported"), "100rel, foo");
     recv!(s, time 2_500, ["420 7 INVITE again"]); // timer G until the ACK
@@ -80,7 +85,7 @@ fn a_body_we_do_not_read() {
     let mut s = Trace::answered();
     send!(s, time 2_000, request("INVITE", 7).body("<x/>").body_type("application/xml"));
     recv!(s, time 2_000, ["415 7 INVITE"]);
-    assert_eq!(line(&last(&s), "Accept"), "application/sdp");
+    assert_eq!(line(&last(&s), "Accept"), ACCEPT);
     send!(s, time 2_100, request("ACK", 7).branch(1));
     send!(s, time 2_200, request("INVITE", 8).body("theirs").header("Content-Encoding: gzip"));
     recv!(s, time 2_200, ["415 8 INVITE"]);

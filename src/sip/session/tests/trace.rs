@@ -93,6 +93,8 @@ pub(crate) fn parameters() -> Parameters {
         user_agent: "Baton".into(),
         extra: Vec::new(),
         ring_timeout: Duration::from_secs(40),
+        redirects: 0,
+        session_expires: None,
     }
 }
 
@@ -156,7 +158,8 @@ impl Trace {
     pub(crate) fn run_until(&mut self, ms: u64) {
         assert!(self.now_ms <= ms, "a trace goes forward");
         while let Some(due) = self.machine.poll_timeout().filter(|due| due.as_millis() <= ms) {
-            self.now_ms = due.as_millis();
+            self.now_ms = self.now_ms.max(due.as_millis());
+            let due = self.now();
             match &mut self.machine {
                 Machine::Caller(session) => session.timeout(due, &mut self.mint),
                 Machine::Callee(incoming) => incoming.timeout(due, &mut self.mint),
@@ -351,6 +354,8 @@ fn told_line(event: &Event) -> String {
         Event::Unacked => "Unacked".into(),
         Event::ReinviteAnswered { body } => with_body("ReinviteAnswered", body),
         Event::ReinviteRefused { status: code, .. } => format!("ReinviteRefused {}", status(code)),
+        Event::RefreshDue => "RefreshDue".into(),
+        Event::Expired => "Expired".into(),
         Event::Info { content_type, body } => with_body(&format!("Info {content_type}"), &Some(body.clone())),
         Event::Probed { status: code } => format!("Probed {}", status(code)),
         Event::PeerBye { reasons } => with_reasons("PeerBye", reasons),

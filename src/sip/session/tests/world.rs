@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,10 +10,11 @@ use bytes::Bytes;
 use super::peer::line;
 use super::trace::{PEER, US, parameters};
 use crate::id::{CallId, Epoch, Mint};
+use crate::sip::digest::Credentials;
 use crate::sip::incoming::{self, Incoming};
 use crate::sip::session::{Event, Session};
 use crate::sip::transaction::Transmit;
-use crate::sip::{Hop, Message, StatusCode, parse, stray};
+use crate::sip::{HeaderName, Hop, Message, Method, StatusCode, parse, stray};
 use crate::time::Timestamp;
 
 /// A day no story reaches: 64*T1 a few times over, and the ring timeouts.
@@ -48,6 +50,8 @@ pub(super) struct Story {
     callee_leaves: Option<u64>,
     /// When each side tries a re-INVITE, after the answer.
     callee_reinvites: Option<u64>,
+    /// A proxy on the way asks for a password, of every request that it may ask.
+    proxy_asks: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +71,11 @@ impl Story {
         Self {
             rings_at: (upto(4) > 0).then(|| upto(2_000)),
             decides: (upto(5) > 0).then(|| (upto(9_000), decision)),
-            caller_leaves: 100 + upto(30_000),
+            // Long ones see their session refreshed.
+            caller_leaves: if upto(8) == 0 { 100 + upto(300_000) } else { 100 + upto(30_000) },
             callee_leaves: (upto(2) == 0).then(|| upto(20_000)),
             callee_reinvites: (upto(3) == 0).then(|| upto(10_000)),
+            proxy_asks: upto(3) == 0,
         }
     }
 }
@@ -108,6 +114,8 @@ impl Told {
             | Event::Offered { .. }
             | Event::ReinviteAnswered { .. }
             | Event::Info { .. }
+            | Event::RefreshDue
+            | Event::Expired
             | Event::Probed { .. }
             | Event::ReinviteRefused { .. } => return,
         };
@@ -195,8 +203,10 @@ impl World {
         let mut caller_mint = Mint::seeded(seed);
         let mut parameters = parameters();
         parameters.ring_timeout = Duration::from_secs(20);
+        parameters.session_expires = Some(Duration::from_secs(90));
         let offer = Bytes::from_static(b"offer");
-        let caller = Session::invite(Timestamp::EPOCH, parameters, &offer, &mut caller_mint).unwrap();
+        let mut caller = Session::invite(Timestamp::EPOCH, parameters, &offer, &mut caller_mint).unwrap();
+        caller.know(Some(credentials()));
         let mut world = Self {
             seed,
             now_ms: 0,
@@ -258,6 +268,7 @@ impl World {
         let dies = self.dies(saves);
         if dies {
             (session, self.caller_mint) = postcard::from_bytes(&self.caller_saved).unwrap();
+            session.know(Some(credentials()));
             session.resume(self.now(), &mut self.caller_mint);
         }
         let resumed: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
@@ -320,6 +331,11 @@ impl World {
         let (from, to): (Hop, &str) =
             if to_callee { (US.parse().unwrap(), PEER) } else { (PEER.parse().unwrap(), US) };
         if to_callee {
+            if let (true, Message::Request(request)) = (self.story.proxy_asks, &message)
+                && let Some(challenge) = challenge(request)
+            {
+                return self.post(false, &Transmit::again(from, challenge));
+            }
             if let Some(callee) = &mut self.callee {
                 callee.receive(now, &message, from, &mut self.callee_mint);
                 return self.drain_callee(Wished::No);
@@ -473,6 +489,29 @@ impl std::fmt::Debug for World {
         )?;
         write!(f, "\n{:?}\n{:?}", self.caller, self.callee)
     }
+}
+
+/// With what the caller answers the proxy.
+fn credentials() -> Arc<Credentials> {
+    Arc::new(Credentials { username: "baton".into(), password: "s3cret".into(), realm: None })
+}
+
+/// The 407 of a proxy without state to a request that has no answer for it yet. CANCEL and ACK are never asked
+/// (RFC 3261 §22.1).
+fn challenge(request: &crate::sip::Request) -> Option<Bytes> {
+    let is_asked = !matches!(request.method(), Method::Ack | Method::Cancel);
+    if !is_asked || request.headers().has(HeaderName::ProxyAuthorization) {
+        return None;
+    }
+    let text = String::from_utf8(request.bytes().to_vec()).unwrap();
+    let copied = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", line(&text, name)));
+    let to = line(&text, "To");
+    let to = if to.contains(";tag=") { to } else { format!("{to};tag=proxy") };
+    Some(Bytes::from(format!(
+        "SIP/2.0 407 Proxy Authentication Required\r\n{}To: {to}\r\nProxy-Authenticate: Digest realm=\"edge\", \
+         nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\nContent-Length: 0\r\n\r\n",
+        copied.concat()
+    )))
 }
 
 fn callee_parameters(address: &str) -> incoming::Parameters {

@@ -1,0 +1,228 @@
+//! What the peer changes in the middle of a call, message by message: what is answered, and what the stream does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::{Assets, Call, Input, Output, Step};
+use super::world::start;
+use crate::sdp::Direction;
+use crate::sip::{Hop, parse};
+use crate::time::Timestamp;
+
+const PEER: &str = "127.0.0.1:5080";
+
+/// A call, and what it has said.
+struct Line {
+    call: Call,
+    assets: Assets,
+    now: Timestamp,
+    sent: Vec<String>,
+    outputs: Vec<Output>,
+    cseq: u32,
+}
+
+fn sdp(media: &str) -> String {
+    format!("v=0\r\no=p 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}\r\n")
+}
+
+fn value(text: &str, name: &str) -> String {
+    let prefix = format!("{name}: ");
+    text.split("\r\n").find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default().to_owned()
+}
+
+impl Line {
+    /// A call that has just sent its INVITE.
+    fn dialled() -> Self {
+        let (assets, digest) = super::assets();
+        let now = Timestamp::from_millis(1_795_416_217_000);
+        let call = Call::new(now, start(digest), &assets).unwrap();
+        let mut line = Self { call, assets, now, sent: Vec::new(), outputs: Vec::new(), cseq: 0 };
+        line.feed(Input::Started);
+        line
+    }
+
+    /// A call that was answered.
+    fn answered(headers: &str) -> Self {
+        let mut line = Self::dialled();
+        line.respond(200, headers, &sdp("m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000"));
+        assert!(line.outputs.iter().any(|output| matches!(output, Output::Tell(Step::Answered { .. }))));
+        line
+    }
+
+    fn feed(&mut self, input: Input) {
+        self.call.handle(self.now, input, &self.assets);
+        self.outputs = std::iter::from_fn(|| self.call.poll_output()).collect();
+        for output in &self.outputs {
+            if let Output::Send(transmit) = output {
+                self.sent.push(String::from_utf8(transmit.bytes.to_vec()).unwrap());
+            }
+        }
+    }
+
+    fn give(&mut self, text: String) {
+        let message = Arc::new(parse(Bytes::from(text)).unwrap());
+        let from: Hop = PEER.parse().unwrap();
+        self.feed(Input::Received { message, from });
+    }
+
+    /// The peer's response to the latest INVITE or other request.
+    fn respond(&mut self, status: u16, headers: &str, body: &str) {
+        let request = self.sent.iter().rev().find(|text| !text.starts_with("SIP/2.0")).unwrap().clone();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let to = value(&request, "To");
+        let to = if to.contains(";tag=") { to } else { format!("{to};tag=b") };
+        self.give(format!(
+            "SIP/2.0 {status} X\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+             Contact: <sip:100@{PEER}>\r\n{headers}{kind}Content-Length: {}\r\n\r\n{body}",
+            value(&request, "Via"),
+            value(&request, "From"),
+            value(&request, "Call-ID"),
+            value(&request, "CSeq"),
+            body.len()
+        ));
+    }
+
+    /// The peer's request; its answer.
+    fn request(&mut self, method: &str, headers: &str, body: &str) -> String {
+        self.cseq += 1;
+        let invite = self.sent[0].clone();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let (cseq, us) = (self.cseq, value(&invite, "From"));
+        self.give(format!(
+            "{method} sip:{}@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bKp{cseq}\r\n\
+             From: {};tag=b\r\nTo: {us}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:100@{PEER}>\r\n\
+             {headers}{kind}Content-Length: {}\r\n\r\n{body}",
+            self.call.id(),
+            value(&invite, "To"),
+            value(&invite, "Call-ID"),
+            body.len()
+        ));
+        self.sent.last().unwrap().clone()
+    }
+
+    /// The direction and remote address of the stream that this turn asks for.
+    fn stream(&self) -> Option<(Direction, String)> {
+        self.outputs.iter().find_map(|output| match output {
+            Output::OpenMedia(plan) => Some((plan.negotiated.direction, plan.negotiated.remote.to_string())),
+            _ => None,
+        })
+    }
+
+    /// Lets timers run until this many seconds have passed.
+    fn pass(&mut self, seconds: u64) {
+        let until = self.now + std::time::Duration::from_secs(seconds);
+        while let Some(due) = self.call.poll_timeout().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.feed(Input::TimedOut);
+        }
+        self.now = until;
+    }
+}
+
+#[test]
+fn a_hold_and_a_resume_by_reinvite_or_update() {
+    // RFC 3264 §8.4
+    let both = "m=audio 30000 RTP/AVP 0\r\n";
+    for method in ["INVITE", "UPDATE"] {
+        for (hold, answer, direction) in [
+            (format!("{both}a=sendonly"), "a=recvonly", Direction::RecvOnly),
+            (format!("{both}a=inactive"), "a=inactive", Direction::Inactive),
+            ("c=IN IP4 0.0.0.0\r\nm=audio 30000 RTP/AVP 0".to_owned(), "a=recvonly", Direction::RecvOnly),
+        ] {
+            let mut line = Line::answered("");
+            let body = sdp(&hold).replace(
+                "c=IN IP4 127.0.0.1\r\nt=0 0\r\nc=IN IP4 0.0.0.0\r\n",
+                "c=IN IP4 0.0.0.0\r\nt=0 0\r\n",
+            );
+            let said = line.request(method, "", &body);
+            assert!(said.starts_with("SIP/2.0 200 ") && said.contains(answer), "{method} {hold}\n{said}");
+            assert_eq!(line.stream().unwrap().0, direction, "{method} {hold}");
+            if method == "INVITE" {
+                line.request("ACK", "", "");
+            }
+            let said = line.request(method, "", &sdp("m=audio 30002 RTP/AVP 0"));
+            assert!(said.starts_with("SIP/2.0 200 ") && !said.contains("a=recvonly"), "{said}");
+            assert_eq!(line.stream(), Some((Direction::SendRecv, "127.0.0.1:30002".into())), "{method}");
+            // Each description of ours has the next version (RFC 3264 §8).
+            let origins: Vec<String> = line
+                .sent
+                .iter()
+                .filter_map(|text| {
+                    text.split("\r\n").find_map(|line| line.strip_prefix("o=")).map(str::to_owned)
+                })
+                .collect();
+            let versions: Vec<&str> =
+                origins.iter().map(|origin| origin.split(' ').nth(2).unwrap()).collect();
+            assert_eq!(versions, ["1", "2", "3"], "{origins:?}");
+        }
+    }
+}
+
+#[test]
+fn an_offer_that_cannot_be_met_is_refused_with_the_reason() {
+    // RFC 3261 §21.4.26, §20.43
+    let mut line = Line::answered("");
+    let said = line.request("UPDATE", "", &sdp("m=audio 30000 RTP/AVP 9"));
+    assert!(said.starts_with("SIP/2.0 488 "), "{said}");
+    assert_eq!(value(&said, "Warning"), "305 127.0.0.1 \"sdp-no-codec\"");
+    assert_eq!(line.stream(), None, "the stream goes on as it was");
+    let said = line.request("INVITE", "", "nonsense");
+    assert!(said.starts_with("SIP/2.0 400 "), "{said}");
+}
+
+#[test]
+fn an_early_update_changes_where_the_stream_will_go() {
+    // RFC 3311 §4
+    let mut line = Line::dialled();
+    line.respond(183, "Require: 100rel\r\nRSeq: 1\r\n", &sdp("m=audio 30000 RTP/AVP 0"));
+    assert!(line.sent.last().unwrap().starts_with("PRACK "));
+    line.respond(200, "", "");
+    let said = line.request("UPDATE", "", &sdp("m=audio 31000 RTP/AVP 8"));
+    assert!(said.starts_with("SIP/2.0 200 ") && said.contains("m=audio 16384 RTP/AVP 8"), "{said}");
+    assert_eq!(line.stream(), None, "nobody has answered yet");
+    line.sent.retain(|text| !text.starts_with("PRACK "));
+    line.respond(200, "", "");
+    assert_eq!(line.stream(), Some((Direction::SendRecv, "127.0.0.1:31000".into())));
+}
+
+#[test]
+fn a_session_that_nobody_refreshes_ends_as_a_fault() {
+    // RFC 4028 §10
+    let mut line = Line::answered("Session-Expires: 90;refresher=uas\r\n");
+    line.pass(61);
+    let bye = line.sent.iter().find(|text| text.starts_with("BYE "));
+    assert!(bye.is_some(), "{:?}", line.sent);
+}
+
+#[test]
+fn a_refresh_by_reinvite_offers_what_stands() {
+    // RFC 4028 §7.4: the same description, unless an answer of ours said less
+    let mut line = Line::answered("Session-Expires: 90;refresher=uac\r\n");
+    line.pass(45);
+    let invite = line.sent.last().unwrap().clone();
+    assert!(invite.starts_with("INVITE "), "{invite}");
+    assert_eq!(invite.split("\r\n\r\n").nth(1), line.sent[0].split("\r\n\r\n").nth(1), "not a byte differs");
+    line.respond(
+        200,
+        "Session-Expires: 90;refresher=uac\r\n",
+        &sdp("m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000"),
+    );
+    assert!(line.sent.last().unwrap().starts_with("ACK "));
+    assert_eq!(line.stream(), None, "nothing changed");
+    line.pass(45);
+    line.respond(481, "", "");
+    assert!(line.sent.iter().any(|text| text.starts_with("BYE ")), "{:?}", line.sent.last());
+}
+
+#[test]
+fn a_trunk_that_is_busy_says_how_long() {
+    // RFC 3261 §21.5.4
+    let mut line = Line::dialled();
+    line.respond(503, "Retry-After: 120\r\n", "");
+    let result = line.outputs.iter().find_map(|output| match output {
+        Output::Ended(result) => Some(result),
+        _ => None,
+    });
+    assert_eq!(result.unwrap().retry_after_s, Some(120));
+}

@@ -1,0 +1,149 @@
+//! Redirection: RFC 3261 §8.1.3.4, §21.3; 422 to the first INVITE: RFC 4028 §7.3.
+
+use std::time::Duration;
+
+use super::peer::{line, request, response};
+use super::trace::{Trace, parameters, recv, send};
+use crate::sip::session::Parameters;
+
+fn following(redirects: u8) -> Trace {
+    let mut trace = Trace::calling_with(Parameters { redirects, ..parameters() });
+    recv!(trace, time 0, ["INVITE 1"]);
+    trace
+}
+
+fn target(trace: &Trace) -> String {
+    trace.request("INVITE", None).split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_moved_callee_is_called_where_it_went() {
+    let mut s = following(5);
+    let first = s.request("INVITE", None);
+    send!(s, time 10, response("INVITE", 302).tag("x").header("Contact: <sip:new@203.0.113.9:5080>"));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    let second = s.request("INVITE", None);
+    assert_eq!(target(&s), "sip:new@203.0.113.9:5080");
+    assert_eq!(s.destination(), "203.0.113.9:5080");
+    for same in ["From", "To", "Call-ID", "Contact"] {
+        assert_eq!(line(&first, same), line(&second, same));
+    }
+    send!(s, time 20, response("INVITE", 200).tag("b").body("answer"));
+    recv!(s, time 20, ["Answered answer", "ACK 2"]);
+    send!(s, time 2_000, request("BYE", 1));
+    recv!(s, time 2_000, ["200 1 BYE", "PeerBye"]);
+}
+
+#[test]
+fn a_target_with_a_name_goes_through_the_trunk() {
+    let mut s = following(5);
+    send!(s, time 10, response("INVITE", 301).tag("x").header("Contact: <sip:new@other.example>"));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    assert_eq!(
+        (target(&s).as_str(), s.destination().as_str()),
+        ("sip:new@other.example", "198.51.100.7:5060")
+    );
+}
+
+#[test]
+fn the_best_target_comes_first_and_the_next_when_it_fails() {
+    let mut s = following(5);
+    let contacts =
+        "Contact: <sip:low@h>;q=0.2, <sip:best@h>, <sip:half@h?Subject=x>;q=0.5, <sip:half2@h>;q=0.50";
+    send!(s, time 10, response("INVITE", 300).tag("x").header(contacts));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    assert_eq!(target(&s), "sip:best@h");
+    send!(s, time 20, response("INVITE", 480).tag("y"));
+    recv!(s, time 20, ["ACK 2", "INVITE 3"]);
+    assert_eq!(target(&s), "sip:half@h", "headers of a URI stand in no Request-URI");
+    send!(s, time 30, response("INVITE", 302).tag("z").header("Contact: <sip:deep@h>"));
+    recv!(s, time 30, ["ACK 3", "INVITE 4"]);
+    assert_eq!(target(&s), "sip:deep@h");
+    send!(s, time 40, response("INVITE", 404).tag("y"));
+    recv!(s, time 40, ["ACK 4", "INVITE 5"]);
+    assert_eq!(target(&s), "sip:half2@h");
+    send!(s, time 50, response("INVITE", 603).tag("y")); // speaks for everywhere
+    recv!(s, time 50, ["ACK 5", "Failed 603"]);
+}
+
+#[test]
+fn a_loop_ends() {
+    let mut s = following(5);
+    let first = target(&s);
+    send!(s, time 10, response("INVITE", 302).tag("x").header("Contact: <sip:b@h>"));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    let back = format!("Contact: <{first}>, <sip:b@h>");
+    send!(s, time 20, response("INVITE", 302).tag("y").header(&back));
+    recv!(s, time 20, ["ACK 2".to_owned(), format!("Failed 302 {first} sip:b@h")]);
+}
+
+#[test]
+fn there_is_a_limit() {
+    let mut s = following(2);
+    for (at, cseq, next) in [(10, 1, 2), (20, 2, 3)] {
+        let contact = format!("Contact: <sip:hop{next}@h>");
+        send!(s, time at, response("INVITE", 302).tag("x").header(&contact));
+        recv!(s, time at, [format!("ACK {cseq}"), format!("INVITE {next}")]);
+    }
+    send!(s, time 30, response("INVITE", 302).tag("x").header("Contact: <sip:hop4@h>"));
+    recv!(s, time 30, ["ACK 3", "Failed 302 sip:hop4@h"]);
+}
+
+#[test]
+fn what_is_no_other_place_of_the_callee_is_not_followed() {
+    for contact in ["<sips:b@h>", "<mailto:b@h>", "<tel:+254711000002>", "<>"] {
+        let mut s = following(5);
+        let header = format!("Contact: {contact}");
+        send!(s, time 10, response("INVITE", 302).tag("x").header(&header));
+        s.run_until(11);
+        let heard = s.take_heard();
+        assert!(heard.len() == 2 && heard[1].1.starts_with("Failed 302"), "{contact}: {heard:?}");
+    }
+    let mut s = following(5);
+    send!(s, time 10, response("INVITE", 380).tag("x").header("Contact: <sip:b@h>")); // another service
+    recv!(s, time 10, ["ACK 1", "Failed 380 sip:b@h"]);
+}
+
+#[test]
+fn a_cancelled_call_is_not_redirected() {
+    let mut s = following(5);
+    send!(s, time 10, response("INVITE", 180).tag("b"));
+    recv!(s, time 10, ["Progress 180"]);
+    s.caller(20, |session, now, mint| session.cancel(now, None, mint));
+    recv!(s, time 20, ["CANCEL 1"]);
+    send!(s, time 30, response("INVITE", 302).tag("b").header("Contact: <sip:b@h>"));
+    recv!(s, time 30, ["ACK 1", "Failed 302 sip:b@h heard"]);
+}
+
+#[test]
+fn a_redirection_does_not_lengthen_the_setup_beyond_its_bound() {
+    let mut s = Trace::calling_with(Parameters {
+        redirects: 5,
+        ring_timeout: Duration::from_secs(10),
+        ..parameters()
+    });
+    recv!(s, time 0, ["INVITE 1"]);
+    send!(s, time 10, response("INVITE", 180).tag("b"));
+    recv!(s, time 10, ["Progress 180"]);
+    send!(s, time 9_000, response("INVITE", 302).tag("b").header("Contact: <sip:c@h>"));
+    recv!(s, time 9_000, ["ACK 1", "INVITE 2"]);
+    assert_eq!(line(&s.request("INVITE", None), "Expires"), "11");
+    send!(s, time 9_010, response("INVITE", 100));
+    recv!(s, time 19_000, ["CANCEL 2"]); // a phone of its own, with its own ring timeout
+}
+
+#[test]
+fn an_interval_that_is_too_small_is_raised() {
+    // RFC 4028 §7.3
+    let half = Duration::from_secs(1_800);
+    let mut s = Trace::calling_with(Parameters { session_expires: Some(half), ..parameters() });
+    recv!(s, time 0, ["INVITE 1"]);
+    assert_eq!(line(&s.request("INVITE", None), "Session-Expires"), "1800");
+    send!(s, time 10, response("INVITE", 422).tag("x").header("Min-SE: 3600"));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    let second = s.request("INVITE", None);
+    assert_eq!((line(&second, "Session-Expires"), line(&second, "Min-SE")), ("3600".into(), "3600".into()));
+    assert_eq!(second.matches("Session-Expires").count(), 1);
+    send!(s, time 20, response("INVITE", 422).tag("x").header("Min-SE: 3600")); // no longer than it is
+    recv!(s, time 20, ["ACK 2", "Failed 422"]);
+}

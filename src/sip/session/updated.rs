@@ -1,0 +1,60 @@
+//! A peer's UPDATE being answered: RFC 3311 §5.2.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::answered::Answers;
+use super::invited::Accepted;
+use super::timer;
+use super::turn::Turn;
+use crate::sip::dialog;
+use crate::sip::hop::Hop;
+use crate::sip::local::ALLOW;
+use crate::sip::reply::{Objection, Reply, finish};
+use crate::sip::transaction::Key;
+use crate::sip::{HeaderName, Method, Request, SessionExpires, StatusCode, Uri};
+
+/// The UPDATE, until its final response is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sip) struct Updated {
+    reply: Reply,
+    key: Key,
+    /// The peer's new target, valid once the UPDATE is accepted.
+    contact: Option<Uri>,
+    expires: Option<SessionExpires>,
+}
+
+impl Updated {
+    /// Takes an UPDATE in; `expires` is what the answer says about the session timer.
+    pub(super) fn new(reply: Reply, key: Key, request: &Request, expires: Option<SessionExpires>) -> Self {
+        Self { reply, key, contact: dialog::contact(request.headers()), expires }
+    }
+
+    /// True if a request with this key repeats it.
+    pub(super) fn matches(&self, key: &Key) -> bool {
+        self.key == *key
+    }
+
+    /// Answers 200.
+    pub(super) fn accept(
+        self,
+        turn: &mut Turn<'_>,
+        answers: &mut Answers,
+        body: Option<&Bytes>,
+    ) -> Option<Accepted> {
+        let mut writer = self.reply.dialog_response(StatusCode::OK, &turn.local.contact);
+        writer.header(HeaderName::Allow, ALLOW);
+        writer.header(HeaderName::Supported, timer::TIMER);
+        timer::write(&mut writer, self.expires);
+        let to: Hop = self.reply.destination;
+        answers.answer(turn, self.key, &Method::Update, to, finish(writer, body)?);
+        Some(Accepted { target: self.contact, expires: self.expires })
+    }
+
+    /// Refuses it: all stands as it was.
+    pub(super) fn refuse(self, turn: &mut Turn<'_>, answers: &mut Answers, objection: &Objection) {
+        if let Some(bytes) = self.reply.bare(objection.status, &objection.headers) {
+            answers.answer(turn, self.key, &Method::Update, self.reply.destination, bytes);
+        }
+    }
+}
