@@ -1,11 +1,12 @@
 //! The torture messages of RFC 4475 (SIP) and RFC 5118 (SIP over IPv6), and what we make of each.
 //!
-//! Left out of RFC 4475 §3.1.1: `mpart01`, whose body of binary signatures is not shown there byte by
-//! byte.
+//! Here stands what is read of them; the files below say what is answered to each, byte by byte as it is printed.
 
 use bytes::Bytes;
 
 use super::*;
+
+mod files;
 
 /// The message as on the wire: each line ends with CRLF.
 pub(super) fn wire(text: &str) -> Bytes {
