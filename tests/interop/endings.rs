@@ -60,12 +60,30 @@ fn broken_500() {
 
 #[test]
 fn overloaded_503() {
-    refused("503 Service Unavailable", "Retry-After: 30", "trunk_fault", "3.11");
+    let result = refused("503 Service Unavailable", "Retry-After: 30", "trunk_fault", "3.11");
+    assert_eq!(result["retry_after_s"], 30);
 }
 
 #[test]
-fn moved_302_is_acknowledged_and_not_followed() {
-    refused("302 Moved Temporarily", "Contact: <sip:elsewhere@192.0.2.1>", "technical_fault", "3.16");
+fn moved_302_to_where_sip_does_not_lead_is_an_end() {
+    refused("302 Moved Temporarily", "Contact: <tel:+254712345679>", "technical_fault", "3.16");
+}
+
+/// RFC 3261 §8.1.3.4.
+#[test]
+fn moved_302_is_called_where_it_went() {
+    let busy = Sipp::callee("refuse.xml", &[("status", "486 Busy Here"), ("extra", "X-Test: 1")], &[]);
+    let contact = format!("Contact: <sip:moved@127.0.0.1:{}>", busy.port);
+    let moved = Sipp::callee("refuse.xml", &[("status", "302 Moved Temporarily"), ("extra", &contact)], &[]);
+    let outcome = Call::to(moved.port).finish();
+    let (first, second) = (moved.finish(), busy.finish());
+    assert_eq!(first.story(), ["INVITE", "ACK"], "{first}");
+    assert_eq!(second.story(), ["INVITE", "ACK"], "{second}");
+    let invite = second.received("INVITE")[0];
+    assert!(invite.text.starts_with("INVITE sip:moved@127.0.0.1:"), "{second}");
+    assert_eq!(invite.header("Call-ID"), first.received("INVITE")[0].header("Call-ID"), "one call");
+    assert_eq!(invite.header("CSeq"), Some("2 INVITE"), "{second}");
+    outcome.assert("busy", "3.12", 486);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn requests_inside_the_dialog_are_answered() {
     for method in ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE"] {
         assert!(options.header("Allow").is_some_and(|allow| allow.contains(method)), "{method}\n{trace}");
     }
-    assert_eq!(options.header("Accept"), Some("application/sdp"), "{trace}");
+    assert_eq!(options.header("Accept"), Some("application/sdp, multipart/mixed"), "{trace}");
     assert!(answer("SIP/2.0 405").header("Allow").is_some(), "{trace}");
     assert_eq!(answer("SIP/2.0 420").header("Unsupported"), Some("x-nothing"), "{trace}");
 }
@@ -148,4 +148,39 @@ fn early_media_is_not_an_answer() {
     let time = |field: &str| outcome.result[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let rang = time("answered_at").as_millisecond() - time("started_at").as_millisecond();
     assert!(rang >= 450, "answered {rang} ms after the start, though 183 is no answer");
+}
+
+#[test]
+fn a_phone_that_rings_reliably_moves_its_media_before_it_answers() {
+    let (outcome, trace) = call("reliable.xml", &[]);
+    outcome.assert_complete(42, "42");
+    assert_eq!(trace.story(), ["INVITE", "PRACK", "200 UPDATE", "ACK", "BYE"], "{trace}");
+    let prack = trace.received("PRACK")[0];
+    assert_eq!(prack.header("RAck"), Some("4711 1 INVITE"), "{trace}");
+    assert!(trace.received("INVITE")[0].header("Supported").unwrap().contains("100rel"), "{trace}");
+    // The numbers of the early dialog go on in the session.
+    assert_eq!(trace.received("BYE")[0].header("CSeq"), Some("3 BYE"), "{trace}");
+}
+
+#[test]
+fn a_second_phone_that_answers_is_let_go() {
+    let (outcome, trace) = call("second_fork.xml", &[]);
+    outcome.assert_complete(42, "42");
+    assert_eq!(trace.story(), ["INVITE", "ACK", "ACK", "BYE", "BYE"], "{trace}");
+    let to = |method: &str, at: usize| trace.received(method)[at].header("To").unwrap().to_owned();
+    assert!(to("ACK", 1).ends_with(";tag=second") && to("BYE", 0).ends_with(";tag=second"), "{trace}");
+    assert!(!to("BYE", 1).ends_with(";tag=second"), "{trace}");
+}
+
+#[test]
+fn a_hold_a_wrong_offer_and_a_resume() {
+    let (outcome, trace) = call("hold.xml", &[]);
+    outcome.assert_complete(42, "42");
+    assert_eq!(trace.story(), ["INVITE", "ACK", "200 UPDATE", "488 UPDATE", "200 INVITE", "BYE"], "{trace}");
+    let held = trace.received("SIP/2.0 200")[0].body();
+    assert!(held.contains("a=recvonly"), "{held}");
+    let refused = trace.received("SIP/2.0 488")[0];
+    assert!(refused.header("Warning").is_some_and(|warning| warning.starts_with("305 ")), "{trace}");
+    let resumed = trace.received("SIP/2.0 200")[1].body();
+    assert!(!resumed.contains("a=recvonly"), "{resumed}");
 }
