@@ -180,6 +180,7 @@ impl Call {
             language: self.interview.language().into(),
             seed: self.interview.seed(),
             quotas: questionnaire.map(|q| self.interview.quotas(q)).unwrap_or_default(),
+            computed: questionnaire.map(|q| self.interview.computed(q)).unwrap_or_default(),
             responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
         }
     }

@@ -7,10 +7,12 @@
 //!   "responses": [{"question": "consent", "status": "answered", "value": "yes", "digits": [ … ], …}] }
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptId, CallId, CaseId, Digest};
-use crate::interview::{QuotaAsked, Response};
+use crate::interview::{QuotaAsked, Response, Value};
 use crate::outcome::Disposition;
 use crate::rtp::MediaReport;
 use crate::time::{Timestamp, rfc3339};
@@ -110,6 +112,8 @@ pub struct CallResult {
     pub seed: u32,
     /// The quotas that were asked about.
     pub quotas: Vec<QuotaAsked>,
+    /// What was computed, by name, as it stood at the end; `null`: nothing.
+    pub computed: BTreeMap<String, Option<Value>>,
     /// Every question of the questionnaire, in its order.
     pub responses: Vec<Response>,
 }

@@ -1,5 +1,6 @@
 //! `baton try`: an interview in the terminal, or from a pipe.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use super::Exit;
 use super::check::to_stdout;
 use crate::id::Digest;
 use crate::interview::rehearsal::{Act, Rehearsal, Scene};
-use crate::interview::{Interview, Outcome, QuotaAsked, Response};
+use crate::interview::{Interview, Outcome, QuotaAsked, Response, Value};
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
 
@@ -122,6 +123,7 @@ struct Rehearsed {
     language: String,
     seed: u32,
     quotas: Vec<QuotaAsked>,
+    computed: BTreeMap<String, Option<Value>>,
     responses: Vec<Response>,
 }
 
@@ -140,6 +142,7 @@ fn result(questionnaire: &Questionnaire, interview: &Interview) -> Rehearsed {
         language: interview.language().to_owned(),
         seed: interview.seed(),
         quotas: interview.quotas(questionnaire),
+        computed: interview.computed(questionnaire),
         responses: interview.responses(questionnaire),
     }
 }

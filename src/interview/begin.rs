@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Interview, Stage};
-use crate::questionnaire::{ContactField, Questionnaire, time_zone};
+use crate::questionnaire::{ContactField, Decimal, Questionnaire, time_zone};
 use crate::time::Timestamp;
 use crate::xml::did_you_mean;
 
@@ -108,7 +108,7 @@ fn check(field: &ContactField, value: &str) -> Result<(), BeginError> {
         format!("it has more than {MAX_VALUE_CHARACTERS} characters")
     } else if value.chars().any(char::is_control) {
         "it has a control character".to_owned()
-    } else if field.is_number && !value.parse().is_ok_and(f64::is_finite) {
+    } else if field.is_number && value.parse::<Decimal>().is_err() {
         "it is no number".to_owned()
     } else if let Some(why) = field.said_as.iter().find_map(|say_as| say_as.check(value).err()) {
         why

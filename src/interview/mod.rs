@@ -16,6 +16,7 @@ mod begin;
 mod calendar;
 mod collector;
 mod dates;
+mod facts;
 mod grammar;
 mod instruction;
 mod process;
@@ -203,7 +204,7 @@ impl Interview {
         let questions = items.filter(|(item, _)| item.question().is_some());
         let passed = self.passed(questionnaire);
         questions
-            .map(|(item, index)| self.response(&item.id, index, passed.contains(&usize::from(index))))
+            .map(|(item, index)| self.response(questionnaire, &item.id, index, passed.contains(&usize::from(index))))
             .collect()
     }
 

@@ -30,8 +30,11 @@ impl Interview {
         due.map(|(_, index)| index).collect()
     }
 
-    /// Whether nothing more is to be learnt of a contact field or question.
+    /// Whether nothing more is to be learnt of a contact field, a question, or what is computed from them.
     fn is_settled(&self, questionnaire: &Questionnaire, name: &str) -> bool {
+        if let Some(computed) = questionnaire.computed().iter().find(|computed| computed.id == name) {
+            return computed.sources.iter().all(|source| self.is_settled(questionnaire, source));
+        }
         let record = self.record_of(questionnaire, name);
         self.fields.contains_key(name) || record.is_some_and(|record| record.status != Status::NotReached)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::instruction::KeyPress;
-use super::{Interview, Stage};
-use crate::questionnaire::{Kind, Outcome, Questionnaire, Value};
+use super::{Interview, Record, Stage};
+use crate::questionnaire::{Answers, Kind, Outcome, Questionnaire, Value};
 use crate::time::Timestamp;
 
 /// What became of one question.
@@ -20,6 +20,8 @@ pub struct Response {
     pub value: Option<Value>,
     /// The keys that were the reply.
     pub digits: Vec<KeyPress>,
+    /// At which place each option that was chosen was heard, from 1; empty where there are no options.
+    pub places: Vec<u8>,
     /// How often it was asked.
     pub asked: u32,
     /// When it was asked first.
@@ -77,7 +79,13 @@ impl Interview {
     }
 
     /// What became of the question at this index.
-    pub(super) fn response(&self, id: &str, index: u16, passed: bool) -> Response {
+    pub(super) fn response(
+        &self,
+        questionnaire: &Questionnaire,
+        id: &str,
+        index: u16,
+        passed: bool,
+    ) -> Response {
         let record = self.records.get(&index);
         let status = match record {
             Some(record) => record.status,
@@ -88,12 +96,31 @@ impl Interview {
             question: id.to_owned(),
             status,
             value: record.and_then(|record| record.value.clone()),
+            places: record.map(|record| self.places(questionnaire, index, record)).unwrap_or_default(),
             digits: record.map(|record| record.digits.clone()).unwrap_or_default(),
             asked: record.map_or(0, |record| record.asked),
             asked_at: record.map(|record| record.asked_at),
             at: record.and_then(|record| record.at),
             no_input: record.map_or(0, |record| record.no_input),
             no_match: record.map_or(0, |record| record.no_match),
+        }
+    }
+
+    /// Where the options that were chosen stood in the order of this case.
+    fn places(&self, questionnaire: &Questionnaire, index: u16, record: &Record) -> Vec<u8> {
+        let item = questionnaire.items().get(usize::from(index));
+        let Some(question) = item.and_then(|item| item.question()) else { return Vec::new() };
+        let answers = self.answers(questionnaire, index, question);
+        let place = |place: Option<usize>| u8::try_from(place? + 1).ok();
+        match (answers.as_ref(), &record.value) {
+            (Answers::Choice(choices) | Answers::Language(choices), Some(value)) => {
+                place(choices.iter().position(|choice| choice.value == *value)).into_iter().collect()
+            }
+            (Answers::Multi(multi), Some(Value::Set(values))) => {
+                let of = |value: &String| place(multi.options.iter().position(|o| o.value == *value));
+                values.iter().filter_map(of).collect()
+            }
+            (_, _) => Vec::new(),
         }
     }
 

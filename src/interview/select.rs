@@ -2,7 +2,7 @@
 
 use super::instruction::{Collect, Grammar, Instruction};
 use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status, Turn};
-use crate::questionnaire::{Answers, Expression, Kind, Known, Outcome, Prompt, Question, Questionnaire};
+use crate::questionnaire::{Answers, Expression, Kind, Outcome, Prompt, Question, Questionnaire};
 use crate::time::Timestamp;
 
 impl Interview {
@@ -88,31 +88,6 @@ impl Interview {
         }
     }
 
-    pub(super) fn is_true(&self, questionnaire: &Questionnaire, condition: &Expression) -> bool {
-        condition.is_true(&|name| self.known(questionnaire, name))
-    }
-
-    /// What is known of a contact field or question.
-    fn known(&self, questionnaire: &Questionnaire, name: &str) -> Known {
-        if let Some(value) = self.fields.get(name) {
-            let declared = questionnaire.contact_fields().iter().find(|field| field.name == name);
-            let number = value.parse().ok().filter(|_| declared.is_some_and(|field| field.is_number));
-            return number.map_or_else(|| Known::Text(value.clone()), Known::Number);
-        }
-        let Some(record) = self.record_of(questionnaire, name) else { return Known::Nothing };
-        match (&record.value, record.status) {
-            (Some(value), _) => Known::from(value),
-            (None, Status::Refused) => Known::Refused,
-            (None, _) => Known::Nothing,
-        }
-    }
-
-    /// What became of the question of this id, if it was asked.
-    pub(super) fn record_of(&self, questionnaire: &Questionnaire, id: &str) -> Option<&Record> {
-        let index = questionnaire.index_of(id)?;
-        self.records.get(&u16::try_from(index).ok()?)
-    }
-
     /// The instruction for where the interview stands.
     pub(super) fn instruction(&self, questionnaire: &Questionnaire) -> Instruction {
         let kind =
@@ -127,7 +102,7 @@ impl Interview {
             Stage::Asking(asking) => {
                 if let Some((id, Kind::Question(question))) = kind(asking.item) {
                     let prompt = self.question_prompt(questionnaire, question, asking);
-                    let collect = self.collect(question);
+                    let collect = self.collect(questionnaire, asking.item, question);
                     return Instruction::Ask { item: id.clone(), prompt, collect };
                 }
             }
@@ -151,8 +126,8 @@ impl Interview {
         Instruction::End { item: outcome.as_str().to_owned(), prompt: Prompt::default(), outcome }
     }
 
-    pub(super) fn collect(&self, question: &Question) -> Collect {
-        let (grammar, term_char) = match &question.answers {
+    pub(super) fn collect(&self, questionnaire: &Questionnaire, item: u16, question: &Question) -> Collect {
+        let (grammar, term_char) = match self.answers(questionnaire, item, question).as_ref() {
             Answers::Choice(choices) => {
                 (Grammar::Choice(choices.iter().map(|choice| choice.keys.clone()).collect()), None)
             }

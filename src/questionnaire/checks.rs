@@ -85,6 +85,8 @@ checks! {
     /// Two ways on after the last time.
     TWO_WAYS_ON = error("two-ways-on", "only one of them could be taken");
     // --- drawn orders ---
+    /// An order of options that nobody hears.
+    UNHEARD_ORDER = warning("unheard-order", "the prompt tells the options in one order in every call, so the order draws nothing");
     /// A `go` or an `end` whose turn is drawn.
     DRAWN_TURN = error("drawn-turn", "in some calls what stands before it would be passed by");
     /// An order that draws nothing.

@@ -43,6 +43,66 @@ impl Decimal {
         if self.places == 0 { Some(self.units) } else { None }
     }
 
+    /// `units · 10^-places`, rounded to nine places, and to fewer where the digits would not fit: half away
+    /// from zero. Nothing if not even the whole part fits.
+    fn rounded(units: i128, places: u32) -> Option<Self> {
+        let least = places.saturating_sub(u32::from(MAX_PLACES));
+        (least..=places).find_map(|drop| {
+            let one = 10_i128.pow(drop);
+            let half = units.signum() * (one / 2);
+            let units = i64::try_from(units.checked_add(half)? / one).ok()?;
+            Some(Self::new(units, u8::try_from(places - drop).ok()?))
+        })
+    }
+
+    /// The units of both at the same places.
+    fn aligned(self, other: Self) -> (i128, i128, u8) {
+        let places = self.places.max(other.places);
+        let units =
+            |number: Self| i128::from(number.units) * 10_i128.pow(u32::from(places - number.places));
+        (units(self), units(other), places)
+    }
+
+    /// The number with the other sign.
+    #[must_use]
+    pub const fn negative(self) -> Self {
+        Self { units: self.units.saturating_neg(), places: self.places }
+    }
+
+    /// The sum; nothing if it has too many digits.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let (one, other, places) = self.aligned(other);
+        Self::rounded(one + other, u32::from(places))
+    }
+
+    /// The product, rounded to nine places; nothing if it has too many digits.
+    #[must_use]
+    pub fn times(self, other: Self) -> Option<Self> {
+        let places = u32::from(self.places) + u32::from(other.places);
+        Self::rounded(i128::from(self.units) * i128::from(other.units), places)
+    }
+
+    /// The quotient, rounded to nine places; nothing by 0, or if it has too many digits.
+    #[must_use]
+    pub fn divided_by(self, other: Self) -> Option<Self> {
+        let (one, other, _) = self.aligned(other);
+        let (sign, one, other) = (one.signum() * other.signum(), one.abs(), other.abs());
+        // The whole part first: what is left is smaller than the divisor, which leaves room for nine digits.
+        let (whole, left) = (one.checked_div(other)?, one.checked_rem(other)?);
+        let billionth = 10_i128.pow(u32::from(MAX_PLACES));
+        let (fraction, left) = (left * billionth / other, left * billionth % other);
+        let up = i128::from(left * 2 >= other);
+        Self::rounded(sign * (whole.checked_mul(billionth)? + fraction + up), u32::from(MAX_PLACES))
+    }
+
+    /// What is left of a whole division, with the sign of the dividend (as `mod` of XPath); nothing by 0.
+    #[must_use]
+    pub fn modulo(self, other: Self) -> Option<Self> {
+        let (one, other, places) = self.aligned(other);
+        Self::rounded(one.checked_rem(other)?, u32::from(places))
+    }
+
     /// The nearest floating-point number; exact for whole numbers of at most 15 digits.
     #[must_use]
     pub fn as_f64(self) -> f64 {
@@ -72,10 +132,8 @@ impl PartialOrd for Decimal {
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        let places = self.places.max(other.places);
-        let scaled =
-            |number: &Self| i128::from(number.units) * 10_i128.pow(u32::from(places - number.places));
-        scaled(self).cmp(&scaled(other))
+        let (one, other, _) = self.aligned(*other);
+        one.cmp(&other)
     }
 }
 
@@ -138,6 +196,36 @@ mod tests {
             assert_eq!(text.parse::<Decimal>(), Err(NoDecimal), "{text}");
         }
         assert_eq!("99999999999999999999".parse::<Decimal>(), Err(NoDecimal));
+    }
+
+    #[test]
+    fn counts_as_people_do_on_paper() {
+        let (a, b) = (decimal("0.1"), decimal("0.2"));
+        assert_eq!(a.plus(b), Some(decimal("0.3")));
+        assert_eq!(decimal("2.5").times(decimal("-0.04")), Some(decimal("-0.1")));
+        assert_eq!(decimal("10").divided_by(decimal("4")), Some(decimal("2.5")));
+        assert_eq!(decimal("1").divided_by(decimal("3")), Some(decimal("0.333333333")));
+        assert_eq!(decimal("-2").divided_by(decimal("3")), Some(decimal("-0.666666667")));
+        assert_eq!(decimal("0.000000001").divided_by(decimal("2")), Some(decimal("0.000000001")));
+        assert_eq!(decimal("7.5").modulo(decimal("2")), Some(decimal("1.5")));
+        assert_eq!(decimal("-7").modulo(decimal("2")), Some(decimal("-1")));
+        assert_eq!(decimal("7").modulo(decimal("-2")), Some(decimal("1")));
+        for by_zero in [decimal("1").divided_by(decimal("0")), decimal("0").modulo(decimal("0.0"))] {
+            assert_eq!(by_zero, None);
+        }
+    }
+
+    #[test]
+    fn drops_places_before_it_gives_up() {
+        let large = decimal("999999999999999");
+        assert_eq!(large.plus(decimal("0.123456789")), Some(decimal("999999999999999.123")));
+        assert_eq!(large.times(large), None);
+        assert_eq!(large.divided_by(decimal("0.000000001")), None);
+        assert_eq!(large.divided_by(large), Some(decimal("1")));
+        let least = decimal("-9223372036854775807");
+        assert_eq!(least.plus(decimal("-2")), None);
+        assert_eq!(least.divided_by(decimal("9223372036854775806")), Some(decimal("-1")));
+        assert_eq!(decimal("0.000000001").times(decimal("0.000000001")), Some(decimal("0")));
     }
 
     #[test]

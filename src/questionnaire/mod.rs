@@ -9,11 +9,13 @@
 mod answers;
 mod calendar;
 pub mod checks;
+mod compute;
 mod decimal;
 mod expression;
 mod key;
 mod load;
 mod model;
+mod offer;
 mod order;
 mod prompt;
 mod section;
@@ -28,13 +30,15 @@ pub use answers::{
 };
 pub(crate) use calendar::time_zone;
 pub use calendar::{Clock, DateFormat, DatePart, DayBound, Precision, TimeRange, minute_of_day};
+pub use compute::{Case, Compute};
 pub use decimal::{Decimal, NoDecimal};
-pub use expression::{Expression, Fault, Known, Type, Variable, Variables};
+pub use expression::{Expression, Facts, Fault, Known, Type, Variable, Variables};
 pub use key::Key;
 pub use model::{
     Command, ContactField, End, Go, Item, Kind, Outcome, Question, Questionnaire, Quota, Retry, Rung,
     Statement, Then,
 };
+pub use offer::Offer;
 pub use order::{Anchor, Order};
 pub use prompt::{Piece, Prompt, Say, Sound, Utterance};
 pub use section::{Member, Place, Section, Sections, Target};
@@ -84,7 +88,9 @@ impl Questionnaire {
                 Kind::Question(question) => says.extend(question.spoken()),
             }
         }
+        says.extend(self.computed.iter().flat_map(|computed| &computed.cases).flat_map(|case| &case.say));
         let mut utterances: Vec<Utterance> = says.into_iter().filter_map(Say::plain).collect();
+        utterances.extend(self.questions().flat_map(|(_, question)| question.offers()));
         utterances.sort();
         utterances.dedup();
         utterances

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::compute::Compute;
 use super::answers::{Answers, AppointmentAsk, Confirm, Multi, MultiStyle, NonReply};
 use super::expression::Expression;
 use super::key::Key;
+use super::offer::Offer;
 use super::prompt::Say;
 use super::section::{Place, Sections, Target};
 use super::spoken::SayAs;
@@ -74,6 +76,20 @@ pub enum Command {
     OptOut,
 }
 
+impl Command {
+    /// All commands, in the order of the language's description.
+    pub const ALL: [Self; 2] = [Self::Repeat, Self::OptOut];
+
+    /// Its name in a questionnaire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeat => "repeat",
+            Self::OptOut => "opt-out",
+        }
+    }
+}
+
 /// A checked questionnaire. Whoever holds one can run interviews without errors.
 ///
 /// ```text
@@ -90,6 +106,7 @@ pub struct Questionnaire {
     pub(crate) languages: Vec<String>,
     pub(crate) time_zone: Option<String>,
     pub(crate) contact_fields: Vec<ContactField>,
+    pub(crate) computed: Vec<Compute>,
     pub(crate) quotas: Vec<Quota>,
     pub(crate) complete_when: Option<Expression>,
     pub(crate) partial_when: Option<Expression>,
@@ -134,6 +151,12 @@ impl Questionnaire {
     #[must_use]
     pub fn contact_fields(&self) -> &[ContactField] {
         &self.contact_fields
+    }
+
+    /// What is computed from contact fields and replies; each from those above it.
+    #[must_use]
+    pub fn computed(&self) -> &[Compute] {
+        &self.computed
     }
 
     /// Quotas, counted by the campaign.
@@ -305,6 +328,8 @@ pub struct Question {
     pub commands: Vec<(Key, Command)>,
     /// What can be answered.
     pub answers: Answers,
+    /// How its options are offered.
+    pub offer: Offer,
     /// Entries that are no reply: refused, not known.
     pub non_replies: Vec<NonReply>,
     /// Whether the entry is read back before it counts.

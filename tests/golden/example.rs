@@ -96,14 +96,24 @@ pub(crate) fn conversation(source: &Source, script: &str, with_replies: bool) ->
     if with_replies {
         text.push('\n');
         for response in rehearsal.interview().responses(&questionnaire) {
-            writeln!(text, "{}", line(&response)).expect("a string takes all");
+            writeln!(text, "{}", line(&response, is_drawn(&questionnaire, &response))).expect("a string takes all");
+        }
+        for (name, value) in rehearsal.interview().computed(&questionnaire) {
+            let value = value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+            writeln!(text, "{name:10} computed {value}").expect("a string takes all");
         }
     }
     text
 }
 
+/// Whether the options of a question are heard in a drawn order.
+fn is_drawn(questionnaire: &Questionnaire, response: &Response) -> bool {
+    let item = questionnaire.item(&response.question).and_then(|item| item.question());
+    item.is_some_and(|question| question.offer.order.is_drawn())
+}
+
 /// `age        answered 34 by 34, asked 2 times, no_input 1`
-fn line(response: &Response) -> String {
+fn line(response: &Response, is_drawn: bool) -> String {
     let status = serde_json::to_value(response.status).expect("a status is a word");
     let mut text = format!("{:10} {}", response.question, status.as_str().unwrap_or_default());
     let mut add = |part: String| text.push_str(&part);
@@ -113,6 +123,10 @@ fn line(response: &Response) -> String {
     if !response.digits.is_empty() {
         let keys: String = response.digits.iter().map(|press| press.key.as_char()).collect();
         add(format!(" by {keys}"));
+    }
+    if is_drawn && !response.places.is_empty() {
+        let places: Vec<String> = response.places.iter().map(u8::to_string).collect();
+        add(format!(", heard at {}", places.join(" ")));
     }
     for (what, count) in
         [("asked", response.asked), ("no_input", response.no_input), ("no_match", response.no_match)]

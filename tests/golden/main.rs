@@ -70,6 +70,11 @@ fn elements() {
 }
 
 #[test]
+fn computed() {
+    assert!(run("tests/golden/computed.md") >= 10);
+}
+
+#[test]
 fn ladders() {
     assert!(run("tests/golden/ladders.md") >= 8);
 }

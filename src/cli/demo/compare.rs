@@ -176,7 +176,7 @@ mod tests {
                     "at": "2026-11-23T08:22:56.605Z", "duration_ms": 120})
             });
             responses.push(serde_json::json!({"question": question, "status": "answered", "value": value,
-                "digits": digits.collect::<Vec<_>>(), "asked": 1, "asked_at": null, "at": null,
+                "digits": digits.collect::<Vec<_>>(), "places": [], "asked": 1, "asked_at": null, "at": null,
                 "no_input": 0, "no_match": 0}));
         }
         let (item, part, language) = ("done".to_owned(), "prompt".to_owned(), "en".to_owned());
@@ -190,7 +190,7 @@ mod tests {
             "fault": null, "answered_by": "person", "tones": [], "media": null, "started_at": "2026-11-23T08:22:40.830Z",
             "ringing_at": null, "answered_at": "2026-11-23T08:22:41.164Z", "ended_at": "2026-11-23T08:23:03.709Z",
             "questionnaire": {"id": "satisfaction", "version": "1", "digest": questionnaire.digest()},
-            "language": "en", "seed": 7, "quotas": [], "responses": responses});
+            "language": "en", "seed": 7, "quotas": [], "computed": {}, "responses": responses});
         (questionnaire, person, serde_json::from_value(result).unwrap(), testimony)
     }
 

@@ -1,8 +1,8 @@
-//! Results as CSV (RFC 4180): a row a call, a column a question.
+//! Results as CSV (RFC 4180): a row a call, a column a question and a computed value.
 //!
 //! ```text
-//! call_id,to,disposition,…,consent,recommend,solved,consent_status,recommend_status,solved_status
-//! 6k2m…,+441632960000,complete,…,yes,7,no,answered,answered,answered
+//! call_id,to,disposition,…,consent,recommend,consent_status,recommend_status,group
+//! 6k2m…,+441632960000,complete,…,yes,7,answered,answered,passive
 //! ```
 //! Cells are the data and nothing else: no quote mark is put before a `+` or `-`, because whoever counts
 //! with the file would count with the mark. docs/results.md says how to open it in a spreadsheet.
@@ -42,7 +42,8 @@ pub(in crate::cli) fn write(
     let calls = CALL_COLUMNS.iter().map(|name| (*name).to_owned());
     let values = questions.iter().map(|id| (*id).to_owned());
     let statuses = questions.iter().map(|id| format!("{id}_status"));
-    write_row(out, calls.chain(values).chain(statuses))?;
+    let computed = questionnaire.computed().iter().map(|computed| computed.id.clone());
+    write_row(out, calls.chain(values).chain(statuses).chain(computed.clone()))?;
     for result in results {
         let responses: Vec<Option<&Response>> = questions.iter().map(|id| response(result, id)).collect();
         let values = responses.iter().map(|response| {
@@ -51,7 +52,9 @@ pub(in crate::cli) fn write(
         });
         let statuses = responses.iter().map(|response| response.map(|response| word(response.status)));
         let cells = call_cells(result).into_iter().chain(values.map(Option::unwrap_or_default));
-        write_row(out, cells.chain(statuses.map(|status| status.unwrap_or_default().to_owned())))?;
+        let cells = cells.chain(statuses.map(|status| status.unwrap_or_default().to_owned()));
+        let value = |name| result.computed.get(&name)?.as_ref().map(ToString::to_string);
+        write_row(out, cells.chain(computed.clone().map(|name| value(name).unwrap_or_default())))?;
     }
     Ok(())
 }

@@ -16,9 +16,10 @@ impl Interview {
         presses: Vec<KeyPress>,
     ) {
         let keys: Vec<Key> = presses.iter().map(|press| press.key).collect();
-        let collect = self.collect(question);
+        let collect = self.collect(questionnaire, asking.item, question);
         self.late_term_char = collect.term_char.filter(|_| !collect.can_grow(&keys));
-        let choice = match &question.answers {
+        let answers = self.answers(questionnaire, asking.item, question);
+        let choice = match answers.as_ref() {
             Answers::Choice(choices) | Answers::Language(choices) => {
                 choices.iter().find(|choice| spells(&choice.keys, &keys))
             }

@@ -41,7 +41,7 @@ impl Variables {
     pub(crate) fn find(&self, name: &str) -> Result<&Variable, (String, Option<String>)> {
         self.0.get(name).ok_or_else(|| {
             let mend = did_you_mean(name, self.0.keys().map(String::as_str));
-            (format!("no contact field or question is called `{name}`"), mend)
+            (format!("no contact field, question or computed value is called `{name}`"), mend)
         })
     }
 }
@@ -76,6 +76,9 @@ pub(super) fn condition(node: &Node, variables: &Variables) -> Result<(), Fault>
                 format!("this is {}, but it must be true or false", found.describe()),
             );
             Err(fault.of(&checks::WRONG_TYPE).mend(match (&node.term, &found) {
+                (Term::Name(name), Kind::Value(Type::SomeOf(values))) => {
+                    values.first().map(|value| format!("ask whether one was chosen: `selected({name}, '{value}')`"))
+                }
                 (Term::Name(name), Kind::Value(Type::OneOf(values))) => {
                     values.first().map(|value| format!("compare it, as in `{name} = '{value}'`"))
                 }
@@ -84,6 +87,21 @@ pub(super) fn condition(node: &Node, variables: &Variables) -> Result<(), Fault>
             }))
         }
     }
+}
+
+/// The type of a value.
+pub(super) fn value(node: &Node, variables: &Variables) -> Result<Type, Fault> {
+    Ok(match (kind(node, variables)?, &node.term) {
+        (Kind::Truth, _) => Type::OneOf(vec!["yes".to_owned(), "no".to_owned()]),
+        (Kind::Value(Type::SomeOf(_)), _) => {
+            let fault = Fault::new(node.offset, "a set of answers is no single value");
+            return Err(fault
+                .of(&checks::WRONG_TYPE)
+                .mend("use `selected()` or `count-selected()`".to_owned()));
+        }
+        (Kind::Value(_), Term::Text(text)) => Type::OneOf(vec![text.clone()]),
+        (Kind::Value(of), _) => of,
+    })
 }
 
 fn kind(node: &Node, variables: &Variables) -> Result<Kind, Fault> {
@@ -102,6 +120,22 @@ fn kind(node: &Node, variables: &Variables) -> Result<Kind, Fault> {
             None => Err(Fault::new(node.offset, format!("`{name}` is no question; it cannot be refused"))
                 .of(&checks::WRONG_TYPE)),
         },
+        Term::Selected(name, (at, value)) => selected(node.offset, (name, &find(name)?.of), (*at, value)),
+        Term::CountSelected(name) => match &find(name)?.of {
+            Type::SomeOf(_) => Ok(Kind::Value(Type::Number)),
+            Type::Number | Type::Text | Type::OneOf(_) | Type::Date | Type::Time => {
+                let what = format!("`{name}` is no question of which several options can be chosen");
+                Err(Fault::new(node.offset, what).of(&checks::WRONG_TYPE))
+            }
+        },
+        Term::ToNumber(inner) => match kind(inner, variables)? {
+            Kind::Value(Type::Text | Type::OneOf(_) | Type::Number) => Ok(Kind::Value(Type::Number)),
+            found @ (Kind::Truth | Kind::Value(Type::SomeOf(_) | Type::Date | Type::Time)) => {
+                let what = format!("`number()` takes a text, but this is {}", found.describe());
+                Err(Fault::new(inner.offset, what).of(&checks::WRONG_TYPE))
+            }
+        },
+        Term::Today => Ok(Kind::Value(Type::Date)),
         Term::Not(inner) => condition(inner, variables).map(|()| Kind::Truth),
         Term::Negative(inner) => number(inner, "-", variables).map(|()| Kind::Value(Type::Number)),
         Term::Binary(operator, left, right) => binary(node.offset, *operator, left, right, variables),
@@ -153,6 +187,24 @@ fn number(node: &Node, operator: &str, variables: &Variables) -> Result<(), Faul
     }
 }
 
+/// `selected()` asks for an option that the question has.
+fn selected(offset: usize, (name, of): (&str, &Type), (at, value): (usize, &String)) -> Result<Kind, Fault> {
+    match of {
+        Type::OneOf(values) | Type::SomeOf(values) if values.contains(value) => Ok(Kind::Truth),
+        Type::OneOf(values) | Type::SomeOf(values) => Err(no_such_value(at, name, value, values)),
+        Type::Number | Type::Text | Type::Date | Type::Time => {
+            let fault = Fault::new(offset, format!("`{name}` has no options with a text as value"));
+            Err(fault.of(&checks::WRONG_TYPE).mend("compare it, as in `x = 1`".replace('x', name)))
+        }
+    }
+}
+
+fn no_such_value(at: usize, name: &str, text: &str, values: &[String]) -> Fault {
+    let mend = did_you_mean(text, values.iter().map(String::as_str))
+        .unwrap_or_else(|| format!("it can be {}", values.join(", ")));
+    Fault::new(at, format!("`{name}` is never '{text}'")).of(&checks::NO_SUCH_VALUE).mend(mend)
+}
+
 fn comparable(offset: usize, left: (&Kind, &Node), right: (&Kind, &Node)) -> Result<(), Fault> {
     match (left.0, right.0) {
         (Kind::Value(Type::Number), Kind::Value(Type::Number)) => Ok(()),
@@ -180,9 +232,7 @@ fn is_option((kind, choice): (&Kind, &Node), other: &Node) -> Result<(), Fault> 
         return Ok(());
     }
     let name = if let Term::Name(name) = &choice.term { name.as_str() } else { "the choice" };
-    let mend = did_you_mean(text, values.iter().map(String::as_str))
-        .or_else(|| Some(format!("it can be {}", values.join(", "))));
-    Err(Fault::new(other.offset, format!("`{name}` is never '{text}'")).of(&checks::NO_SUCH_VALUE).mend(mend))
+    Err(no_such_value(other.offset, name, text, values))
 }
 
 /// What a date or a time is compared with must be written as one.

@@ -1,7 +1,18 @@
 //! What an expression is worth in an interview.
 
+use jiff::civil::Date;
+
 use super::{Node, Operator, Term};
-use crate::questionnaire::Value;
+use crate::questionnaire::{Decimal, Value};
+
+/// What an interview knows.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// What is known under a name.
+    pub known: &'a dyn Fn(&str) -> Known,
+    /// Today, where the callee is.
+    pub today: Date,
+}
 
 /// What is known of a contact field or question.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +24,7 @@ pub enum Known {
     /// It is a question that the callee did not know an answer to.
     DontKnow,
     /// Its value is a number.
-    Number(f64),
+    Number(Decimal),
     /// Its value is a text.
     Text(String),
     /// Its value is a set of texts.
@@ -23,7 +34,7 @@ pub enum Known {
 impl From<&Value> for Known {
     fn from(value: &Value) -> Self {
         match value {
-            Value::Number(number) => Self::Number(number.as_f64()),
+            Value::Number(number) => Self::Number(*number),
             Value::Text(text) => Self::Text(text.clone()),
             Value::Set(values) => Self::Set(values.clone()),
         }
@@ -34,15 +45,25 @@ impl From<&Value> for Known {
 enum Worth {
     Nothing,
     Truth(bool),
-    Number(f64),
+    Number(Decimal),
     Text(String),
 }
 
-pub(super) fn truth(node: &Node, known: &dyn Fn(&str) -> Known) -> bool {
-    matches!(worth(node, known), Worth::Truth(true))
+pub(super) fn truth(node: &Node, facts: &Facts<'_>) -> bool {
+    matches!(worth(node, facts), Worth::Truth(true))
 }
 
-fn worth(node: &Node, known: &dyn Fn(&str) -> Known) -> Worth {
+pub(super) fn value(node: &Node, facts: &Facts<'_>) -> Option<Value> {
+    match worth(node, facts) {
+        Worth::Nothing => None,
+        Worth::Truth(is_true) => Some(Value::Text(if is_true { "yes" } else { "no" }.to_owned())),
+        Worth::Number(number) => Some(Value::Number(number)),
+        Worth::Text(text) => Some(Value::Text(text)),
+    }
+}
+
+fn worth(node: &Node, facts: &Facts<'_>) -> Worth {
+    let known = |name: &String| (facts.known)(name);
     match &node.term {
         Term::Number(number) => Worth::Number(*number),
         Term::Text(text) => Worth::Text(text.clone()),
@@ -55,57 +76,43 @@ fn worth(node: &Node, known: &dyn Fn(&str) -> Known) -> Worth {
             Worth::Truth(matches!(known(name), Known::Number(_) | Known::Text(_) | Known::Set(_)))
         }
         Term::Refused(name) => Worth::Truth(known(name) == Known::Refused),
-        Term::Not(inner) => Worth::Truth(!truth(inner, known)),
-        Term::Negative(inner) => match worth(inner, known) {
-            Worth::Number(number) => Worth::Number(-number),
-            Worth::Nothing | Worth::Truth(_) | Worth::Text(_) => Worth::Nothing,
-        },
-        Term::Binary(Operator::Or, left, right) => Worth::Truth(truth(left, known) || truth(right, known)),
-        Term::Binary(Operator::And, left, right) => Worth::Truth(truth(left, known) && truth(right, known)),
-        Term::Binary(operator, left, right) => binary(*operator, worth(left, known), worth(right, known)),
-    }
-}
-
-fn binary(operator: Operator, left: Worth, right: Worth) -> Worth {
-    match (left, right) {
-        (Worth::Nothing, _) | (_, Worth::Nothing) => match operator {
-            Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Modulo => {
+        Term::Selected(name, (_, value)) => Worth::Truth(match known(name) {
+            Known::Set(values) => values.contains(value),
+            Known::Text(text) => text == *value,
+            Known::Nothing | Known::Refused | Known::DontKnow | Known::Number(_) => false,
+        }),
+        Term::CountSelected(name) => match known(name) {
+            Known::Set(values) => Worth::Number(Decimal::from(u64::try_from(values.len()).unwrap_or(u64::MAX))),
+            Known::Nothing | Known::Refused | Known::DontKnow | Known::Number(_) | Known::Text(_) => {
                 Worth::Nothing
             }
-            Operator::Or
-            | Operator::And
-            | Operator::Equal
-            | Operator::NotEqual
-            | Operator::Less
-            | Operator::LessOrEqual
-            | Operator::Greater
-            | Operator::GreaterOrEqual => Worth::Truth(false),
         },
-        (Worth::Number(left), Worth::Number(right)) => numbers(operator, left, right),
-        (Worth::Text(left), Worth::Text(right)) => texts(operator, &left, &right),
-        (left, right) => Worth::Truth(match operator {
-            Operator::Equal => left == right,
-            Operator::NotEqual => left != right,
-            Operator::Or
-            | Operator::And
-            | Operator::Less
-            | Operator::LessOrEqual
-            | Operator::Greater
-            | Operator::GreaterOrEqual
-            | Operator::Add
-            | Operator::Subtract
-            | Operator::Multiply
-            | Operator::Divide
-            | Operator::Modulo => false,
-        }),
+        Term::ToNumber(inner) => match worth(inner, facts) {
+            Worth::Text(text) => text.trim().parse().map_or(Worth::Nothing, Worth::Number),
+            number @ Worth::Number(_) => number,
+            Worth::Nothing | Worth::Truth(_) => Worth::Nothing,
+        },
+        Term::Today => Worth::Text(facts.today.to_string()),
+        Term::Not(inner) => Worth::Truth(!truth(inner, facts)),
+        Term::Negative(inner) => match worth(inner, facts) {
+            Worth::Number(number) => Worth::Number(number.negative()),
+            Worth::Nothing | Worth::Truth(_) | Worth::Text(_) => Worth::Nothing,
+        },
+        Term::Binary(Operator::Or, left, right) => Worth::Truth(truth(left, facts) || truth(right, facts)),
+        Term::Binary(Operator::And, left, right) => Worth::Truth(truth(left, facts) && truth(right, facts)),
+        Term::Binary(operator, left, right) => binary(*operator, &worth(left, facts), &worth(right, facts)),
     }
 }
 
-/// Dates and times of day stand in the order of their texts; a month is compared with the month of a day.
-fn texts(operator: Operator, left: &str, right: &str) -> Worth {
-    let order = match (operator, left.len().min(right.len())) {
-        (Operator::Equal | Operator::NotEqual, _) => left.cmp(right),
-        (_, shorter) => left.get(..shorter).cmp(&right.get(..shorter)),
+fn binary(operator: Operator, left: &Worth, right: &Worth) -> Worth {
+    let order = match (left, right) {
+        (Worth::Number(left), Worth::Number(right)) if operator.is_arithmetic() => {
+            return arithmetic(operator, *left, *right).map_or(Worth::Nothing, Worth::Number);
+        }
+        (Worth::Number(left), Worth::Number(right)) => left.cmp(right),
+        (Worth::Text(left), Worth::Text(right)) => texts(operator, left, right),
+        _ if operator.is_arithmetic() => return Worth::Nothing,
+        _ => return Worth::Truth(false),
     };
     Worth::Truth(match operator {
         Operator::Equal => order.is_eq(),
@@ -124,25 +131,29 @@ fn texts(operator: Operator, left: &str, right: &str) -> Worth {
     })
 }
 
-#[expect(clippy::float_cmp, reason = "whole numbers are exact; `=` on others means what it says")]
-fn numbers(operator: Operator, left: f64, right: f64) -> Worth {
-    match operator {
-        Operator::Equal => Worth::Truth(left == right),
-        Operator::NotEqual => Worth::Truth(left != right),
-        Operator::Less => Worth::Truth(left < right),
-        Operator::LessOrEqual => Worth::Truth(left <= right),
-        Operator::Greater => Worth::Truth(left > right),
-        Operator::GreaterOrEqual => Worth::Truth(left >= right),
-        Operator::Add => finite(left + right),
-        Operator::Subtract => finite(left - right),
-        Operator::Multiply => finite(left * right),
-        Operator::Divide => finite(left / right),
-        Operator::Modulo => finite(left % right),
-        Operator::Or | Operator::And => Worth::Truth(false),
+/// Dates and times of day stand in the order of their texts; a month is compared with the month of a day.
+fn texts(operator: Operator, left: &str, right: &str) -> std::cmp::Ordering {
+    match (operator, left.len().min(right.len())) {
+        (Operator::Equal | Operator::NotEqual, _) => left.cmp(right),
+        (_, shorter) => left.get(..shorter).cmp(&right.get(..shorter)),
     }
 }
 
-/// Division by zero is nothing.
-const fn finite(number: f64) -> Worth {
-    if number.is_finite() { Worth::Number(number) } else { Worth::Nothing }
+/// Division by zero is nothing, and so is what has too many digits.
+fn arithmetic(operator: Operator, left: Decimal, right: Decimal) -> Option<Decimal> {
+    match operator {
+        Operator::Add => left.plus(right),
+        Operator::Subtract => left.plus(right.negative()),
+        Operator::Multiply => left.times(right),
+        Operator::Divide => left.divided_by(right),
+        Operator::Modulo => left.modulo(right),
+        Operator::Or
+        | Operator::And
+        | Operator::Equal
+        | Operator::NotEqual
+        | Operator::Less
+        | Operator::LessOrEqual
+        | Operator::Greater
+        | Operator::GreaterOrEqual => None,
+    }
 }

@@ -7,10 +7,15 @@
 //!           =  !=  <  <=  >  >=        (one, not a chain)
 //!           +  -
 //!           *  div  mod
-//! tightest  - (sign)   ( )   number   'text'   name   answered(name)   refused(name)
+//! tightest  - (sign)   ( )   number   'text'   name   function( )
+//!
+//! answered(q)  refused(q)  selected(q, 'value')     true or false
+//! count-selected(q)  number(text)                   a number
+//! today()                                           a date
 //! ```
 //! A question without a reply is *nothing*: arithmetic with it is nothing, each comparison with it is
-//! false, as with the empty node-set of XPath.
+//! false, as with the empty node-set of XPath. Numbers are exact decimals; a quotient is rounded to nine
+//! places.
 
 mod check;
 mod evaluate;
@@ -18,13 +23,13 @@ mod parse;
 mod token;
 
 pub use check::{Type, Variable, Variables};
-pub use evaluate::Known;
+pub use evaluate::{Facts, Known};
 pub(crate) use token::RESERVED;
 
-use super::checks;
+use super::{Decimal, Value, checks};
 use crate::xml::Check;
 
-/// An expression that is well-formed and of type truth value.
+/// An expression that is well-formed, and whose parts fit together: a condition, or a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     node: Node,
@@ -39,19 +44,42 @@ impl Expression {
     pub fn read(source: &str, variables: &Variables) -> Result<Self, Fault> {
         let node = parse::parse(source)?;
         check::condition(&node, variables)?;
-        Ok(Self { node, source: source.split_whitespace().collect::<Vec<_>>().join(" ") })
+        Ok(Self { node, source: on_one_line(source) })
+    }
+
+    /// Reads a value and checks it as [`Expression::read`] does. What is true or false is the text `yes` or
+    /// `no`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn read_value(source: &str, variables: &Variables) -> Result<(Self, Type), Fault> {
+        let node = parse::parse(source)?;
+        let of = check::value(&node, variables)?;
+        Ok((Self { node, source: on_one_line(source) }, of))
     }
 
     /// Whether it is true of an interview.
     #[must_use]
-    pub fn is_true(&self, known: &dyn Fn(&str) -> Known) -> bool {
-        evaluate::truth(&self.node, known)
+    pub fn is_true(&self, facts: &Facts<'_>) -> bool {
+        evaluate::truth(&self.node, facts)
+    }
+
+    /// What it is worth in an interview; none: nothing.
+    #[must_use]
+    pub fn value(&self, facts: &Facts<'_>) -> Option<Value> {
+        evaluate::value(&self.node, facts)
     }
 
     /// As it is written, on one line.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Whether it is nothing as soon as one of its names is.
+    #[must_use]
+    pub(crate) fn needs_all_names(&self) -> bool {
+        self.node.is_arithmetic()
     }
 
     /// The names it asks about, with their byte offsets in the source.
@@ -61,6 +89,10 @@ impl Expression {
         self.node.names(&mut names);
         names
     }
+}
+
+fn on_one_line(source: &str) -> String {
+    source.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What is wrong with an expression.
@@ -102,11 +134,17 @@ struct Node {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Term {
-    Number(f64),
+    Number(Decimal),
     Text(String),
     Name(String),
     Answered(String),
     Refused(String),
+    /// Whether an option was chosen: the question, and the option's value with its offset.
+    Selected(String, (usize, String)),
+    CountSelected(String),
+    /// The number that a text is.
+    ToNumber(Box<Node>),
+    Today,
     Not(Box<Node>),
     Negative(Box<Node>),
     Binary(Operator, Box<Node>, Box<Node>),
@@ -115,13 +153,28 @@ enum Term {
 impl Node {
     fn names<'a>(&'a self, into: &mut Vec<(&'a str, usize)>) {
         match &self.term {
-            Term::Number(_) | Term::Text(_) => {}
-            Term::Name(name) | Term::Answered(name) | Term::Refused(name) => into.push((name, self.offset)),
-            Term::Not(inner) | Term::Negative(inner) => inner.names(into),
+            Term::Number(_) | Term::Text(_) | Term::Today => {}
+            Term::Name(name)
+            | Term::Answered(name)
+            | Term::Refused(name)
+            | Term::Selected(name, _)
+            | Term::CountSelected(name) => into.push((name, self.offset)),
+            Term::Not(inner) | Term::Negative(inner) | Term::ToNumber(inner) => inner.names(into),
             Term::Binary(_, left, right) => {
                 left.names(into);
                 right.names(into);
             }
+        }
+    }
+
+    fn is_arithmetic(&self) -> bool {
+        match &self.term {
+            Term::Number(_) | Term::Text(_) | Term::Name(_) | Term::CountSelected(_) | Term::Today => true,
+            Term::Negative(inner) | Term::ToNumber(inner) => inner.is_arithmetic(),
+            Term::Binary(operator, left, right) => {
+                operator.is_arithmetic() && left.is_arithmetic() && right.is_arithmetic()
+            }
+            Term::Answered(_) | Term::Refused(_) | Term::Selected(..) | Term::Not(_) => false,
         }
     }
 }
@@ -144,6 +197,11 @@ enum Operator {
 }
 
 impl Operator {
+    /// Whether it makes a number of numbers.
+    const fn is_arithmetic(self) -> bool {
+        matches!(self, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Modulo)
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Or => "or",

@@ -1,10 +1,13 @@
 //! Words → tree, by rank of the operators.
 
-use super::token::{Token, tokens};
+use super::token::{COUNT_SELECTED, Token, tokens};
 use super::{Fault, Node, Operator, Term};
 
 /// Parentheses, signs and `not`s within each other.
 const MAX_DEPTH: usize = 32;
+
+/// All functions.
+const FUNCTIONS: [&str; 6] = ["answered", "refused", "selected", COUNT_SELECTED, "number", "today"];
 
 pub(super) fn parse(source: &str) -> Result<Node, Fault> {
     let tokens = tokens(source)?;
@@ -97,28 +100,60 @@ impl Parser {
                 self.close()?;
                 return Ok(inner);
             }
-            Token::Not | Token::Operator(_) | Token::Close => {
+            Token::Not | Token::Operator(_) | Token::Close | Token::Comma => {
                 return Err(Fault::new(offset, format!("`{}` is not expected here", token.spelling())));
             }
         };
         Ok(Node { offset, term })
     }
 
+    /// What stands in the parentheses behind the name of a function.
     fn function(&mut self, offset: usize, name: &str) -> Result<Term, Fault> {
-        self.tokens.next();
-        let argument = match self.tokens.next() {
-            Some((_, Token::Name(argument))) => argument,
-            Some((at, _)) => return Err(Fault::new(at, format!("`{name}()` takes the name of a question"))),
-            None => return Err(Fault::new(self.end, "the expression ends too early")),
+        let open = self.tokens.next().map_or(self.end, |(offset, _)| offset);
+        let term = match name {
+            "answered" => Term::Answered(self.question(name)?),
+            "refused" => Term::Refused(self.question(name)?),
+            COUNT_SELECTED => Term::CountSelected(self.question(name)?),
+            "selected" => {
+                let question = self.question(name)?;
+                Term::Selected(question, self.option()?)
+            }
+            "number" => Term::ToNumber(Box::new(self.deeper(open, Self::sum)?)),
+            "today" => Term::Today,
+            _ => {
+                let mend = crate::xml::did_you_mean(name, FUNCTIONS)
+                    .unwrap_or_else(|| format!("there are {}", FUNCTIONS.map(|f| format!("{f}()")).join(", ")));
+                return Err(Fault::new(offset, format!("there is no function `{name}()`")).mend(mend));
+            }
         };
         self.close()?;
-        match name {
-            "answered" => Ok(Term::Answered(argument)),
-            "refused" => Ok(Term::Refused(argument)),
-            _ => {
-                let mend = crate::xml::did_you_mean(name, ["answered", "refused"]);
-                Err(Fault::new(offset, format!("there is no function `{name}()`")).mend(mend))
-            }
+        Ok(term)
+    }
+
+    /// The name of a question, in a function.
+    fn question(&mut self, function: &str) -> Result<String, Fault> {
+        match self.tokens.next() {
+            Some((_, Token::Name(name))) => Ok(name),
+            Some((at, _)) => Err(Fault::new(at, format!("`{function}()` takes the name of a question"))),
+            None => Err(Fault::new(self.end, "the expression ends too early")),
+        }
+    }
+
+    /// The comma and the value of an option, in `selected()`.
+    fn option(&mut self) -> Result<(usize, String), Fault> {
+        let fault = |at| {
+            let fault = Fault::new(at, "`selected()` takes a question and the value of one of its options");
+            Err(fault.mend("write it as `selected(question, 'value')`".to_owned()))
+        };
+        match self.tokens.next() {
+            Some((_, Token::Comma)) => {}
+            Some((at, _)) => return fault(at),
+            None => return Err(Fault::new(self.end, "the expression ends too early")),
+        }
+        match self.tokens.next() {
+            Some((at, Token::Text(value))) => Ok((at, value)),
+            Some((at, _)) => fault(at),
+            None => Err(Fault::new(self.end, "the expression ends too early")),
         }
     }
 

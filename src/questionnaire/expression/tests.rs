@@ -1,169 +1,318 @@
-//! Expressions against an evaluator that is slow and obvious: it works on text, innermost parts first.
+//! Expressions against an evaluator that is slow and obvious: each part is written down together with what it
+//! is worth, in whole billionths.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::id::Mint;
 
-/// A random condition, fully in parentheses, with as many as possible left out again.
-fn condition(mint: &mut Mint, depth: u16) -> String {
-    match mint.number16() % if depth == 0 { 3 } else { 6 } {
-        0 => format!("answered({})", name(mint)),
-        1 => format!(
-            "{} {} {}",
-            sum(mint, depth),
-            ["=", "!=", "<", "<=", ">", ">="][pick(mint, 6)],
-            sum(mint, depth)
-        ),
-        2 => format!("plan {} '{}'", ["=", "!="][pick(mint, 2)], ["gold", "silver"][pick(mint, 2)]),
-        3 => format!("not ({})", condition(mint, depth - 1)),
-        4 => format!("({}) and ({})", condition(mint, depth - 1), condition(mint, depth - 1)),
-        _ => format!("({}) or ({})", condition(mint, depth - 1), condition(mint, depth - 1)),
+/// A part of a random expression: how it is written, how tightly it holds together (0: `or`), and what it is
+/// worth.
+struct Part<W> {
+    text: String,
+    rank: u8,
+    worth: W,
+}
+
+impl<W> Part<W> {
+    const ATOM: u8 = 7;
+
+    fn atom(text: impl Into<String>, worth: W) -> Self {
+        Self { text: text.into(), rank: Self::ATOM, worth }
+    }
+
+    /// In parentheses, unless it holds together tightly enough.
+    fn at(&self, rank: u8) -> String {
+        if self.rank >= rank { self.text.clone() } else { format!("({})", self.text) }
     }
 }
 
-fn sum(mint: &mut Mint, depth: u16) -> String {
-    match mint.number16() % if depth == 0 { 2 } else { 4 } {
-        0 => (mint.number16() % 12).to_string(),
-        1 => name(mint),
-        2 => format!("(-{})", sum(mint, depth - 1)),
-        _ => {
-            let operator = ["+", "-", "*", "div", "mod"][pick(mint, 5)];
-            format!("({} {operator} {})", sum(mint, depth - 1), sum(mint, depth - 1))
+const ONE: i128 = 1_000_000_000;
+
+/// Facts of one round; `none` has no reply, `no` was refused.
+struct Round<'m> {
+    mint: &'m mut Mint,
+    a: i128,
+    b: i128,
+    id: String,
+    media: Vec<String>,
+    birth: (i16, i8, Option<i8>),
+    /// A number had more digits than fit: the round does not count.
+    beyond: bool,
+}
+
+const MEDIA: [&str; 3] = ["radio", "tv", "web"];
+
+impl<'m> Round<'m> {
+    fn new(mint: &'m mut Mint) -> Self {
+        let draw = |mint: &mut Mint, below: u16| usize::from(mint.number16() % below);
+        let chosen = draw(mint, 8);
+        let media = (0..3).filter(|bit| chosen & (1 << bit) != 0).map(|bit| MEDIA[bit].to_owned()).collect();
+        let day = Some(9 + i8::try_from(draw(mint, 3)).unwrap()).filter(|_| draw(mint, 2) == 0);
+        Self {
+            a: i128::from(mint.number16() % 1_200) * ONE / 100,
+            b: i128::from(mint.number16() % 12) * ONE,
+            id: ["0042", "12.5", "x1", "", " 7 "][draw(mint, 5)].to_owned(),
+            media,
+            birth: (2023 + i16::try_from(draw(mint, 3)).unwrap(), 5, day),
+            mint,
+            beyond: false,
         }
     }
-}
 
-fn name(mint: &mut Mint) -> String {
-    ["a", "b", "none"][pick(mint, 3)].to_owned()
-}
-
-fn pick(mint: &mut Mint, below: u16) -> usize {
-    usize::from(mint.number16() % below)
-}
-
-fn variables() -> Variables {
-    let number = || Variable { of: Type::Number, question: Some(0) };
-    let plan = Variable { of: Type::OneOf(vec!["gold".into(), "silver".into()]), question: Some(0) };
-    Variables(BTreeMap::from([
-        ("a".to_owned(), number()),
-        ("b".to_owned(), number()),
-        ("none".to_owned(), number()),
-        ("plan".to_owned(), plan),
-    ]))
-}
-
-/// The slow way: reduces the text step by step. Values are written `#T`, `#F`, `#12.5`, `#?` (nothing).
-mod slow {
-    /// The innermost part in parentheses is reduced to its value until none is left.
-    pub(super) fn evaluate(source: &str, a: f64, b: f64) -> bool {
-        let mut text =
-            source.replace("answered(none)", "#F").replace("answered(a)", "#T").replace("answered(b)", "#T");
-        while let Some(close) = text.find(')') {
-            let (before, _) = text.split_at(close);
-            let (_, inside) = before.rsplit_once('(').unwrap();
-            let (value, open) = (flat(inside, a, b), close - inside.len() - 1);
-            text.replace_range(open..=close, &value);
-        }
-        flat(&text, a, b) == "#T"
+    fn pick(&mut self, below: u16) -> usize {
+        usize::from(self.mint.number16() % below)
     }
 
-    fn flat(text: &str, a: f64, b: f64) -> String {
-        let mut words: Vec<String> = text.replace('-', " - ").split_whitespace().map(str::to_owned).collect();
-        // A minus of a value like `#-3` has been torn off above.
-        while let Some(i) = words.iter().position(|word| word == "#") {
-            let joined = words[i..=i + 2].concat();
-            words.splice(i..=i + 2, [joined]);
-        }
-        for word in &mut words {
-            *word = match word.as_str() {
-                "a" => format!("#{a}"),
-                "b" => format!("#{b}"),
-                "none" => "#?".to_owned(),
-                "plan" => "'gold'".to_owned(),
-                number if number.parse::<f64>().is_ok() => format!("#{number}"),
-                other => other.to_owned(),
-            };
-        }
-        if let [minus, value] = words.as_slice()
-            && minus == "-"
-        {
-            return number(value).map_or("#?".to_owned(), |number| format!("#{}", -number));
-        }
-        for rank in [
-            &["*", "div", "mod"][..],
-            &["+", "-"],
-            &["=", "!=", "<", "<=", ">", ">="],
-            &["not"],
-            &["and"],
-            &["or"],
-        ] {
-            while let Some(i) = words.iter().position(|word| rank.contains(&word.as_str())) {
-                if words[i] == "not" {
-                    let value = truth(words[i + 1] != "#T");
-                    words.splice(i..=i + 1, [value]);
-                } else {
-                    let value = binary(&words[i - 1], &words[i], &words[i + 1]);
-                    words.splice(i - 1..=i + 1, [value]);
-                }
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.pick(u16::try_from(of.len()).unwrap())]
+    }
+
+    fn truth(&mut self, depth: u16) -> Part<bool> {
+        match self.pick(if depth == 0 { 6 } else { 9 }) {
+            0 => {
+                let name = self.one(&["a", "none", "no", "media", "id"]);
+                Part::atom(format!("answered({name})"), !matches!(name, "none" | "no"))
+            }
+            1 => {
+                let name = self.one(&["a", "none", "no"]);
+                Part::atom(format!("refused( {name} )"), name == "no")
+            }
+            2 => {
+                let option = self.one(&MEDIA);
+                let worth = self.media.iter().any(|chosen| chosen == option);
+                Part::atom(format!("selected(media, '{option}')"), worth)
+            }
+            3 => {
+                let (option, operator) = (self.one(&["gold", "silver"]), self.one(&["=", "!="]));
+                let worth = (option == "gold") == (operator == "=");
+                Part { text: format!("plan {operator} '{option}'"), rank: 3, worth }
+            }
+            4 => self.dates(),
+            5 => self.comparison(depth),
+            6 => {
+                let inner = self.truth(depth - 1);
+                Part { text: format!("not {}", inner.at(2)), rank: 2, worth: !inner.worth }
+            }
+            7 => {
+                let (left, right) = (self.truth(depth - 1), self.truth(depth - 1));
+                let text = format!("{} and {}", left.at(1), right.at(2));
+                Part { text, rank: 1, worth: left.worth && right.worth }
+            }
+            _ => {
+                let (left, right) = (self.truth(depth - 1), self.truth(depth - 1));
+                let text = format!("{} or {}", left.at(0), right.at(1));
+                Part { text, rank: 0, worth: left.worth || right.worth }
             }
         }
-        words.concat()
     }
 
-    fn number(word: &str) -> Option<f64> {
-        word.strip_prefix('#').and_then(|word| word.parse().ok())
+    fn comparison(&mut self, depth: u16) -> Part<bool> {
+        let (left, right) = (self.number(depth), self.number(depth));
+        let operator = self.one(&["=", "!=", "<", "<=", ">", ">="]);
+        let worth = left.worth.zip(right.worth).is_some_and(|(left, right)| match operator {
+            "=" => left == right,
+            "!=" => left != right,
+            "<" => left < right,
+            "<=" => left <= right,
+            ">" => left > right,
+            _ => left >= right,
+        });
+        Part { text: format!("{} {operator} {}", left.at(4), right.at(4)), rank: 3, worth }
     }
 
-    fn truth(value: bool) -> String {
-        if value { "#T".into() } else { "#F".into() }
+    /// A month is earlier than another only by year and month, and equals no day.
+    fn dates(&mut self) -> Part<bool> {
+        let mut dates = Vec::new();
+        for _ in 0..2 {
+            dates.push(match self.pick(3) {
+                0 => ("today()".to_owned(), (2024, 5, Some(10))),
+                1 => ("birth".to_owned(), self.birth),
+                _ if dates.is_empty() => ("today()".to_owned(), (2024, 5, Some(10))),
+                _ => match self.pick(2) {
+                    0 => ("'2024-05'".to_owned(), (2024, 5, None)),
+                    _ => ("'2024-05-11'".to_owned(), (2024, 5, Some(11))),
+                },
+            });
+        }
+        let ((left, from), (right, to)) = (dates[0].clone(), dates[1].clone());
+        let (earlier, later) = match ((from.0, from.1).cmp(&(to.0, to.1)), from.2.zip(to.2)) {
+            (std::cmp::Ordering::Equal, Some((from, to))) => (from < to, from > to),
+            (order, _) => (order.is_lt(), order.is_gt()),
+        };
+        let operator = self.one(&["=", "!=", "<", "<=", ">", ">="]);
+        let worth = match operator {
+            "=" => from == to,
+            "!=" => from != to,
+            "<" => earlier,
+            "<=" => !later,
+            ">" => later,
+            _ => !earlier,
+        };
+        Part { text: format!("{left} {operator} {right}"), rank: 3, worth }
     }
 
-    fn binary(left: &str, operator: &str, right: &str) -> String {
-        let arithmetic = |value: f64| if value.is_finite() { format!("#{value}") } else { "#?".into() };
-        match (operator, number(left), number(right)) {
-            ("and", ..) => truth(left == "#T" && right == "#T"),
-            ("or", ..) => truth(left == "#T" || right == "#T"),
-            ("+", Some(l), Some(r)) => arithmetic(l + r),
-            ("-", Some(l), Some(r)) => arithmetic(l - r),
-            ("*", Some(l), Some(r)) => arithmetic(l * r),
-            ("div", Some(l), Some(r)) => arithmetic(l / r),
-            ("mod", Some(l), Some(r)) => arithmetic(l % r),
-            ("+" | "-" | "*" | "div" | "mod", ..) => "#?".into(),
-            ("=", Some(l), Some(r)) => truth(l == r),
-            ("!=", Some(l), Some(r)) => truth(l != r),
-            ("<", Some(l), Some(r)) => truth(l < r),
-            ("<=", Some(l), Some(r)) => truth(l <= r),
-            (">", Some(l), Some(r)) => truth(l > r),
-            (">=", Some(l), Some(r)) => truth(l >= r),
-            ("=", None, None) if left.starts_with('\'') => truth(left == right),
-            ("!=", None, None) if left.starts_with('\'') => truth(left != right),
-            _ => truth(false),
+    fn number(&mut self, depth: u16) -> Part<Option<i128>> {
+        match self.pick(if depth == 0 { 5 } else { 9 }) {
+            0 => {
+                let tenths = self.pick(120);
+                let text = format!("{}.{}", tenths / 10, tenths % 10);
+                Part::atom(text, Some(i128::try_from(tenths).unwrap() * ONE / 10))
+            }
+            1 => Part::atom("a", Some(self.a)),
+            2 => Part::atom("b", Some(self.b)),
+            3 => match self.pick(3) {
+                0 => Part::atom("none", None),
+                1 => Part::atom("no", None),
+                _ => Part::atom("count-selected(media)", Some(i128::try_from(self.media.len()).unwrap() * ONE)),
+            },
+            4 => {
+                let worth = match self.id.as_str() {
+                    "0042" => Some(42 * ONE),
+                    "12.5" => Some(25 * ONE / 2),
+                    " 7 " => Some(7 * ONE),
+                    _ => None,
+                };
+                Part::atom("number(id)", worth)
+            }
+            5 => {
+                let inner = self.number(depth - 1);
+                Part { text: format!("-{}", inner.at(6)), rank: 6, worth: inner.worth.map(|worth| -worth) }
+            }
+            6 | 7 => {
+                let (left, right) = (self.number(depth - 1), self.number(depth - 1));
+                let operator = self.one(&["+", "-"]);
+                let text = format!("{} {operator} {}", left.at(4), right.at(5));
+                let sign = if operator == "+" { 1 } else { -1 };
+                let worth = left.worth.zip(right.worth).map(|(left, right)| left + sign * right);
+                self.fits(Part { text, rank: 4, worth })
+            }
+            _ => {
+                let (left, right) = (self.number(depth - 1), self.number(depth - 1));
+                let operator = self.one(&["*", "div", "mod"]);
+                let text = format!("{} {operator} {}", left.at(5), right.at(6));
+                let worth = left.worth.zip(right.worth).and_then(|(left, right)| match operator {
+                    "*" => Some(rounded(left * right, ONE)),
+                    "div" => (right != 0).then(|| rounded(left * ONE, right)),
+                    _ => (right != 0).then(|| left - left / right * right),
+                });
+                self.fits(Part { text, rank: 5, worth })
+            }
         }
     }
+
+    fn fits(&mut self, part: Part<Option<i128>>) -> Part<Option<i128>> {
+        self.beyond |= part.worth.is_some_and(|worth| i64::try_from(worth).is_err());
+        Part { worth: part.worth.filter(|worth| i64::try_from(*worth).is_ok()), ..part }
+    }
+
+    fn known(&self, name: &str) -> Known {
+        let decimal = |billionths: i128| Decimal::new(i64::try_from(billionths).unwrap(), 9);
+        match name {
+            "a" => Known::Number(decimal(self.a)),
+            "b" => Known::Number(decimal(self.b)),
+            "id" => Known::Text(self.id.clone()),
+            "plan" => Known::Text("gold".to_owned()),
+            "media" => Known::Set(self.media.clone()),
+            "birth" => Known::Text(match self.birth {
+                (year, month, Some(day)) => format!("{year}-{month:02}-{day:02}"),
+                (year, month, None) => format!("{year}-{month:02}"),
+            }),
+            "no" => Known::Refused,
+            _ => Known::Nothing,
+        }
+    }
+}
+
+/// The quotient, half away from zero.
+fn rounded(dividend: i128, divisor: i128) -> i128 {
+    let (whole, left) = (dividend / divisor, dividend % divisor);
+    let up = i128::from(left.abs() * 2 >= divisor.abs());
+    whole + up * dividend.signum() * divisor.signum()
+}
+
+const TODAY: jiff::civil::Date = jiff::civil::date(2024, 5, 10);
+
+fn variables() -> Variables {
+    let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    let of = [
+        ("a", Type::Number),
+        ("b", Type::Number),
+        ("none", Type::Number),
+        ("no", Type::Number),
+        ("id", Type::Text),
+        ("plan", Type::OneOf(texts(&["gold", "silver"]))),
+        ("media", Type::SomeOf(texts(&MEDIA))),
+        ("birth", Type::Date),
+    ];
+    let variable = |(name, of): (&str, Type)| (name.to_owned(), Variable { of, question: Some(0) });
+    Variables(of.into_iter().map(variable).collect::<BTreeMap<_, _>>())
 }
 
 #[test]
 fn expressions_are_worth_what_the_slow_way_says() {
-    for seed in 0..4_000 {
+    let (mut counted, mut truths) = (0, 0);
+    for seed in 0..20_000 {
         let mint = &mut Mint::seeded(seed);
-        let source = condition(mint, 3);
-        let (a, b) = (f64::from(mint.number16() % 12), f64::from(mint.number16() % 12));
-        let known = |name: &str| match name {
-            "a" => Known::Number(a),
-            "b" => Known::Number(b),
-            "plan" => Known::Text("gold".to_owned()),
-            _ => Known::Nothing,
-        };
-        let expression = match Expression::read(&source, &variables()) {
-            Ok(expression) => expression,
-            Err(fault) => panic!("seed {seed}: {source}: {fault:?}"),
-        };
-        assert_eq!(
-            expression.is_true(&known),
-            slow::evaluate(&source, a, b),
-            "seed {seed}: {source}, a {a}, b {b}"
-        );
+        let mut round = Round::new(mint);
+        let (truth, number) = (round.truth(3), round.number(3));
+        if round.beyond {
+            continue;
+        }
+        counted += 1;
+        truths += u32::from(truth.worth);
+        let facts = Facts { known: &|name| round.known(name), today: TODAY };
+        let condition = Expression::read(&truth.text, &variables());
+        let condition = condition.unwrap_or_else(|fault| panic!("seed {seed}: {}: {fault:?}", truth.text));
+        assert_eq!(condition.is_true(&facts), truth.worth, "seed {seed}: {}", truth.text);
+        let (value, of) = Expression::read_value(&number.text, &variables())
+            .unwrap_or_else(|fault| panic!("seed {seed}: {}: {fault:?}", number.text));
+        assert_eq!(of, Type::Number, "{}", number.text);
+        let worth = number.worth.map(|worth| Value::Number(Decimal::new(i64::try_from(worth).unwrap(), 9)));
+        assert_eq!(value.value(&facts), worth, "seed {seed}: {}", number.text);
+    }
+    assert!(counted > 19_000 && (8_000..12_000).contains(&truths), "{counted} counted, {truths} true");
+}
+
+#[test]
+fn values_have_a_type() {
+    let texts = |values: &[&str]| Type::OneOf(values.iter().map(|value| (*value).to_owned()).collect());
+    for (source, of) in [
+        ("a + 1", Type::Number),
+        ("'high'", texts(&["high"])),
+        ("plan", texts(&["gold", "silver"])),
+        ("a > 1 or selected(media, 'tv')", texts(&["yes", "no"])),
+        ("id", Type::Text),
+        ("number(id)", Type::Number),
+        ("today()", Type::Date),
+        ("birth", Type::Date),
+    ] {
+        assert_eq!(Expression::read_value(source, &variables()).map(|(_, of)| of), Ok(of), "{source}");
+    }
+    assert!(Expression::read_value("media", &variables()).is_err());
+}
+
+#[test]
+fn what_does_not_fit_is_told_where_it_stands() {
+    for (source, offset, what) in [
+        ("selected(media, 'tvv')", 16, "`media` is never 'tvv' (did you mean `tv`?)"),
+        ("selected(media)", 14, "`selected()` takes a question and the value of one of its options"),
+        ("selected(a, '1')", 0, "`a` has no options with a text as value"),
+        ("media", 0, "this is a set of answers, but it must be true or false (ask whether one was"),
+        ("count-selected(plan) = 1", 0, "`plan` is no question of which several options can be chosen"),
+        ("count_selected(media) = 1", 0, "there is no function `count_selected()` (did you mean `count-selected`?)"),
+        ("number(birth) = 1", 7, "`number()` takes a text, but this is a date"),
+        ("number(id, 2) = 1", 9, "`)` is missing before `,`"),
+        ("a, b", 1, "`,` is not expected here"),
+        ("today(1) < birth", 6, "`)` is missing before `1`"),
+        ("birth < '2024-13'", 8, "'2024-13' is no date"),
+        ("birth < a", 6, "a date is never equal to a number"),
+        ("1.2.3 = a", 0, "`1.2.3` is no number"),
+    ] {
+        let fault = Expression::read(source, &variables()).expect_err(source);
+        let mend = fault.mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
+        let told = format!("{}{mend}", fault.what);
+        assert!(fault.offset == offset && told.starts_with(what), "{source}: {} {told}", fault.offset);
     }
 }
 
@@ -182,9 +331,10 @@ fn operators_have_their_ranks() {
     ] {
         let [plain, explicit] =
             [plain, explicit].map(|source| Expression::read(source, &variables()).unwrap());
-        for (a, b) in (0..5).flat_map(|a| (0..5).map(move |b| (f64::from(a), f64::from(b)))) {
+        for (a, b) in (0..5).flat_map(|a| (0..5).map(move |b| (Decimal::from(a), Decimal::from(b)))) {
             let known = |name: &str| if name == "a" { Known::Number(a) } else { Known::Number(b) };
-            assert_eq!(plain.is_true(&known), explicit.is_true(&known), "a {a}, b {b}: {plain:?}");
+            let facts = Facts { known: &known, today: TODAY };
+            assert_eq!(plain.is_true(&facts), explicit.is_true(&facts), "a {a}, b {b}: {plain:?}");
         }
     }
 }

@@ -1,19 +1,22 @@
 //! The words of an expression.
 
-use super::{Fault, Operator};
+use super::{Decimal, Fault, Operator};
 
+/// Digits of a number, with its point.
+const MAX_DIGITS: usize = 18;
 /// Words of one expression; also bounds how deep it nests.
 const MAX_TOKENS: usize = 200;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
-    Number(f64),
+    Number(Decimal),
     Text(String),
     Name(String),
     Not,
     Operator(Operator),
     Open,
     Close,
+    Comma,
 }
 
 impl Token {
@@ -27,12 +30,16 @@ impl Token {
             Self::Operator(operator) => operator.as_str().to_owned(),
             Self::Open => "(".to_owned(),
             Self::Close => ")".to_owned(),
+            Self::Comma => ",".to_owned(),
         }
     }
 }
 
 /// Words that mean something in expressions, so that nothing can have one as its name.
 pub(crate) const RESERVED: &[&str] = &["and", "or", "not", "div", "mod", "answered", "refused"];
+
+/// The function that is not a word by the rule of words.
+pub(super) const COUNT_SELECTED: &str = "count-selected";
 
 /// The words of `source` with their byte offsets.
 pub(super) fn tokens(source: &str) -> Result<Vec<(usize, Token)>, Fault> {
@@ -59,9 +66,8 @@ pub(super) fn tokens(source: &str) -> Result<Vec<(usize, Token)>, Fault> {
 fn number(rest: &str, offset: usize) -> Result<(Token, usize), Fault> {
     let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     let digits = rest.get(..length).unwrap_or_default();
-    let well_formed = !digits.starts_with('.') && !digits.ends_with('.') && length <= 18;
     match digits.parse() {
-        Ok(number) if well_formed => Ok((Token::Number(number), length)),
+        Ok(number) if length <= MAX_DIGITS => Ok((Token::Number(number), length)),
         Ok(_) | Err(_) => Err(Fault::new(offset, format!("`{digits}` is no number"))),
     }
 }
@@ -74,6 +80,10 @@ fn text(rest: &str, quote: char, offset: usize) -> Result<(Token, usize), Fault>
 }
 
 fn word(rest: &str) -> (Token, usize) {
+    // Where `count` is a name, `count - selected(…)` makes no sense: nothing is taken from true or false.
+    if rest.strip_prefix(COUNT_SELECTED).is_some_and(|rest| rest.trim_start().starts_with('(')) {
+        return (Token::Name(COUNT_SELECTED.to_owned()), COUNT_SELECTED.len());
+    }
     let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
     let token = match rest.get(..length).unwrap_or_default() {
         "or" => Token::Operator(Operator::Or),
@@ -105,6 +115,7 @@ fn symbol(rest: &str, first: char, offset: usize) -> Result<(Token, usize), Faul
     let (operator, length) = match (first, rest.chars().nth(1)) {
         ('(', _) => return Ok((Token::Open, 1)),
         (')', _) => return Ok((Token::Close, 1)),
+        (',', _) => return Ok((Token::Comma, 1)),
         ('!', Some('=')) => (Operator::NotEqual, 2),
         ('<', Some('=')) => (Operator::LessOrEqual, 2),
         ('>', Some('=')) => (Operator::GreaterOrEqual, 2),

@@ -1,6 +1,7 @@
 //! What can be answered, and by which keys: options, numbers, and keys that mean two things.
 
 use super::attributes::{self, text, value_at};
+use super::offer::Offered;
 use super::schema::{MAX_DIGITS, MAX_NUMBER};
 use super::{Moment, Reading};
 use crate::questionnaire::{Answers, Choice, Command, Key, NumberRange, Type, Value, checks};
@@ -10,32 +11,33 @@ use crate::xml::{Element, Position};
 const MAX_OPTIONS: usize = 100;
 
 impl Reading<'_> {
-    pub(super) fn options(&mut self, question: &Element) -> Answers {
+    /// The options of a question, and how they are offered.
+    pub(super) fn options<'e>(&mut self, question: &'e Element) -> (Answers, Offered<'e>) {
         let elements: Vec<&Element> =
             question.elements().filter(|child| child.name == "option").take(MAX_OPTIONS + 1).collect();
         if elements.is_empty() || elements.len() > MAX_OPTIONS {
             let check = if elements.is_empty() { &checks::NO_OPTIONS } else { &checks::TOO_MUCH };
             self.findings.add(check, question.at, format!("a choice has 1 to {MAX_OPTIONS} options"), None);
         }
+        let offered = self.offer(question, elements, true);
         let variable = self.outline.variables.0.get(text(question, "id"));
         let numbers = variable.is_some_and(|variable| variable.of == Type::Number);
         let mut choices: Vec<Choice> = Vec::new();
-        for element in elements {
-            let choice = self.option(element, numbers);
+        for (element, keys) in offered.options.iter().zip(&offered.keys) {
+            let choice = self.option(element, keys.clone(), numbers, offered.offer.say.is_empty());
             self.compare(element, &choice, &choices);
             choices.push(choice);
         }
-        Answers::Choice(choices)
+        (Answers::Choice(choices), offered)
     }
 
-    fn option(&mut self, element: &Element, numbers: bool) -> Choice {
-        let keys = text(element, "key").to_ascii_uppercase();
+    fn option(&mut self, element: &Element, keys: String, numbers: bool, may_be_silent: bool) -> Choice {
         let written = text(element, "value");
         let value = written.parse().ok().filter(|_| numbers).map(|number: u64| Value::from(number));
         Choice {
             keys,
             value: value.unwrap_or_else(|| Value::Text(written.to_owned())),
-            say: self.says(element, true, Moment::After),
+            say: self.says(element, may_be_silent, Moment::After),
             language: element.attribute("language").and_then(|attribute| self.language(attribute)),
             go: self.target(element, "go"),
         }
@@ -144,10 +146,7 @@ impl Reading<'_> {
         let commands: Vec<_> =
             declared.iter().copied().filter(|(_, command)| wanted.contains(command)).collect();
         for (key, command) in &commands {
-            let name = match command {
-                Command::Repeat => "repeat",
-                Command::OptOut => "opt-out",
-            };
+            let name = command.as_str();
             let Some((at, what)) = clash(question, answers, *key) else { continue };
             let what = format!("the key {key} is {name} and also {what}");
             let mend = format!("take another key, or write commands= at this question without `{name}`");

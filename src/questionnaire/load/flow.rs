@@ -159,7 +159,7 @@ impl Reading<'_> {
             let reached =
                 after.entry(used.question).or_insert_with(|| reach(all, all[used.question].clone()));
             if reached.get(used.item) != Some(&true) {
-                let what = format!("`{}` is asked only later; nothing is known of it here", used.name);
+                let what = format!("{} is asked only later; nothing is known of it here", used.described(&self.items));
                 self.findings.add(&checks::ASKED_LATER, used.at, what, None);
             }
         }

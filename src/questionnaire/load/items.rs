@@ -54,12 +54,18 @@ impl Reading<'_> {
 
     fn question(&mut self, element: &Element) -> Question {
         let say = self.says(element, false, Moment::Before);
-        let answers = match element.name.as_str() {
-            "choice" => self.options(element),
-            "yes-no" => self.yes_no(element),
-            _ => self.number(element),
+        let (answers, offered) = match element.name.as_str() {
+            "choice" => {
+                let (answers, offered) = self.options(element);
+                (answers, Some(offered))
+            }
+            "yes-no" => (self.yes_no(element), None),
+            _ => (self.number(element), None),
         };
         let commands = self.commands(element, &answers);
+        if let Some(offered) = &offered {
+            self.check_places(offered, &commands, element.at);
+        }
         if let Answers::Number(range) = &answers
             && range.max_digits == range.min_digits
             && let Some(end) = range.end
@@ -77,6 +83,7 @@ impl Reading<'_> {
             commands,
             retry: self.retry(element),
             answers,
+            offer: offered.map(|offered| offered.offer).unwrap_or_default(),
             non_replies: Vec::new(),
             confirm: None,
             screen_outs: self.screen_outs(element),

@@ -9,8 +9,10 @@
 
 mod answers;
 mod attributes;
+mod compute;
 mod flow;
 mod items;
+mod offer;
 mod order;
 mod outline;
 mod retry;
@@ -51,6 +53,7 @@ pub(super) fn load(
         retries: BTreeMap::new(),
         uses: Vec::new(),
         said_as: BTreeSet::new(),
+        piped_besides: &[],
         items: Vec::new(),
         places: Vec::new(),
     };
@@ -81,6 +84,8 @@ struct Reading<'a> {
     uses: Vec<Use>,
     /// Contact fields and the forms in which they are said.
     said_as: BTreeSet<(String, SayAs)>,
+    /// Names that can be piped where the reading stands, besides fields, replies and computed values.
+    piped_besides: &'static [&'static str],
     items: Vec<Item>,
     /// Where each item stands.
     places: Vec<Position>,
@@ -103,6 +108,16 @@ struct Use {
     at: Position,
     /// Whether it is used after the item's own reply came.
     after: bool,
+}
+
+impl Use {
+    /// What stands there, and which question comes only later.
+    fn described(&self, items: &[Item]) -> String {
+        match items.get(self.question).map(|item| &item.id) {
+            Some(id) if *id != self.name => format!("`{id}`, from which `{}` is computed,", self.name),
+            Some(_) | None => format!("`{}`", self.name),
+        }
+    }
 }
 
 /// When an expression or pipe is evaluated.
@@ -140,6 +155,7 @@ impl Reading<'_> {
                 );
             }
         }
+        let computed = self.computed(root);
         Questionnaire {
             digest,
             id: text(root, "id").to_owned(),
@@ -147,6 +163,7 @@ impl Reading<'_> {
             time_zone: self.time_zone(root),
             languages: self.outline.languages.clone(),
             contact_fields: self.outline.contact_fields.clone(),
+            computed,
             quotas,
             complete_when,
             partial_when,
@@ -225,10 +242,12 @@ impl Reading<'_> {
 
     /// Notes that something uses a name, for the check that it can be known there.
     fn uses_name(&mut self, name: &str, at: Position, moment: Moment) {
-        let variable = self.outline.variables.0.get(name);
-        let Some(question) = variable.and_then(|variable| variable.question) else { return };
-        if moment != Moment::Anytime {
-            let (item, after) = (self.items.len(), moment == Moment::After);
+        if moment == Moment::Anytime {
+            return;
+        }
+        let question = self.outline.variables.0.get(name).and_then(|variable| variable.question);
+        let (item, after) = (self.items.len(), moment == Moment::After);
+        for question in question.into_iter().chain(self.outline.needs(name)) {
             self.uses.push(Use { name: name.to_owned(), question, item, at, after });
         }
     }

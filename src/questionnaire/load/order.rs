@@ -104,10 +104,14 @@ impl Reading<'_> {
         }
         let what = match drawn {
             Some(section) => format!(
-                "in some calls `{}` is asked only later: the order of `{}` is drawn",
-                used.name, section.id
+                "in some calls {} is asked only later: the order of `{}` is drawn",
+                used.described(&self.items),
+                section.id
             ),
-            None => format!("`{}` is asked only later; nothing is known of it here", used.name),
+            None => {
+                let question = used.described(&self.items);
+                format!("{question} is asked only later; nothing is known of it here")
+            }
         };
         let mend = drawn.map(|_| "put both into one section of it, or anchor one of them".to_owned());
         self.findings.add(&checks::ASKED_LATER, used.at, what, mend);

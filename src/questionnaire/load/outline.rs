@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
 use crate::questionnaire::{
-    Anchor, Command, ContactField, Key, Member, Order, Place, Section, Sections, Target, Type, Variable,
+    Anchor, Command, Compute, ContactField, Decimal, Key, Member, Order, Place, Section, Sections, Target, Type, Variable,
     Variables, checks,
 };
 use crate::xml::{Element, Findings, Position, did_you_mean};
@@ -23,6 +23,7 @@ pub(super) struct Outline {
     pub(super) contact_fields: Vec<ContactField>,
     pub(super) commands: Vec<(Key, Command)>,
     pub(super) variables: Variables,
+    pub(super) computed: Vec<Compute>,
     /// Where each item stands.
     pub(super) places: Vec<Place>,
     pub(super) sections: Sections,
@@ -43,6 +44,7 @@ impl Outline {
                 _ => outline.item(element, 0, findings),
             }
         }
+        outline.computes(root, findings);
         if outline.places.is_empty() {
             findings.add(&checks::NO_ITEMS, root.at, "the questionnaire asks nothing", None);
         }
@@ -71,7 +73,7 @@ impl Outline {
         let is_number = attributes::value(element, "type") == Some("number");
         let default = element.attribute("default");
         if let Some(default) =
-            default.filter(|default| is_number && default.value.value.parse::<f64>().is_err())
+            default.filter(|default| is_number && default.value.value.parse::<Decimal>().is_err())
         {
             let what = format!("`{}` is no number", default.value.value);
             findings.add(&checks::WRONG_TYPE, value_at(default), what, None);
@@ -153,7 +155,7 @@ impl Outline {
         Place { section: within, part: section.parts.len() - 1 }
     }
 
-    fn name(&mut self, element: &Element, attribute: &str, findings: &mut Findings) {
+    pub(super) fn name(&mut self, element: &Element, attribute: &str, findings: &mut Findings) {
         let Some(attribute) = element.attribute(attribute) else { return };
         let (name, at) = (attribute.value.value.as_str(), value_at(attribute));
         if let Some(other) = self.names.get(name) {
@@ -162,7 +164,7 @@ impl Outline {
                 &checks::DOUBLE_NAME,
                 at,
                 what,
-                "each section, item and contact field has its own".to_owned(),
+                "each section, item, contact field and computed value has its own".to_owned(),
             );
         } else {
             self.names.insert(name.to_owned(), at);

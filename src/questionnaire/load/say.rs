@@ -122,7 +122,8 @@ impl Reading<'_> {
         for (offset, what, mend) in template.faults {
             self.findings.add(&checks::BROKEN_TEXT, source.place(offset), what, mend);
         }
-        for pipe in template.pipes {
+        let besides = self.piped_besides;
+        for pipe in template.pipes.into_iter().filter(|pipe| !besides.contains(&pipe.name.as_str())) {
             match self.outline.variables.find(&pipe.name) {
                 Ok(_) => {
                     self.uses_name(&pipe.name, source.place(pipe.name_at), moment);

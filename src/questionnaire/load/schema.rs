@@ -54,6 +54,12 @@ const ANCHOR: AttributeRule = may(
     "Where it stays in a section or question whose order is drawn. Without it: it is drawn with the others.",
 );
 
+const OPTIONS_ORDER: AttributeRule = may(
+    "order",
+    ORDERS,
+    "In which order its options are heard, drawn anew for each case. Without it: fixed.",
+);
+
 /// Attributes of each item that is said.
 const SAID: &[AttributeRule] = &[
     ANCHOR,
@@ -74,7 +80,7 @@ pub(in crate::questionnaire) const SCHEMA: Schema = Schema {
     title: "questionnaire",
     namespace: NAMESPACE,
     rules: RULES,
-    shared: &[&["item", "contact_field"]],
+    shared: &[&["item", "contact_field", "computed"]],
     reserved: expression::RESERVED,
 };
 
@@ -87,12 +93,24 @@ const RULES: &[Rule] = &[
             needs("languages", Form::Languages(MAX_LANGUAGES), "Language tags with spaces between; an interview begins in the first."),
             may("time-zone", Form::Line(MAX_ZONE_CHARACTERS), "Time zone (IANA, such as Africa/Nairobi) of contacts that bring none. Without it: UTC."),
         ]])
-        .holding(&[&["contact-field", "keys", "retry", "quota", "complete", "partial", "section"], ITEMS]),
+        .holding(&[&["contact-field", "compute", "keys", "retry", "quota", "complete", "partial", "section"], ITEMS]),
     element("contact-field", "Something known of a contact before the call.").with(&[&[
         needs("name", Form::Name("contact_field"), "Its name, as in the contacts' file."),
         may("type", Form::OneOf(&["text", "number"]), "Whether conditions can count with it. Without it: text."),
         may("default", Form::Any, "The value of those contacts that bring none; without it each contact must have one."),
     ]]),
+    element("compute", "A value that is computed from contact fields and replies, wherever it is used.")
+        .with(&[&[
+            needs("id", Form::Name("computed"), "Its name: no item, section or contact field has it."),
+            may("value", Form::Expression, "The value: a number, a text, a date, or a condition (yes or no). In place of cases."),
+        ]])
+        .may_hold(&[&["case"]]),
+    element("case", "What a computed value is in one case; the first case that is true decides.")
+        .with(&[&[
+            may("when", Form::Expression, "A condition. Without it: always, if none before is true."),
+            needs("value", Form::Expression, "The value in this case."),
+        ]])
+        .may_hold(&[&["say"]]),
     element("keys", "Keys that hold at all questions.").with(&[&[
         may("repeat", Form::Key, "The key that says the question again."),
         may("opt-out", Form::Key, "The key that ends the interview as a refusal."),
@@ -127,8 +145,8 @@ const RULES: &[Rule] = &[
         .holding(&[&["section"], ITEMS]),
     element("statement", "Says something.").with(&[SAID]).holding(&[&["say"]]),
     element("choice", "Asks for one of several options.")
-        .with(&[SAID, ASKED])
-        .holding(&[&["option"], IN_QUESTION]),
+        .with(&[SAID, ASKED, &[OPTIONS_ORDER]])
+        .holding(&[&["option", "offer"], IN_QUESTION]),
     element("yes-no", "Asks for yes or no, by the keys 1 and 2 unless it says otherwise.")
         .with(&[
             SAID,
@@ -172,12 +190,15 @@ const RULES: &[Rule] = &[
         .saying(MAX_SAY_CHARACTERS),
     element("option", "One of the options of a choice; the says in it are how {name} says it later.")
         .with(&[&[
-            needs("key", Form::Keys(MAX_OPTION_KEYS), "The key that chooses it, or several."),
+            may("key", Form::Keys(MAX_OPTION_KEYS), "The key that chooses it, or several. Without it, beside an offer: the place in which it is heard, 1 to 9."),
             needs("value", Form::Line(MAX_VALUE_CHARACTERS), "The value that is kept."),
             may("go", Form::Ref("item"), "The item or section to go on with; without it the next item."),
             may("language", Form::Language, "The language to go on in."),
+            ANCHOR,
         ]])
         .may_hold(&[&["say"]]),
+    element("offer", "What is said of each option, in the order in which they are heard: {option} stands for its says, {key} for its key.")
+        .holding(&[&["say"]]),
     element("no-input", "What is said when nothing came, before the question is asked again.")
         .with(&[RUNG])
         .holding(&[&["say"]]),
