@@ -43,6 +43,7 @@ pub(super) const fn disposition(outcome: Outcome) -> Disposition {
         Outcome::Refusal => Disposition::Refusal,
         Outcome::BreakOff => Disposition::BreakOff,
         Outcome::Callback => Disposition::Callback,
+        Outcome::Transfer => Disposition::Transferred,
         Outcome::Technical => Disposition::TechnicalFault,
     }
 }
@@ -180,6 +181,7 @@ impl Call {
             language: self.interview.language().into(),
             seed: self.interview.seed(),
             quotas: questionnaire.map(|q| self.interview.quotas(q)).unwrap_or_default(),
+            transfer: questionnaire.and_then(|q| self.interview.transfer(q)).map(Into::into),
             computed: questionnaire.map(|q| self.interview.computed(q)).unwrap_or_default(),
             responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
         }

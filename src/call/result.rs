@@ -112,6 +112,8 @@ pub struct CallResult {
     pub seed: u32,
     /// The quotas that were asked about.
     pub quotas: Vec<QuotaAsked>,
+    /// Whom the callee was to be handed to, where the disposition is `transferred`: a number or a SIP URI.
+    pub transfer: Option<String>,
     /// What was computed, by name, as it stood at the end; `null`: nothing.
     pub computed: BTreeMap<String, Option<Value>>,
     /// Every question of the questionnaire, in its order.

@@ -7,11 +7,14 @@
 //! ```
 //! This is the node's half of the flow link: nothing here knows what a question means.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::interview::{Collect, Collector, Heard, Instruction, KeyPress, Method, Outcome, Prompt, Verdict};
+use crate::interview::{
+    Collect, Collector, Heard, Instruction, KeyPress, Method, Outcome, Prompt, TypeAhead, Verdict,
+};
 use crate::questionnaire::Key;
 use crate::rtp::{Anchor, Digit, EventKey};
 use crate::sdp::Negotiated;
@@ -29,6 +32,9 @@ const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
 /// sent away because of a count that is late.
 const QUOTA_WAIT: Duration = Duration::from_secs(2);
 
+/// Keys that are kept while nothing can be answered: more than anybody knows by heart.
+const MAX_CARRIED: usize = 32;
+
 /// A call that was answered, while it talks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Talk {
@@ -45,9 +51,10 @@ pub(super) struct Talk {
     listening_since: Timestamp,
     plays: u32,
     doing: Doing,
-    /// A key that cut a statement short: it belongs to the next question.
+    /// Keys that were pressed ahead: they belong to the next questions. A restart loses them with the rest of
+    /// an unfinished entry, and the callee hears the question.
     #[serde(skip)]
-    carried: Option<KeyPress>,
+    carried: VecDeque<KeyPress>,
 }
 
 /// What is going on right now.
@@ -58,6 +65,7 @@ enum Doing {
     Saying {
         playing: Playing,
         barge_in: bool,
+        type_ahead: bool,
     },
     Asking {
         item: String,
@@ -112,7 +120,7 @@ impl Talk {
             listening_since: anchor.t0,
             plays: 0,
             doing: Doing::Nothing,
-            carried: None,
+            carried: VecDeque::new(),
         }
     }
 
@@ -135,7 +143,9 @@ impl Talk {
         }
         self.doing = Doing::Nothing;
         match instruction {
-            Instruction::Say { item, prompt, barge_in } => self.say(now, item, prompt, barge_in, acts),
+            Instruction::Say { item, prompt, barge_in, type_ahead } => {
+                self.say(now, item, prompt, (barge_in, type_ahead), acts);
+            }
             Instruction::Ask { item, prompt, collect } => self.ask(now, item, prompt, &collect, acts),
             // Nothing is recorded yet: whoever is asked is taken to have said nothing.
             Instruction::Record { .. } => acts.push(Act::Heard(Heard::Silence)),
@@ -143,18 +153,29 @@ impl Talk {
                 self.doing = Doing::Reserving { until: now + QUOTA_WAIT };
                 acts.push(Act::ReserveQuota(quotas));
             }
-            Instruction::End { item, prompt, outcome } => self.say_goodbye(now, item, prompt, outcome, acts),
+            Instruction::End { item, prompt, outcome, .. } => {
+                self.say_goodbye(now, item, prompt, outcome, acts)
+            }
         }
     }
 
-    fn say(&mut self, now: Timestamp, item: String, prompt: Prompt, barge_in: bool, acts: &mut Vec<Act>) {
-        if barge_in && self.carried.is_some() {
+    fn say(
+        &mut self,
+        now: Timestamp,
+        item: String,
+        prompt: Prompt,
+        (barge_in, type_ahead): (bool, bool),
+        acts: &mut Vec<Act>,
+    ) {
+        if barge_in && !self.carried.is_empty() {
             return acts.push(Act::Heard(Heard::Said));
         }
-        self.carried = None;
+        if !type_ahead {
+            self.carried.clear();
+        }
         acts.push(Act::Tell(Step::Said { item, text: prompt.text() }));
         match self.play(now, prompt, acts) {
-            Some(playing) => self.doing = Doing::Saying { playing, barge_in },
+            Some(playing) => self.doing = Doing::Saying { playing, barge_in, type_ahead },
             None => acts.push(Act::Heard(Heard::Said)),
         }
     }
@@ -162,13 +183,17 @@ impl Talk {
     fn ask(&mut self, now: Timestamp, item: String, prompt: Prompt, collect: &Collect, acts: &mut Vec<Act>) {
         acts.push(Act::Tell(Step::Asked { item: item.clone(), text: prompt.text() }));
         let playing = self.play(now, prompt, acts);
-        let mut collector = Collector::new(collect);
+        let mut collector = Collector::new(now, collect);
+        if collect.type_ahead == TypeAhead::Dropped {
+            self.carried.clear();
+        }
         if playing.is_none() {
             collector.prompt_ended(now);
         }
+        let waits = playing.is_some() && collector.keeps_keys();
         self.doing = Doing::Asking { item, playing, collector: Box::new(collector) };
-        if let Some(press) = self.carried.take() {
-            self.gather(now, press, acts);
+        if !waits {
+            self.take_carried(now, acts);
         }
     }
 
@@ -180,7 +205,7 @@ impl Talk {
         outcome: Outcome,
         acts: &mut Vec<Act>,
     ) {
-        self.carried = None;
+        self.carried.clear();
         if prompt.is_empty() {
             return acts.push(Act::HangUp(outcome));
         }
@@ -201,6 +226,7 @@ impl Talk {
     ) {
         let Some(pressed_at) = self.presses.released(now, digit, method, event) else { return };
         let key = key(digit);
+        KeyPress::release(self.carried.make_contiguous(), key, pressed_at, duration_ms);
         if let Doing::Asking { collector, .. } = &mut self.doing {
             collector.released(key, pressed_at, duration_ms);
         }
@@ -276,16 +302,38 @@ impl Talk {
         acts.push(Act::Tell(Step::Key { digit: pressed.digit.as_char() }));
         let press = press(pressed);
         match &self.doing {
-            Doing::Nothing | Doing::Reserving { .. } | Doing::Parting { .. } => {}
-            Doing::Saying { playing, barge_in } => {
-                if *barge_in && late_end != Some(press.key) {
-                    acts.push(Act::StopPlay(playing.play));
-                    self.doing = Doing::Nothing;
-                    self.carried = Some(press);
-                    acts.push(Act::Heard(Heard::Said));
-                }
+            Doing::Nothing | Doing::Parting { .. } => {}
+            // The wait is ours: whoever goes on pressing need not press again.
+            Doing::Reserving { .. } => self.carry(press),
+            Doing::Saying { .. } if late_end == Some(press.key) => {}
+            Doing::Saying { playing, barge_in: true, .. } => {
+                acts.push(Act::StopPlay(playing.play));
+                self.doing = Doing::Nothing;
+                self.carry(press);
+                acts.push(Act::Heard(Heard::Said));
             }
+            Doing::Saying { type_ahead: true, .. } => self.carry(press),
+            Doing::Saying { .. } => {}
+            Doing::Asking { playing: Some(_), collector, .. } if collector.keeps_keys() => self.carry(press),
             Doing::Asking { .. } => self.gather(now, press, acts),
+        }
+    }
+
+    fn carry(&mut self, press: KeyPress) {
+        if self.carried.len() < MAX_CARRIED {
+            self.carried.push_back(press);
+        }
+    }
+
+    /// Keys that were pressed ahead go to the open question until it has an entry; the others wait for the
+    /// next one.
+    fn take_carried(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
+        let before = acts.len();
+        let is_open = |acts: &[Act]| !acts.iter().skip(before).any(|act| matches!(act, Act::Heard(_)));
+        while is_open(acts)
+            && let Some(press) = self.carried.pop_front()
+        {
+            self.gather(now, press, acts);
         }
     }
 
@@ -313,6 +361,7 @@ impl Talk {
             Doing::Asking { playing, collector, .. } => {
                 *playing = None;
                 collector.prompt_ended(now);
+                self.take_carried(now, acts);
             }
             Doing::Parting { outcome, .. } => {
                 let outcome = *outcome;

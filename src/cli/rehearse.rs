@@ -123,6 +123,7 @@ struct Rehearsed {
     language: String,
     seed: u32,
     quotas: Vec<QuotaAsked>,
+    transfer: Option<String>,
     computed: BTreeMap<String, Option<Value>>,
     responses: Vec<Response>,
 }
@@ -142,6 +143,7 @@ fn result(questionnaire: &Questionnaire, interview: &Interview) -> Rehearsed {
         language: interview.language().to_owned(),
         seed: interview.seed(),
         quotas: interview.quotas(questionnaire),
+        transfer: interview.transfer(questionnaire).map(ToOwned::to_owned),
         computed: interview.computed(questionnaire),
         responses: interview.responses(questionnaire),
     }

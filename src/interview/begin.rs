@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::trail::Trail;
 use super::{Interview, Stage};
 use crate::questionnaire::{ContactField, Decimal, Questionnaire, time_zone};
 use crate::time::Timestamp;
@@ -99,6 +100,7 @@ impl Interview {
             quotas: BTreeMap::new(),
             steps: 0,
             late_term_char: None,
+            trail: Trail::default(),
         })
     }
 }

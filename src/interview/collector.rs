@@ -1,10 +1,16 @@
 //! Gathers the keys of one entry.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::instruction::{Collect, KeyPress};
+use super::instruction::{Collect, KeyPress, TypeAhead};
 use crate::questionnaire::{Command, Key};
 use crate::time::Timestamp;
+
+/// Nobody answers a question this soon after it began: who does has pressed ahead. Each further key within
+/// this time belongs to the same row of keys.
+const AHEAD: Duration = Duration::from_millis(500);
 
 /// What a key or a deadline led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +23,8 @@ pub enum Verdict {
     Silence,
     /// A command.
     Command(Command, KeyPress),
-    /// The key does not count: it came during a prompt that cannot be cut short, or it ended an entry
-    /// that was complete before.
+    /// The key does not count: it came during a prompt that cannot be cut short, it was pressed ahead
+    /// where that does not count, or it ended an entry that was complete before.
     Ignored,
 }
 
@@ -36,6 +42,8 @@ pub struct Collector {
     entry: Vec<KeyPress>,
     prompt: Playing,
     deadline: Option<Timestamp>,
+    /// Until when keys are taken to be pressed ahead, where those do not count.
+    ahead_until: Option<Timestamp>,
     spent: bool,
 }
 
@@ -48,12 +56,13 @@ enum Playing {
 impl Collector {
     /// Begins when the prompt begins.
     #[must_use]
-    pub fn new(collect: &Collect) -> Self {
+    pub fn new(now: Timestamp, collect: &Collect) -> Self {
         Self {
             collect: collect.clone(),
             entry: Vec::new(),
             prompt: Playing::Yes,
             deadline: None,
+            ahead_until: (collect.type_ahead == TypeAhead::Dropped).then(|| now + AHEAD),
             spent: false,
         }
     }
@@ -63,6 +72,11 @@ impl Collector {
         if self.prompt == Playing::Yes && !self.collect.barge_in {
             return Verdict::Ignored;
         }
+        if self.ahead_until.is_some_and(|until| now < until) {
+            self.ahead_until = Some(now + AHEAD);
+            return Verdict::Ignored;
+        }
+        self.ahead_until = None;
         let first = !std::mem::replace(&mut self.spent, true);
         if first && self.collect.late_term_char == Some(press.key) && !self.collect.begins(&[press.key]) {
             return Verdict::Ignored;
@@ -115,8 +129,15 @@ impl Collector {
     /// Drops an unfinished entry: keys were lost in a gap, and a shortened number is a wrong answer.
     pub fn discard(&mut self) {
         self.entry.clear();
+        self.ahead_until = None;
         self.deadline = None;
         self.prompt = Playing::Yes;
+    }
+
+    /// Whether keys that come while the prompt plays are kept until it has ended.
+    #[must_use]
+    pub fn keeps_keys(&self) -> bool {
+        !self.collect.barge_in && self.collect.type_ahead == TypeAhead::Kept
     }
 
     /// Whether a key of an entry has come: time to stop the prompt.
@@ -142,7 +163,7 @@ impl Collector {
 
 impl KeyPress {
     /// Notes in `presses` how long a key was held; says whether it was among them.
-    pub(super) fn release(presses: &mut [Self], key: Key, pressed_at: Timestamp, duration_ms: u32) -> bool {
+    pub(crate) fn release(presses: &mut [Self], key: Key, pressed_at: Timestamp, duration_ms: u32) -> bool {
         let press = presses.iter_mut().rev().find(|press| press.key == key && press.at == pressed_at);
         press.map(|press| press.duration_ms = Some(duration_ms)).is_some()
     }

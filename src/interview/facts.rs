@@ -68,6 +68,7 @@ impl Interview {
         }
         let Some(record) = self.record_of(questionnaire, name) else { return Known::Nothing };
         match (&record.value, record.status) {
+            (_, Status::Superseded) => Known::Nothing,
             (Some(value), _) => Known::from(value),
             (None, Status::Refused) => Known::Refused,
             (None, Status::DontKnow) => Known::DontKnow,

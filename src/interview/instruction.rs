@@ -22,6 +22,8 @@ pub enum Instruction {
         prompt: Prompt,
         /// Whether a key cuts it short. The key then belongs to the next question.
         barge_in: bool,
+        /// Whether keys that come although they cannot cut it short are kept for the next questions.
+        type_ahead: bool,
     },
     /// Say this and gather an entry with a [`Collector`](super::Collector).
     Ask {
@@ -56,6 +58,8 @@ pub enum Instruction {
         prompt: Prompt,
         /// How the interview ended.
         outcome: Outcome,
+        /// Whom the callee is to be handed to instead of being hung up on: a number or a SIP URI.
+        transfer: Option<String>,
     },
 }
 
@@ -96,6 +100,8 @@ pub struct Collect {
     pub commands: Vec<(Key, Command)>,
     /// Whether keys count while the prompt still plays.
     pub barge_in: bool,
+    /// What becomes of keys that were pressed ahead.
+    pub type_ahead: TypeAhead,
     /// Silence after the prompt that counts as no input (VoiceXML `timeout`).
     pub no_input: Duration,
     /// Silence after a key that ends the entry (VoiceXML `interdigittimeout`).
@@ -105,6 +111,17 @@ pub struct Collect {
     /// The end key of the entry before, which was complete without it: if it comes first here, it is
     /// dropped instead of being taken for an answer to this question.
     pub late_term_char: Option<Key>,
+}
+
+/// What becomes of keys that were pressed before a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TypeAhead {
+    /// They do not count, nor do those that follow them in a row.
+    Dropped,
+    /// They count, if a key cuts the prompt short.
+    Taken,
+    /// They count; also those that come while the prompt cannot be cut short, as soon as it has ended.
+    Kept,
 }
 
 /// Which entries are answers.

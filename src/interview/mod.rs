@@ -25,6 +25,7 @@ pub mod rehearsal;
 mod response;
 mod say;
 mod select;
+mod trail;
 
 use std::collections::BTreeMap;
 
@@ -35,13 +36,14 @@ pub use begin::BeginError;
 pub use collector::{Collector, Verdict};
 pub use instruction::{
     Collect, Days, Grammar, Heard, Instruction, KeyPress, Method, Recorded, RecordingEnd, Several, Take,
-    Times,
+    Times, TypeAhead,
 };
 pub use response::{QuotaAsked, Response, Status};
 
 use crate::id::Digest;
-use crate::questionnaire::Questionnaire;
+use crate::questionnaire::{Kind, Questionnaire};
 use crate::time::Timestamp;
+use trail::Trail;
 
 /// Instructions of one interview, beyond ten for each item: a callee who goes round in a loop ends here.
 const MIN_STEPS: usize = 300;
@@ -69,6 +71,8 @@ pub struct Interview {
     steps: u32,
     /// See [`Collect::late_term_char`].
     late_term_char: Option<Key>,
+    /// The way so far, for the back key.
+    trail: Trail,
 }
 
 /// Where an interview stands; items by index.
@@ -80,6 +84,8 @@ enum Stage {
     Saying(u16),
     /// A question is open.
     Asking(Asking),
+    /// A question is given up; the prompt of the rung that leads away is said.
+    GivingUp(Asking),
     /// Whether there is room is being asked, before this item.
     AskingQuota { before: u16 },
     /// It is over. `item` is the end that was reached; none if the callee left.
@@ -105,6 +111,8 @@ enum Turn {
     NoInput,
     /// Keys came that are no answer.
     NoMatch,
+    /// The callee wants more time; the question is not said again.
+    MoreTime,
 }
 
 /// What became of a question.
@@ -193,8 +201,20 @@ impl Interview {
     pub const fn ending(&self) -> Option<Outcome> {
         match self.stage {
             Stage::Ended { outcome, .. } => Some(outcome),
-            Stage::Ready | Stage::Saying(_) | Stage::Asking(_) | Stage::AskingQuota { .. } => None,
+            Stage::Ready
+            | Stage::Saying(_)
+            | Stage::Asking(_)
+            | Stage::GivingUp(_)
+            | Stage::AskingQuota { .. } => None,
         }
+    }
+
+    /// Whom the callee is to be handed to, if it ended so.
+    #[must_use]
+    pub fn transfer<'q>(&self, questionnaire: &'q Questionnaire) -> Option<&'q str> {
+        let Stage::Ended { item: Some(item), outcome: Outcome::Transfer } = self.stage else { return None };
+        let Kind::End(end) = &questionnaire.items().get(usize::from(item))?.kind else { return None };
+        end.transfer.as_deref()
     }
 
     /// What became of each question, in document order.
@@ -204,7 +224,9 @@ impl Interview {
         let questions = items.filter(|(item, _)| item.question().is_some());
         let passed = self.passed(questionnaire);
         questions
-            .map(|(item, index)| self.response(questionnaire, &item.id, index, passed.contains(&usize::from(index))))
+            .map(|(item, index)| {
+                self.response(questionnaire, &item.id, index, passed.contains(&usize::from(index)))
+            })
             .collect()
     }
 

@@ -36,7 +36,8 @@ impl Interview {
             return computed.sources.iter().all(|source| self.is_settled(questionnaire, source));
         }
         let record = self.record_of(questionnaire, name);
-        self.fields.contains_key(name) || record.is_some_and(|record| record.status != Status::NotReached)
+        self.fields.contains_key(name)
+            || record.is_some_and(|record| !matches!(record.status, Status::NotReached | Status::Superseded))
     }
 
     pub(super) fn quota_instruction(&self, questionnaire: &Questionnaire, before: u16) -> Instruction {

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::{
-    BeginError, Collector, Heard, Instruction, Interview, Key, KeyPress, Method, Outcome, Prompt, Verdict,
+    BeginError, Collector, Heard, Instruction, Interview, Key, KeyPress, Method, Outcome, Prompt, TypeAhead,
+    Verdict,
 };
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
@@ -184,15 +185,21 @@ impl<'q> Rehearsal<'q> {
         loop {
             self.instructions += 1;
             match self.interview.next(self.questionnaire, self.now, heard) {
-                Instruction::Say { item, prompt, barge_in } => {
+                Instruction::Say { item, prompt, barge_in, type_ahead } => {
                     self.say(&item, &prompt, None);
-                    self.pass(&prompt, barge_in);
+                    self.pass(&prompt, barge_in || type_ahead);
                     heard = Heard::Said;
                 }
                 Instruction::Ask { item, prompt, collect } => {
                     self.say(&item, &prompt, None);
-                    self.pass(&prompt, collect.barge_in);
-                    self.collector = Some(Collector::new(&collect));
+                    let asked_at = self.now;
+                    self.pass(&prompt, collect.barge_in || collect.type_ahead == TypeAhead::Kept);
+                    let mut collector = Collector::new(asked_at, &collect);
+                    if !collect.barge_in && !self.pending.is_empty() {
+                        self.now = self.now + length(&prompt);
+                        collector.prompt_ended(self.now);
+                    }
+                    self.collector = Some(collector);
                     return;
                 }
                 Instruction::Record { item, prompt, .. } => {
@@ -207,7 +214,7 @@ impl<'q> Rehearsal<'q> {
                     }
                     heard = Heard::Quota { full: quotas.into_iter().filter(full).collect() };
                 }
-                Instruction::End { item, prompt, outcome } => {
+                Instruction::End { item, prompt, outcome, .. } => {
                     self.say(&item, &prompt, Some(outcome));
                     self.collector = None;
                     return;
@@ -216,15 +223,14 @@ impl<'q> Rehearsal<'q> {
         }
     }
 
-    /// The time of a prompt passes, unless keys are being pressed that cut it short; keys during a prompt
-    /// that cannot be cut short are lost.
-    fn pass(&mut self, prompt: &Prompt, barge_in: bool) {
-        if !barge_in {
+    /// The time of a prompt passes, unless keys are being pressed that cut it short; keys that were pressed
+    /// ahead are lost where they do not count.
+    fn pass(&mut self, prompt: &Prompt, keeps_keys: bool) {
+        if !keeps_keys {
             self.pending.clear();
         }
         if self.pending.is_empty() {
-            let characters = u32::try_from(prompt.text().chars().count()).unwrap_or(u32::MAX);
-            self.now = self.now + PER_CHARACTER.saturating_mul(characters);
+            self.now = self.now + length(prompt);
         }
     }
 
@@ -234,6 +240,12 @@ impl<'q> Rehearsal<'q> {
         let words: Vec<String> = text.into_iter().chain(ending).collect();
         self.lines.push(format!("{item:NAME_WIDTH$} {}", words.join(" ")));
     }
+}
+
+/// The time in which a prompt is said.
+fn length(prompt: &Prompt) -> Duration {
+    let characters = u32::try_from(prompt.text().chars().count()).unwrap_or(u32::MAX);
+    PER_CHARACTER.saturating_mul(characters)
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub enum Status {
     NoInput,
     /// Given up after keys that were no answer.
     NoMatch,
+    /// The callee went back and took another way, on which it was not asked; `value` is what was said before.
+    Superseded,
     /// The interview ended before it was answered. If `asked` is not 0, it ended right here.
     NotReached,
 }
@@ -71,7 +73,10 @@ impl Interview {
     /// The items that were passed by: all before the last one that was asked, in the order of this case.
     pub(super) fn passed(&self, questionnaire: &Questionnaire) -> BTreeSet<usize> {
         let mut sequence = questionnaire.sequence(self.seed);
-        let asked = |item: &usize| u16::try_from(*item).is_ok_and(|item| self.records.contains_key(&item));
+        let asked = |item: &usize| {
+            let record = u16::try_from(*item).ok().and_then(|item| self.records.get(&item));
+            record.is_some_and(|record| record.status != Status::Superseded)
+        };
         if !self.went_through(questionnaire) {
             sequence.truncate(sequence.iter().rposition(asked).unwrap_or(0));
         }

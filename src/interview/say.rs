@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Asking, Interview, Turn};
-use crate::questionnaire::{Answers, Prompt, Question, Questionnaire, Rung, Say, Sound, Value};
+use crate::questionnaire::{Answers, Prompt, Question, Questionnaire, Say, Sound, Value};
 
 impl Interview {
     /// What these `say`s are in the interview's language.
@@ -21,11 +21,10 @@ impl Interview {
         question: &Question,
         asking: Asking,
     ) -> Prompt {
-        let rung = match asking.turn {
-            Turn::Plain => None,
-            Turn::NoInput => nth(&question.retry.no_input, asking.no_input),
-            Turn::NoMatch => nth(&question.retry.no_match, asking.no_match),
-        };
+        if asking.turn == Turn::MoreTime {
+            return self.prompt(questionnaire, &questionnaire.more_time().say);
+        }
+        let rung = question.rung(asking);
         let mut prompt = Prompt::default();
         if let Some(rung) = rung {
             prompt = self.prompt(questionnaire, &rung.say);
@@ -67,7 +66,9 @@ impl Interview {
             return value.clone();
         }
         if let Some((value, say)) = self.computed_value(questionnaire, name) {
-            return self.spoken(say).unwrap_or_else(|| value.map(|value| value.to_string()).unwrap_or_default());
+            return self
+                .spoken(say)
+                .unwrap_or_else(|| value.map(|value| value.to_string()).unwrap_or_default());
         }
         let value = self.record_of(questionnaire, name).and_then(|record| record.value.as_ref());
         let Some(value) = value else { return String::new() };
@@ -88,9 +89,4 @@ impl Interview {
         let texts: Vec<String> = says.map(|say| say.fill(|_| String::new()).text).collect();
         Some(texts.join(" "))
     }
-}
-
-/// The rung for the `count`th time; the last one stays.
-fn nth(rungs: &[Rung], count: u8) -> Option<&Rung> {
-    rungs.get(usize::from(count).saturating_sub(1)).or_else(|| rungs.last())
 }

@@ -1,6 +1,6 @@
 //! Select: which item is next, and the instruction that it is.
 
-use super::instruction::{Collect, Grammar, Instruction};
+use super::instruction::{Collect, Grammar, Instruction, TypeAhead};
 use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status, Turn};
 use crate::questionnaire::{Answers, Expression, Kind, Outcome, Prompt, Question, Questionnaire};
 use crate::time::Timestamp;
@@ -23,6 +23,7 @@ impl Interview {
             match &item.kind {
                 Kind::Statement(_) => return self.step(questionnaire, Stage::Saying(at)),
                 Kind::Question(_) => {
+                    self.enter(at);
                     let asking = Asking { item: at, turn: Turn::Plain, no_input: 0, no_match: 0, repeats: 0 };
                     return self.ask(questionnaire, now, asking);
                 }
@@ -96,13 +97,22 @@ impl Interview {
             Stage::Saying(index) => {
                 if let Some((id, Kind::Statement(statement))) = kind(index) {
                     let prompt = self.prompt(questionnaire, &statement.say);
-                    return Instruction::Say { item: id.clone(), prompt, barge_in: statement.barge_in };
+                    let (barge_in, type_ahead) = (statement.barge_in, questionnaire.type_ahead());
+                    return Instruction::Say { item: id.clone(), prompt, barge_in, type_ahead };
+                }
+            }
+            Stage::GivingUp(asking) => {
+                if let Some((id, Kind::Question(question))) = kind(asking.item) {
+                    let rung = question.rung(asking);
+                    let prompt = rung.map(|rung| self.prompt(questionnaire, &rung.say)).unwrap_or_default();
+                    let barge_in = question.cuts_short(asking);
+                    return Instruction::Say { item: id.clone(), prompt, barge_in, type_ahead: false };
                 }
             }
             Stage::Asking(asking) => {
                 if let Some((id, Kind::Question(question))) = kind(asking.item) {
                     let prompt = self.question_prompt(questionnaire, question, asking);
-                    let collect = self.collect(questionnaire, asking.item, question);
+                    let collect = self.collect(questionnaire, asking, question);
                     return Instruction::Ask { item: id.clone(), prompt, collect };
                 }
             }
@@ -110,12 +120,18 @@ impl Interview {
             Stage::Ended { item: Some(index), outcome } => {
                 if let Some((id, Kind::End(end))) = kind(index) {
                     let prompt = self.prompt(questionnaire, &end.say);
-                    return Instruction::End { item: id.clone(), prompt, outcome };
+                    let transfer = end.transfer.clone().filter(|_| outcome == Outcome::Transfer);
+                    return Instruction::End { item: id.clone(), prompt, outcome, transfer };
                 }
             }
             Stage::Ended { item: None, outcome } => return Self::over(outcome),
             Stage::Ready => {
-                return Instruction::Say { item: String::new(), prompt: Prompt::default(), barge_in: false };
+                return Instruction::Say {
+                    item: String::new(),
+                    prompt: Prompt::default(),
+                    barge_in: false,
+                    type_ahead: false,
+                };
             }
         }
         Self::over(Outcome::Technical)
@@ -123,11 +139,17 @@ impl Interview {
 
     /// An end that the questionnaire does not have.
     pub(super) fn over(outcome: Outcome) -> Instruction {
-        Instruction::End { item: outcome.as_str().to_owned(), prompt: Prompt::default(), outcome }
+        let item = outcome.as_str().to_owned();
+        Instruction::End { item, prompt: Prompt::default(), outcome, transfer: None }
     }
 
-    pub(super) fn collect(&self, questionnaire: &Questionnaire, item: u16, question: &Question) -> Collect {
-        let (grammar, term_char) = match self.answers(questionnaire, item, question).as_ref() {
+    pub(super) fn collect(
+        &self,
+        questionnaire: &Questionnaire,
+        asking: Asking,
+        question: &Question,
+    ) -> Collect {
+        let (grammar, term_char) = match self.answers(questionnaire, asking.item, question).as_ref() {
             Answers::Choice(choices) => {
                 (Grammar::Choice(choices.iter().map(|choice| choice.keys.clone()).collect()), None)
             }
@@ -145,8 +167,18 @@ impl Interview {
             grammar,
             codes: Vec::new(),
             commands: question.commands.clone(),
-            barge_in: question.barge_in,
-            no_input: question.retry.wait,
+            barge_in: question.cuts_short(asking),
+            type_ahead: match asking.turn {
+                // Who is told that something was wrong has to hear it before the next key counts.
+                Turn::NoInput | Turn::NoMatch => TypeAhead::Dropped,
+                Turn::Plain | Turn::MoreTime if !question.type_ahead => TypeAhead::Dropped,
+                Turn::Plain | Turn::MoreTime if questionnaire.type_ahead() => TypeAhead::Kept,
+                Turn::Plain | Turn::MoreTime => TypeAhead::Taken,
+            },
+            no_input: match asking.turn {
+                Turn::MoreTime => questionnaire.more_time().wait,
+                Turn::Plain | Turn::NoInput | Turn::NoMatch => question.retry.wait,
+            },
             inter_digit: question.retry.inter_digit,
             term_char,
             late_term_char: self.late_term_char,

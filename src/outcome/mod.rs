@@ -31,6 +31,9 @@ pub enum Disposition {
     BreakOff,
     /// The person asked to be called later. AAPOR 2.21 until a later attempt settles it.
     Callback,
+    /// The person was handed to another person or service, which finishes the interview. AAPOR 2.30 (eligible,
+    /// no interview, other) as far as this one goes.
+    Transferred,
     /// Stopped by an operator, or the caller's side shut down, before anybody answered. AAPOR 3.11.
     NotAttempted,
     /// Busy (486, 600, Q.850 17). AAPOR 3.12.
@@ -66,6 +69,7 @@ impl Disposition {
         Self::Refusal,
         Self::BreakOff,
         Self::Callback,
+        Self::Transferred,
         Self::NotAttempted,
         Self::TrunkFault,
         Self::Busy,
@@ -89,6 +93,7 @@ impl Disposition {
             Self::Refusal => "2.11",
             Self::BreakOff => "2.12",
             Self::Callback => "2.21",
+            Self::Transferred => "2.30",
             Self::NotAttempted | Self::TrunkFault => "3.11",
             Self::Busy => "3.12",
             Self::NoAnswer => "3.13",
@@ -112,6 +117,7 @@ impl Disposition {
             Self::Refusal => "refusal",
             Self::BreakOff => "break_off",
             Self::Callback => "callback",
+            Self::Transferred => "transferred",
             Self::NotAttempted => "not_attempted",
             Self::Busy => "busy",
             Self::NoAnswer => "no_answer",

@@ -60,9 +60,13 @@ checks! {
     NO_SUCH_VALUE = error("no-such-value", "the comparison would never be true");
     /// A reply that is used before it is given.
     ASKED_LATER = error("asked-later", "nothing is known of it there in any call");
+    /// A computed value without a value.
+    NO_VALUE = error("no-value", "there would be nothing to compute");
     // --- keys ---
     /// A key for two answers.
     DOUBLE_KEY = error("double-key", "the callee who presses it could mean either");
+    /// An option without a key.
+    MISSING_KEY = error("missing-key", "nobody could choose it, or nobody would be told by which key");
     /// A choice without options.
     NO_OPTIONS = error("no-options", "there would be nothing to answer");
     /// A value of two options.
@@ -82,6 +86,10 @@ checks! {
     UNUSED_RETRY = warning("unused-retry", "its times and prompts hold nowhere; probably a question lacks its retry=");
     /// A prompt of a ladder that is never said.
     UNSAID_PROMPT = warning("unsaid-prompt", "the ladder ends before it");
+    /// A transfer without an end for it.
+    NO_TRANSFER = error("no-transfer", "the callee would be hung up on instead of being handed to a person");
+    /// A transfer to nobody.
+    WRONG_TRANSFER = error("wrong-transfer", "nobody could be called there while the callee waits");
     /// Two ways on after the last time.
     TWO_WAYS_ON = error("two-ways-on", "only one of them could be taken");
     // --- drawn orders ---

@@ -58,8 +58,7 @@ impl Decimal {
     /// The units of both at the same places.
     fn aligned(self, other: Self) -> (i128, i128, u8) {
         let places = self.places.max(other.places);
-        let units =
-            |number: Self| i128::from(number.units) * 10_i128.pow(u32::from(places - number.places));
+        let units = |number: Self| i128::from(number.units) * 10_i128.pow(u32::from(places - number.places));
         (units(self), units(other), places)
     }
 

@@ -35,8 +35,8 @@ pub use decimal::{Decimal, NoDecimal};
 pub use expression::{Expression, Facts, Fault, Known, Type, Variable, Variables};
 pub use key::Key;
 pub use model::{
-    Command, ContactField, End, Go, Item, Kind, Outcome, Question, Questionnaire, Quota, Retry, Rung,
-    Statement, Then,
+    Command, ContactField, End, Go, Item, Kind, MoreTime, Outcome, Question, Questionnaire, Quota, Retry,
+    Rung, Statement, Then,
 };
 pub use offer::Offer;
 pub use order::{Anchor, Order};
@@ -88,6 +88,7 @@ impl Questionnaire {
                 Kind::Question(question) => says.extend(question.spoken()),
             }
         }
+        says.extend(&self.more_time.say);
         says.extend(self.computed.iter().flat_map(|computed| &computed.cases).flat_map(|case| &case.say));
         let mut utterances: Vec<Utterance> = says.into_iter().filter_map(Say::plain).collect();
         utterances.extend(self.questions().flat_map(|(_, question)| question.offers()));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::compute::Compute;
 use super::answers::{Answers, AppointmentAsk, Confirm, Multi, MultiStyle, NonReply};
+use super::compute::Compute;
 use super::expression::Expression;
 use super::key::Key;
 use super::offer::Offer;
@@ -33,13 +33,15 @@ pub enum Outcome {
     BreakOff,
     /// The callee wants to be called at another time.
     Callback,
+    /// The callee is handed to a person, or to another service.
+    Transfer,
     /// The interview went beyond a limit of ours.
     Technical,
 }
 
 impl Outcome {
     /// All outcomes, as a questionnaire names them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Complete,
         Self::Partial,
         Self::Ineligible,
@@ -47,6 +49,7 @@ impl Outcome {
         Self::Refusal,
         Self::BreakOff,
         Self::Callback,
+        Self::Transfer,
         Self::Technical,
     ];
 
@@ -61,6 +64,7 @@ impl Outcome {
             Self::Refusal => "refusal",
             Self::BreakOff => "break-off",
             Self::Callback => "callback",
+            Self::Transfer => "transfer",
             Self::Technical => "technical",
         }
     }
@@ -72,19 +76,25 @@ impl Outcome {
 pub enum Command {
     /// Say the question again.
     Repeat,
+    /// Ask the question before this one again.
+    Back,
+    /// Wait longer for an answer.
+    MoreTime,
     /// Stop, and do not call again.
     OptOut,
 }
 
 impl Command {
     /// All commands, in the order of the language's description.
-    pub const ALL: [Self; 2] = [Self::Repeat, Self::OptOut];
+    pub const ALL: [Self; 4] = [Self::Repeat, Self::Back, Self::MoreTime, Self::OptOut];
 
     /// Its name in a questionnaire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
+            Self::Back => "back",
+            Self::MoreTime => "more-time",
             Self::OptOut => "opt-out",
         }
     }
@@ -105,6 +115,9 @@ pub struct Questionnaire {
     pub(crate) version: String,
     pub(crate) languages: Vec<String>,
     pub(crate) time_zone: Option<String>,
+    /// Whether keys that are pressed while nothing can be answered are kept for the next questions.
+    pub(crate) type_ahead: bool,
+    pub(crate) more_time: MoreTime,
     pub(crate) contact_fields: Vec<ContactField>,
     pub(crate) computed: Vec<Compute>,
     pub(crate) quotas: Vec<Quota>,
@@ -145,6 +158,18 @@ impl Questionnaire {
     #[must_use]
     pub fn time_zone(&self) -> Option<&str> {
         self.time_zone.as_deref()
+    }
+
+    /// Whether keys that are pressed while nothing can be answered are kept for the next questions.
+    #[must_use]
+    pub const fn type_ahead(&self) -> bool {
+        self.type_ahead
+    }
+
+    /// What the more-time key leads to.
+    #[must_use]
+    pub const fn more_time(&self) -> &MoreTime {
+        &self.more_time
     }
 
     /// What must be known of a contact before the call.
@@ -315,6 +340,17 @@ pub struct End {
     pub say: Vec<Say>,
     /// How the interview ended.
     pub outcome: Outcome,
+    /// Whom the callee is handed to, where the outcome is a transfer: a number or a SIP URI.
+    pub transfer: Option<String>,
+}
+
+/// What the more-time key leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoreTime {
+    /// Silence that counts as no input, from then on.
+    pub wait: Duration,
+    /// What is said, in all languages; may be empty.
+    pub say: Vec<Say>,
 }
 
 /// A question.
@@ -324,6 +360,8 @@ pub struct Question {
     pub say: Vec<Say>,
     /// Whether a key cuts the prompt short (and counts).
     pub barge_in: bool,
+    /// Whether it takes keys that were pressed before it was asked.
+    pub type_ahead: bool,
     /// Which keys are commands here.
     pub commands: Vec<(Key, Command)>,
     /// What can be answered.
@@ -346,6 +384,7 @@ pub struct Question {
 /// ask ── silence ──► no_input prompt 1 + question ── silence ──► prompt 2 + question ── silence ──► then
 ///                    └────────────── `no_input_again` times ──────────────────────┘
 /// ```
+/// A rung with a way of its own says its prompt and leaves there, before the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// Silence after the prompt that counts as no input.
@@ -371,6 +410,10 @@ pub struct Rung {
     pub say: Vec<Say>,
     /// Whether the question itself follows.
     pub reprompt: bool,
+    /// Whether a key cuts it short; none: as it is with the question.
+    pub barge_in: Option<bool>,
+    /// Where it leads after its prompt; none: the question is asked again.
+    pub then: Option<Then>,
 }
 
 /// What comes after the last time that a question was asked in vain.
@@ -382,8 +425,18 @@ pub enum Then {
     Refuse,
     /// End the interview.
     BreakOff,
+    /// End the interview where the callee is handed to a person.
+    Transfer,
     /// Go on there.
     Go(Target),
+}
+
+impl Retry {
+    /// Every way that leaves the question without a reply.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = Then> {
+        let rungs = self.no_input.iter().chain(&self.no_match);
+        rungs.filter_map(|rung| rung.then).chain([self.then])
+    }
 }
 
 impl Question {

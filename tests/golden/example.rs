@@ -96,7 +96,8 @@ pub(crate) fn conversation(source: &Source, script: &str, with_replies: bool) ->
     if with_replies {
         text.push('\n');
         for response in rehearsal.interview().responses(&questionnaire) {
-            writeln!(text, "{}", line(&response, is_drawn(&questionnaire, &response))).expect("a string takes all");
+            writeln!(text, "{}", line(&response, is_drawn(&questionnaire, &response)))
+                .expect("a string takes all");
         }
         for (name, value) in rehearsal.interview().computed(&questionnaire) {
             let value = value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());

@@ -14,10 +14,13 @@ const XSD: &str = "docs/questionnaire.xsd";
 /// Markdown files with questionnaires in them.
 const EXAMPLES: &[&str] = &[
     "docs/questionnaire.md",
+    "tests/golden/computed.md",
     "tests/golden/elements.md",
     "tests/golden/findings.md",
     "tests/golden/keys.md",
     "tests/golden/ladders.md",
+    "tests/golden/orders.md",
+    "tests/golden/quotas.md",
     "tests/golden/shipped.md",
 ];
 

@@ -279,6 +279,7 @@ pub(super) const fn disposition_of(outcome: Outcome) -> Disposition {
         Outcome::Refusal => Disposition::Refusal,
         Outcome::BreakOff => Disposition::BreakOff,
         Outcome::Callback => Disposition::Callback,
+        Outcome::Transfer => Disposition::Transferred,
         Outcome::Technical => Disposition::TechnicalFault,
     }
 }

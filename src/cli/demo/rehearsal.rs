@@ -76,9 +76,13 @@ fn reaction(turn: &Turn, nth: usize) -> (&str, bool) {
     (keys, turn.hang_up && nth + 1 >= turn.tries.len())
 }
 
+/// How long a question has been said when the first key comes: nobody in the demo presses ahead.
+const HEARD: Duration = Duration::from_secs(1);
+
 /// What comes of these keys.
 fn enter(now: Timestamp, collect: &Collect, keys: &str) -> Heard {
-    let mut collector = Collector::new(collect);
+    let mut collector = Collector::new(now, collect);
+    let now = now + HEARD;
     collector.prompt_ended(now);
     for key in keys.chars().filter_map(Key::new) {
         let press = KeyPress { key, method: Method::Typed, at: now, duration_ms: None };

@@ -90,6 +90,7 @@ pub(in crate::cli) const fn word(status: Status) -> &'static str {
         Status::DontKnow => "dont_know",
         Status::NoInput => "no_input",
         Status::NoMatch => "no_match",
+        Status::Superseded => "superseded",
         Status::NotReached => "not_reached",
     }
 }
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn statuses_are_those_of_the_json() {
         let all = [Status::Answered, Status::Skipped, Status::Refused, Status::DontKnow];
-        let more = [Status::NoInput, Status::NoMatch, Status::NotReached];
+        let more = [Status::NoInput, Status::NoMatch, Status::Superseded, Status::NotReached];
         for status in all.into_iter().chain(more) {
             assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{}\"", word(status)));
         }

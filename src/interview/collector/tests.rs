@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::interview::{Grammar, Method};
+use crate::interview::{Grammar, Method, TypeAhead};
 use crate::questionnaire::NumberRange;
 
 fn key(character: char) -> Key {
@@ -29,6 +29,7 @@ fn collect(grammar: Grammar) -> Collect {
         codes: Vec::new(),
         commands: vec![(key('*'), Command::Repeat)],
         barge_in: true,
+        type_ahead: TypeAhead::Taken,
         no_input: Duration::from_secs(5),
         inter_digit: Duration::from_secs(3),
         term_char: None,
@@ -42,7 +43,7 @@ fn ms(millis: u64) -> Timestamp {
 
 #[test]
 fn silence_counts_from_the_end_of_the_prompt() {
-    let mut collector = Collector::new(&collect(number(0, 99, 1, 2)));
+    let mut collector = Collector::new(ms(0), &collect(number(0, 99, 1, 2)));
     assert_eq!(collector.poll_timeout(), None);
     collector.prompt_ended(ms(4_000));
     assert_eq!(collector.poll_timeout(), Some(ms(9_000)));
@@ -53,7 +54,7 @@ fn silence_counts_from_the_end_of_the_prompt() {
 
 #[test]
 fn a_digit_waits_for_the_next_one_also_while_the_prompt_still_plays() {
-    let mut collector = Collector::new(&collect(number(0, 99, 1, 2)));
+    let mut collector = Collector::new(ms(0), &collect(number(0, 99, 1, 2)));
     assert_eq!(collector.press(ms(1_000), press('4', 1_000)), Verdict::Waiting);
     assert!(collector.heard_any());
     collector.prompt_ended(ms(1_001));
@@ -64,7 +65,7 @@ fn a_digit_waits_for_the_next_one_also_while_the_prompt_still_plays() {
 #[test]
 fn a_prompt_that_cannot_be_cut_short_takes_no_keys() {
     let mut collector =
-        Collector::new(&Collect { barge_in: false, ..collect(Grammar::Choice(vec!["1".into()])) });
+        Collector::new(ms(0), &Collect { barge_in: false, ..collect(Grammar::Choice(vec!["1".into()])) });
     assert_eq!(collector.press(ms(10), press('1', 10)), Verdict::Ignored);
     assert!(!collector.heard_any());
     collector.prompt_ended(ms(20));
@@ -72,8 +73,19 @@ fn a_prompt_that_cannot_be_cut_short_takes_no_keys() {
 }
 
 #[test]
+fn where_keys_pressed_ahead_do_not_count_a_row_of_them_is_dropped() {
+    let dropped = Collect { type_ahead: TypeAhead::Dropped, ..collect(Grammar::Choice(vec!["1".into()])) };
+    let mut collector = Collector::new(ms(1_000), &dropped);
+    for at in [1_200, 1_600, 2_050] {
+        assert_eq!(collector.press(ms(at), press('1', at)), Verdict::Ignored);
+    }
+    assert!(!collector.heard_any());
+    assert_eq!(collector.press(ms(2_600), press('1', 2_600)), Verdict::Keys(vec![press('1', 2_600)]));
+}
+
+#[test]
 fn a_command_is_heard_in_the_middle_of_an_entry() {
-    let mut collector = Collector::new(&collect(number(0, 999, 1, 3)));
+    let mut collector = Collector::new(ms(0), &collect(number(0, 999, 1, 3)));
     collector.press(ms(10), press('1', 10));
     assert_eq!(collector.press(ms(20), press('*', 20)), Verdict::Command(Command::Repeat, press('*', 20)));
 }
@@ -81,7 +93,7 @@ fn a_command_is_heard_in_the_middle_of_an_entry() {
 #[test]
 fn the_end_key_ends_an_entry_but_not_an_empty_one() {
     let mut collector =
-        Collector::new(&Collect { term_char: Some(key('#')), ..collect(number(0, 999, 1, 3)) });
+        Collector::new(ms(0), &Collect { term_char: Some(key('#')), ..collect(number(0, 999, 1, 3)) });
     assert_eq!(collector.press(ms(10), press('#', 10)), Verdict::Ignored);
     collector.press(ms(20), press('7', 20));
     assert_eq!(collector.press(ms(30), press('#', 30)), Verdict::Keys(vec![press('7', 20)]));
@@ -90,17 +102,17 @@ fn the_end_key_ends_an_entry_but_not_an_empty_one() {
 #[test]
 fn a_late_end_key_is_dropped_once_and_only_if_it_comes_first() {
     let late = Collect { late_term_char: Some(key('#')), ..collect(Grammar::Choice(vec!["1".into()])) };
-    let mut collector = Collector::new(&late);
+    let mut collector = Collector::new(ms(0), &late);
     assert_eq!(collector.press(ms(10), press('#', 10)), Verdict::Ignored);
     assert_eq!(collector.press(ms(20), press('#', 20)), Verdict::Keys(vec![press('#', 20)]));
     let answer = Collect { grammar: Grammar::Choice(vec!["#".into()]), ..late };
-    let mut collector = Collector::new(&answer);
+    let mut collector = Collector::new(ms(0), &answer);
     assert_eq!(collector.press(ms(10), press('#', 10)), Verdict::Keys(vec![press('#', 10)]));
 }
 
 #[test]
 fn an_unfinished_entry_is_dropped_in_a_gap_and_how_long_a_key_was_held_is_noted() {
-    let mut collector = Collector::new(&collect(number(0, 9_999, 4, 4)));
+    let mut collector = Collector::new(ms(0), &collect(number(0, 9_999, 4, 4)));
     collector.press(ms(10), press('1', 10));
     collector.discard();
     assert!(!collector.heard_any());

@@ -1,11 +1,11 @@
 //! Commands: keys that are no answer, whatever is asked.
 
 use crate::interview::instruction::KeyPress;
-use crate::interview::{Asking, Interview, Status, Turn};
+use crate::interview::{Asking, Interview, Stage, Status, Turn};
 use crate::questionnaire::{Command, Outcome, Question, Questionnaire};
 use crate::time::Timestamp;
 
-/// Times that a question is said again because the callee asks for it; then it counts as no match.
+/// Times that the callee may ask to hear a question again, or for more time; then it counts as no match.
 const MAX_REPEATS: u8 = 5;
 
 impl Interview {
@@ -19,18 +19,26 @@ impl Interview {
         command: Command,
         press: KeyPress,
     ) {
-        match command {
-            Command::Repeat if asking.repeats < MAX_REPEATS => {
-                let asking = Asking { turn: Turn::Plain, repeats: asking.repeats + 1, ..asking };
-                self.ask(questionnaire, now, asking);
-            }
-            Command::Repeat => self.no_match(questionnaire, now, asking, question),
+        let turn = match command {
             Command::OptOut => {
                 if let Some(record) = self.close(asking, now, Status::Refused) {
                     record.digits = vec![press];
                 }
-                self.end(questionnaire, Outcome::Refusal);
+                return self.end(questionnaire, Outcome::Refusal);
             }
+            Command::Back if self.back(questionnaire, now, asking) => return,
+            // Before the first question there is none: it is said again.
+            Command::Back | Command::Repeat => Turn::Plain,
+            Command::MoreTime => Turn::MoreTime,
+        };
+        if asking.repeats >= MAX_REPEATS {
+            return self.no_match(questionnaire, now, asking, question);
+        }
+        let asking = Asking { turn, repeats: asking.repeats + 1, ..asking };
+        match turn {
+            // It is not said again, so it does not count as asked again.
+            Turn::MoreTime => self.step(questionnaire, Stage::Asking(asking)),
+            Turn::Plain | Turn::NoInput | Turn::NoMatch => self.ask(questionnaire, now, asking),
         }
     }
 }

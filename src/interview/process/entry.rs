@@ -16,7 +16,7 @@ impl Interview {
         presses: Vec<KeyPress>,
     ) {
         let keys: Vec<Key> = presses.iter().map(|press| press.key).collect();
-        let collect = self.collect(questionnaire, asking.item, question);
+        let collect = self.collect(questionnaire, asking, question);
         self.late_term_char = collect.term_char.filter(|_| !collect.can_grow(&keys));
         let answers = self.answers(questionnaire, asking.item, question);
         let choice = match answers.as_ref() {

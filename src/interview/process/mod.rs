@@ -24,13 +24,16 @@ impl Interview {
                 return self.select(questionnaire, now, questionnaire.first(self.seed));
             }
             Stage::Saying(item) if heard == Heard::Said => return self.go_on(questionnaire, now, item, None),
+            Stage::GivingUp(asking) if heard == Heard::Said => {
+                return self.rung_said(questionnaire, now, asking);
+            }
             Stage::AskingQuota { before } => {
                 if let Heard::Quota { full } = heard {
                     self.quotas_answered(questionnaire, now, before, &full);
                 }
                 return;
             }
-            Stage::Ready | Stage::Saying(_) | Stage::Ended { .. } => return,
+            Stage::Ready | Stage::Saying(_) | Stage::GivingUp(_) | Stage::Ended { .. } => return,
         };
         let item = questionnaire.items().get(usize::from(asking.item));
         let Some(question) = item.and_then(|item| item.question()) else { return };
@@ -52,6 +55,11 @@ impl Interview {
         item: u16,
         to: Option<Target>,
     ) {
+        let is_question =
+            questionnaire.items().get(usize::from(item)).is_some_and(|item| item.question().is_some());
+        if is_question {
+            self.leave(item);
+        }
         let next = || questionnaire.after(usize::from(item), self.seed);
         let index = to.map_or_else(next, |to| questionnaire.entry(to, self.seed));
         self.select(questionnaire, now, index);

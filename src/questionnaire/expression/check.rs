@@ -76,9 +76,9 @@ pub(super) fn condition(node: &Node, variables: &Variables) -> Result<(), Fault>
                 format!("this is {}, but it must be true or false", found.describe()),
             );
             Err(fault.of(&checks::WRONG_TYPE).mend(match (&node.term, &found) {
-                (Term::Name(name), Kind::Value(Type::SomeOf(values))) => {
-                    values.first().map(|value| format!("ask whether one was chosen: `selected({name}, '{value}')`"))
-                }
+                (Term::Name(name), Kind::Value(Type::SomeOf(values))) => values
+                    .first()
+                    .map(|value| format!("ask whether one was chosen: `selected({name}, '{value}')`")),
                 (Term::Name(name), Kind::Value(Type::OneOf(values))) => {
                     values.first().map(|value| format!("compare it, as in `{name} = '{value}'`"))
                 }

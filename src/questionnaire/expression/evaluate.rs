@@ -82,7 +82,9 @@ fn worth(node: &Node, facts: &Facts<'_>) -> Worth {
             Known::Nothing | Known::Refused | Known::DontKnow | Known::Number(_) => false,
         }),
         Term::CountSelected(name) => match known(name) {
-            Known::Set(values) => Worth::Number(Decimal::from(u64::try_from(values.len()).unwrap_or(u64::MAX))),
+            Known::Set(values) => {
+                Worth::Number(Decimal::from(u64::try_from(values.len()).unwrap_or(u64::MAX)))
+            }
             Known::Nothing | Known::Refused | Known::DontKnow | Known::Number(_) | Known::Text(_) => {
                 Worth::Nothing
             }

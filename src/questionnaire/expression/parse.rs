@@ -121,8 +121,9 @@ impl Parser {
             "number" => Term::ToNumber(Box::new(self.deeper(open, Self::sum)?)),
             "today" => Term::Today,
             _ => {
-                let mend = crate::xml::did_you_mean(name, FUNCTIONS)
-                    .unwrap_or_else(|| format!("there are {}", FUNCTIONS.map(|f| format!("{f}()")).join(", ")));
+                let mend = crate::xml::did_you_mean(name, FUNCTIONS).unwrap_or_else(|| {
+                    format!("there are {}", FUNCTIONS.map(|f| format!("{f}()")).join(", "))
+                });
                 return Err(Fault::new(offset, format!("there is no function `{name}()`")).mend(mend));
             }
         };

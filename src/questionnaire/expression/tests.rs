@@ -164,7 +164,9 @@ impl<'m> Round<'m> {
             3 => match self.pick(3) {
                 0 => Part::atom("none", None),
                 1 => Part::atom("no", None),
-                _ => Part::atom("count-selected(media)", Some(i128::try_from(self.media.len()).unwrap() * ONE)),
+                _ => {
+                    Part::atom("count-selected(media)", Some(i128::try_from(self.media.len()).unwrap() * ONE))
+                }
             },
             4 => {
                 let worth = match self.id.as_str() {
@@ -300,7 +302,11 @@ fn what_does_not_fit_is_told_where_it_stands() {
         ("selected(a, '1')", 0, "`a` has no options with a text as value"),
         ("media", 0, "this is a set of answers, but it must be true or false (ask whether one was"),
         ("count-selected(plan) = 1", 0, "`plan` is no question of which several options can be chosen"),
-        ("count_selected(media) = 1", 0, "there is no function `count_selected()` (did you mean `count-selected`?)"),
+        (
+            "count_selected(media) = 1",
+            0,
+            "there is no function `count_selected()` (did you mean `count-selected`?)",
+        ),
         ("number(birth) = 1", 7, "`number()` takes a text, but this is a date"),
         ("number(id, 2) = 1", 9, "`)` is missing before `,`"),
         ("a, b", 1, "`,` is not expected here"),

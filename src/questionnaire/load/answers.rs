@@ -164,15 +164,9 @@ fn digits(question: &Element) -> Option<(u8, u8)> {
 }
 
 fn wanted_commands(question: &Element) -> Vec<Command> {
-    const ALL: [Command; 2] = [Command::Repeat, Command::OptOut];
-    let words: [(&str, &[Command]); 5] = [
-        ("none", &[]),
-        ("repeat", &[Command::Repeat]),
-        ("opt-out", &[Command::OptOut]),
-        ("repeat opt-out", &ALL),
-        ("opt-out repeat", &ALL),
-    ];
-    attributes::word(question, "commands", &words).unwrap_or(&ALL).to_vec()
+    let Some(wanted) = attributes::value(question, "commands") else { return Command::ALL.to_vec() };
+    let wanted: Vec<&str> = wanted.split_whitespace().collect();
+    Command::ALL.into_iter().filter(|command| wanted.contains(&command.as_str())).collect()
 }
 
 /// Where a key stands in an answer.

@@ -69,7 +69,7 @@ impl Outline {
             findings.add(&checks::TWO_WAYS_ON, case.at, what, "write value= or cases".to_owned());
         } else if cases.is_empty() && element.attribute("value").is_none() {
             let what = "`compute` needs the attribute `value`, or a `case`";
-            findings.add(&checks::MISSING_ATTRIBUTE, element.at, what, None);
+            findings.add(&checks::NO_VALUE, element.at, what, None);
         } else if let Some(case) = cases.get(MAX_CASES) {
             findings.add(&checks::TOO_MUCH, case.at, format!("more than {MAX_CASES} cases"), None);
         }
@@ -86,7 +86,10 @@ impl Outline {
         attribute: &Attribute,
         later: &[&str],
         findings: &mut Findings,
-        read: impl Fn(&str, &crate::questionnaire::Variables) -> Result<(Expression, T), crate::questionnaire::Fault>,
+        read: impl Fn(
+            &str,
+            &crate::questionnaire::Variables,
+        ) -> Result<(Expression, T), crate::questionnaire::Fault>,
     ) -> Option<(Expression, T)> {
         match read(&attribute.value.value, &self.variables) {
             Ok(read) => Some(read),

@@ -159,7 +159,10 @@ impl Reading<'_> {
             let reached =
                 after.entry(used.question).or_insert_with(|| reach(all, all[used.question].clone()));
             if reached.get(used.item) != Some(&true) {
-                let what = format!("{} is asked only later; nothing is known of it here", used.described(&self.items));
+                let what = format!(
+                    "{} is asked only later; nothing is known of it here",
+                    used.described(&self.items)
+                );
                 self.findings.add(&checks::ASKED_LATER, used.at, what, None);
             }
         }
@@ -266,10 +269,13 @@ fn question_ways(items: &[Item], next: usize, question: &Question, which: Ways) 
         | Answers::Record(_) => ways.push(next),
     }
     if which == Ways::All {
-        match question.retry.then {
-            Then::Skip | Then::Refuse => ways.push(next),
-            Then::Go(to) => ways.push(to.item),
-            Then::BreakOff => ways.extend(end_of(items, Outcome::BreakOff)),
+        for then in question.retry.ways() {
+            match then {
+                Then::Skip | Then::Refuse => ways.push(next),
+                Then::Go(to) => ways.push(to.item),
+                Then::BreakOff => ways.extend(end_of(items, Outcome::BreakOff)),
+                Then::Transfer => ways.extend(end_of(items, Outcome::Transfer)),
+            }
         }
         if question.commands.iter().any(|(_, command)| *command == Command::OptOut) {
             ways.extend(end_of(items, Outcome::Refusal));

@@ -1,6 +1,6 @@
 //! Items: the steps of an interview, in document order.
 
-use super::attributes::{self, text};
+use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
 use super::{Moment, Reading};
 use crate::questionnaire::{
@@ -10,6 +10,15 @@ use crate::xml::{Element, Position};
 
 /// Screen-outs of one question.
 const MAX_SCREEN_OUTS: usize = 50;
+
+/// Whether somebody can be called there: a number, or a SIP URI.
+fn is_callable(to: &str) -> bool {
+    let number = to.strip_prefix('+').unwrap_or(to);
+    let is_number = (3..=20).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let uri = to.strip_prefix("sip:").or_else(|| to.strip_prefix("sips:"));
+    let is_uri = uri.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()));
+    is_number || is_uri
+}
 
 impl Reading<'_> {
     /// Reads an item or a section; other elements are not for here.
@@ -49,7 +58,28 @@ impl Reading<'_> {
         let outcomes = Outcome::ALL.map(|outcome| (outcome.as_str(), outcome));
         let outcome = attributes::word(element, "outcome", &outcomes);
         let say = self.says(element, true, Moment::Before);
-        Kind::End(End { say, outcome: outcome.unwrap_or(Outcome::Technical) })
+        let outcome = outcome.unwrap_or(Outcome::Technical);
+        Kind::End(End { say, outcome, transfer: self.transfer(element, outcome) })
+    }
+
+    /// Whom the callee is handed to at an end.
+    fn transfer(&mut self, element: &Element, outcome: Outcome) -> Option<String> {
+        let to = element.attribute("to");
+        let (at, what, mend) = match (to, outcome == Outcome::Transfer) {
+            (None, false) => return None,
+            (None, true) => (element.at, "a transfer needs the attribute `to`".to_owned(), None),
+            (Some(to), false) => {
+                let what = "`to` means nothing here: the outcome is no transfer".to_owned();
+                (to.at, what, Some("write outcome=\"transfer\", or leave to= out"))
+            }
+            (Some(to), true) if is_callable(&to.value.value) => return Some(to.value.value.clone()),
+            (Some(to), true) => {
+                let what = format!("nobody can be called at `{}`", to.value.value);
+                (value_at(to), what, Some("write a number such as +254712345678, or a SIP URI"))
+            }
+        };
+        self.findings.add(&checks::WRONG_TRANSFER, at, what, mend.map(ToOwned::to_owned));
+        None
     }
 
     fn question(&mut self, element: &Element) -> Question {
@@ -80,6 +110,7 @@ impl Reading<'_> {
         Question {
             say,
             barge_in: attributes::yes_no(element, "barge-in", true),
+            type_ahead: attributes::yes_no(element, "type-ahead", true),
             commands,
             retry: self.retry(element),
             answers,

@@ -21,15 +21,19 @@ mod schema;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use self::attributes::{text, value_at};
 use self::outline::Outline;
 pub(super) use self::schema::SCHEMA;
 use super::calendar::time_zone;
 use super::spoken::SayAs;
-use super::{Expression, Fault, Item, Questionnaire, Quota, Retry, Target, checks};
+use super::{Command, Expression, Fault, Item, MoreTime, Questionnaire, Quota, Retry, Target, checks};
 use crate::id::Digest;
 use crate::xml::{self, Element, Finding, Findings, Position};
+
+/// Silence that counts as no input after the more-time key, if the questionnaire does not say.
+const MORE_TIME: Duration = Duration::from_secs(30);
 
 /// See [`Questionnaire::load_with`].
 pub(super) fn load(
@@ -156,6 +160,7 @@ impl Reading<'_> {
             }
         }
         let computed = self.computed(root);
+        let more_time = self.more_time(root);
         Questionnaire {
             digest,
             id: text(root, "id").to_owned(),
@@ -163,6 +168,8 @@ impl Reading<'_> {
             time_zone: self.time_zone(root),
             languages: self.outline.languages.clone(),
             contact_fields: self.outline.contact_fields.clone(),
+            type_ahead: attributes::yes_no(root, "type-ahead", false),
+            more_time,
             computed,
             quotas,
             complete_when,
@@ -171,6 +178,22 @@ impl Reading<'_> {
             sections: self.outline.sections.clone(),
             names: BTreeMap::new(),
         }
+    }
+
+    /// What the more-time key leads to; its prompt stands in `keys`.
+    fn more_time(&mut self, root: &Element) -> MoreTime {
+        let mut more_time = MoreTime { wait: MORE_TIME, say: Vec::new() };
+        for keys in root.elements().filter(|child| child.name == "keys") {
+            let say = self.says(keys, true, Moment::Anytime);
+            if attributes::key(keys, Command::MoreTime.as_str()).is_some() {
+                let wait = attributes::duration(keys, "more-time-wait").unwrap_or(MORE_TIME);
+                more_time = MoreTime { wait, say };
+            } else if !say.is_empty() || keys.attribute("more-time-wait").is_some() {
+                let what = "this belongs to the key `more-time`, which is not here";
+                self.findings.add(&checks::UNSAID_PROMPT, keys.at, what, "write more-time=\"8\"".to_owned());
+            }
+        }
+        more_time
     }
 
     /// A name of the IANA database.

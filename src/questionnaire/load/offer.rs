@@ -30,7 +30,9 @@ impl Reading<'_> {
     ) -> Offered<'e> {
         let order = attributes::word(question, "order", &Order::WORDS).unwrap_or_default();
         let anchor = |option: &&Element| {
-            attributes::word(option, "anchor", &Anchor::WORDS).filter(|_| order.is_drawn()).unwrap_or_default()
+            attributes::word(option, "anchor", &Anchor::WORDS)
+                .filter(|_| order.is_drawn())
+                .unwrap_or_default()
         };
         let anchors: Vec<Anchor> = options.iter().map(anchor).collect();
         let by_place = options.iter().map(|option| needs_keys && option.attribute("key").is_none()).collect();
@@ -39,7 +41,11 @@ impl Reading<'_> {
         let any_order = heard(order, &offer.anchors, None, "");
         let keys = options.iter().enumerate().map(|(index, option)| {
             let place = any_order.iter().position(|other| *other == index).unwrap_or(index);
-            if offer.by_place[index] { (place + 1).to_string() } else { text(option, "key").to_ascii_uppercase() }
+            if offer.by_place[index] {
+                (place + 1).to_string()
+            } else {
+                text(option, "key").to_ascii_uppercase()
+            }
         });
         let keys = keys.collect();
         let places = places(&offer, &any_order);
@@ -67,8 +73,9 @@ impl Reading<'_> {
         if let Some(index) = offer.by_place.iter().position(|by_place| *by_place) {
             if !is_read_out {
                 let what = "`option` needs the attribute `key`";
-                let mend = "or an <offer> that tells each option's key: then it is the place in which it is heard";
-                self.findings.add(&checks::MISSING_ATTRIBUTE, element(index), what, mend.to_owned());
+                let mend =
+                    "or an <offer> that tells each option's key: then it is the place in which it is heard";
+                self.findings.add(&checks::MISSING_KEY, element(index), what, mend.to_owned());
             }
             if let Some(most) = places.iter().max().filter(|most| **most > MAX_PLACES) {
                 let what = format!("the {most}th place has no key: places go to {MAX_PLACES}");
@@ -89,7 +96,10 @@ impl Reading<'_> {
         let free = offer.anchors.iter().filter(|anchor| **anchor == Anchor::Free).count();
         if let (true, Some(attribute)) = (offer.order.is_drawn(), question.attribute("order")) {
             if free < 2 {
-                let what = format!("nothing is drawn in `{}`: it has fewer than two options without anchor=", text(question, "id"));
+                let what = format!(
+                    "nothing is drawn in `{}`: it has fewer than two options without anchor=",
+                    text(question, "id")
+                );
                 self.findings.add(&checks::NOTHING_DRAWN, attribute.at, what, "leave order= out".to_owned());
             } else if !is_read_out && needs_reading(question) {
                 let what = "the order of the options is drawn, but they are not read out in it";
@@ -113,7 +123,8 @@ impl Reading<'_> {
             let heard = digit.is_some_and(|digit| offered.places.contains(&digit));
             // What is the key in the order that was looked at is found with the other keys.
             if heard && !offered.keys.iter().any(|keys| keys.contains(key.as_char())) {
-                let what = format!("the key {key} is {} and also that of an option, by its place", command.as_str());
+                let what =
+                    format!("the key {key} is {} and also that of an option, by its place", command.as_str());
                 self.findings.add(&checks::KEY_CLASH, at, what, "take another key".to_owned());
             }
         }

@@ -61,9 +61,10 @@ impl Reading<'_> {
                 if let Answers::Choice(choices) = &question.answers {
                     jumps.extend(choices.iter().filter_map(|choice| choice.go));
                 }
-                if let Then::Go(to) = question.retry.then {
-                    jumps.push(to);
-                }
+                jumps.extend(question.retry.ways().filter_map(|then| match then {
+                    Then::Go(to) => Some(to),
+                    Then::Skip | Then::Refuse | Then::BreakOff | Then::Transfer => None,
+                }));
                 jumps
             }
             Some(Kind::Statement(_) | Kind::End(_)) | None => Vec::new(),

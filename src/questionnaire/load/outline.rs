@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
 use crate::questionnaire::{
-    Anchor, Command, Compute, ContactField, Decimal, Key, Member, Order, Place, Section, Sections, Target, Type, Variable,
-    Variables, checks,
+    Anchor, Command, Compute, ContactField, Decimal, Key, Member, Order, Place, Section, Sections, Target,
+    Type, Variable, Variables, checks,
 };
 use crate::xml::{Element, Findings, Position, did_you_mean};
 
@@ -22,6 +22,8 @@ pub(super) struct Outline {
     pub(super) languages: Vec<String>,
     pub(super) contact_fields: Vec<ContactField>,
     pub(super) commands: Vec<(Key, Command)>,
+    /// Whether there is an end that transfers.
+    pub(super) transfers: bool,
     pub(super) variables: Variables,
     pub(super) computed: Vec<Compute>,
     /// Where each item stands.
@@ -94,12 +96,13 @@ impl Outline {
     }
 
     fn keys(&mut self, element: &Element, findings: &mut Findings) {
-        for (name, command) in [("repeat", Command::Repeat), ("opt-out", Command::OptOut)] {
+        for command in Command::ALL {
+            let name = command.as_str();
             let Some(key) = attributes::key(element, name) else { continue };
             if self.commands.iter().any(|(_, other)| *other == command) {
                 findings.add(&checks::DOUBLE_COMMAND, element.at, format!("`{name}` stands twice"), None);
-            } else if self.commands.iter().any(|(other, _)| *other == key) {
-                let what = format!("the key {key} is both repeat and opt-out");
+            } else if let Some((_, other)) = self.commands.iter().find(|(other, _)| *other == key) {
+                let what = format!("the key {key} is both {} and {name}", other.as_str());
                 findings.add(&checks::KEY_CLASH, element.at, what, None);
             } else {
                 self.commands.push((key, command));
@@ -124,6 +127,7 @@ impl Outline {
             self.targets.insert(id.to_owned(), Member::Section(index));
         } else if ITEMS.contains(&element.name.as_str()) {
             let index = self.places.len();
+            self.transfers |= element.name == "end" && text(element, "outcome") == "transfer";
             if index == MAX_ITEMS {
                 findings.add(&checks::TOO_MUCH, element.at, format!("more than {MAX_ITEMS} items"), None);
             }

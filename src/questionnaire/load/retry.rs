@@ -19,7 +19,7 @@ impl Reading<'_> {
     pub(super) fn named_retry(&mut self, element: &Element) {
         let id = text(element, "id").to_owned();
         let at = element.attribute("id").map_or(element.at, value_at);
-        let then = self.then(element);
+        let then = self.then(element).unwrap_or(Then::BreakOff);
         let retry = Retry {
             wait: attributes::duration(element, "wait").unwrap_or(WAIT),
             inter_digit: attributes::duration(element, "inter-digit").unwrap_or(INTER_DIGIT),
@@ -36,15 +36,28 @@ impl Reading<'_> {
         }
     }
 
-    fn then(&mut self, element: &Element) -> Then {
-        let words = [("skip", Then::Skip), ("refuse", Then::Refuse), ("break-off", Then::BreakOff)];
+    /// Where a ladder or a rung leads; none: it does not say.
+    fn then(&mut self, element: &Element) -> Option<Then> {
+        let words = [
+            ("skip", Then::Skip),
+            ("refuse", Then::Refuse),
+            ("break-off", Then::BreakOff),
+            ("transfer", Then::Transfer),
+        ];
         let then = attributes::word(element, "then", &words);
         let go = self.target(element, "go");
+        if let (Some(Then::Transfer), false, Some(attribute)) =
+            (then, self.outline.transfers, element.attribute("then"))
+        {
+            let what = "there is no end that transfers anybody";
+            let mend = "add <end id=\"agent\" outcome=\"transfer\" to=\"+254…\"/>".to_owned();
+            self.findings.add(&checks::NO_TRANSFER, value_at(attribute), what, mend);
+        }
         if let Some(go) = element.attribute("go").filter(|_| element.attribute("then").is_some()) {
             let what = "`then` and `go` both say what comes after the last time";
             self.findings.add(&checks::TWO_WAYS_ON, go.at, what, "keep one of them".to_owned());
         }
-        go.map(Then::Go).or(then).unwrap_or(Then::BreakOff)
+        go.map(Then::Go).or(then)
     }
 
     /// The ladder of a question: that of its `retry`, with its own prompts in place of the retry's.
@@ -88,25 +101,43 @@ impl Reading<'_> {
 
     fn rungs(&mut self, parent: &Element, name: &str, moment: Moment) -> Vec<Rung> {
         let elements: Vec<&Element> = parent.elements().filter(|child| child.name == name).collect();
-        let rung = |element: &&Element| Rung {
-            say: self.says(element, false, moment),
-            reprompt: attributes::yes_no(element, "reprompt", true),
+        let rung = |element: &&Element| {
+            let then = self.then(element);
+            if let (Some(_), Some(attribute)) = (then, element.attribute("reprompt")) {
+                let what = "the question is not asked again here: `then` or `go` leads elsewhere";
+                self.findings.add(&checks::TWO_WAYS_ON, attribute.at, what, "leave reprompt= out".to_owned());
+            }
+            Rung {
+                say: self.says(element, then.is_some(), moment),
+                reprompt: attributes::yes_no(element, "reprompt", true),
+                barge_in: attributes::word(element, "barge-in", &[("yes", true), ("no", false)]),
+                then,
+            }
         };
         elements.iter().map(rung).collect()
     }
 
     /// A prompt that is never said is a mistake of its author.
     fn too_many_rungs(&mut self, parent: &Element, retry: &Retry) {
-        for (name, again) in [("no-input", retry.no_input_again), ("no-match", retry.no_match_again)] {
-            let own = parent.elements().filter(|child| child.name == name).nth(usize::from(again));
-            if let Some(element) = own {
-                let what = format!("this `{name}` is never said: {name}= is {again}");
-                self.findings.add(
-                    &checks::UNSAID_PROMPT,
-                    element.at,
-                    what,
-                    format!("raise {name}= of its retry"),
-                );
+        let ladders = [
+            ("no-input", retry.no_input_again, &retry.no_input),
+            ("no-match", retry.no_match_again, &retry.no_match),
+        ];
+        for (name, again, rungs) in ladders {
+            let own = || parent.elements().filter(|child| child.name == name);
+            let leading = rungs.iter().position(|rung| rung.then.is_some());
+            let (most, what, mend) = match leading.filter(|leading| *leading <= usize::from(again)) {
+                Some(leading) => {
+                    let what = format!("this `{name}` is never said: the one before it leads elsewhere");
+                    (leading + 1, what, "put it before that one".to_owned())
+                }
+                None => {
+                    let what = format!("this `{name}` is never said: {name}= is {again}");
+                    (usize::from(again), what, format!("raise {name}= of its retry"))
+                }
+            };
+            if let Some(element) = own().nth(most) {
+                self.findings.add(&checks::UNSAID_PROMPT, element.at, what, mend);
             }
         }
     }

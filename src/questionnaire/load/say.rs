@@ -130,6 +130,7 @@ impl Reading<'_> {
                     self.say_as(&pipe, source, language);
                 }
                 Err((what, mend)) => {
+                    let mend = did_you_mean(&pipe.name, besides.iter().copied()).or(mend);
                     self.findings.add(&checks::UNKNOWN_NAME, source.place(pipe.name_at), what, mend)
                 }
             }

@@ -35,8 +35,13 @@ const WAIT: Form = Form::Time(500, 60_000);
 /// `inter-digit`: 0.5 to 20 seconds.
 const INTER_DIGIT: Form = Form::Time(500, 20_000);
 
+const THEN: Form = Form::OneOf(&["skip", "refuse", "break-off", "transfer"]);
 const YES_NO: Form = Form::OneOf(&["yes", "no"]);
-const COMMANDS: Form = Form::OneOf(&["none", "repeat", "opt-out", "repeat opt-out", "opt-out repeat"]);
+const COMMANDS: Form = Form::Words(&["repeat", "back", "more-time", "opt-out"], "none");
+/// `more-time-wait`: 1 second to 3 minutes.
+const MORE_TIME_WAIT: Form = Form::Time(1_000, 180_000);
+/// Characters of a number or URI.
+const MAX_URI_CHARACTERS: usize = 120;
 const OUTCOMES: [&str; Outcome::ALL.len()] = {
     let mut words = [""; Outcome::ALL.len()];
     let mut index = 0;
@@ -71,6 +76,11 @@ const SAID: &[AttributeRule] = &[
 const ASKED: &[AttributeRule] = &[
     may("retry", Form::Ref("retry"), "The retry that says what happens when nothing or nonsense comes."),
     may("commands", COMMANDS, "Which command keys hold here. Without it: all that are declared."),
+    may(
+        "type-ahead",
+        YES_NO,
+        "Whether it takes keys that were pressed before it was asked. Without it: yes.",
+    ),
 ];
 /// What may stand in each question.
 const IN_QUESTION: &[&str] = &["say", "no-input", "no-match", "screen-out"];
@@ -91,6 +101,7 @@ const RULES: &[Rule] = &[
             needs("id", Form::Name(""), "Its name."),
             needs("version", Form::Line(MAX_VERSION_CHARACTERS), "What tells its versions apart; it stands in every result."),
             needs("languages", Form::Languages(MAX_LANGUAGES), "Language tags with spaces between; an interview begins in the first."),
+            may("type-ahead", YES_NO, "Whether keys are kept for the next questions that are pressed while nothing can be answered. Without it: no."),
             may("time-zone", Form::Line(MAX_ZONE_CHARACTERS), "Time zone (IANA, such as Africa/Nairobi) of contacts that bring none. Without it: UTC."),
         ]])
         .holding(&[&["contact-field", "compute", "keys", "retry", "quota", "complete", "partial", "section"], ITEMS]),
@@ -113,8 +124,12 @@ const RULES: &[Rule] = &[
         .may_hold(&[&["say"]]),
     element("keys", "Keys that hold at all questions.").with(&[&[
         may("repeat", Form::Key, "The key that says the question again."),
+        may("back", Form::Key, "The key that asks the question before this one again."),
+        may("more-time", Form::Key, "The key that gives the callee more time to answer; the says are what is said then."),
+        may("more-time-wait", MORE_TIME_WAIT, "Silence that counts as no input after that key. Without it: 30s."),
         may("opt-out", Form::Key, "The key that ends the interview as a refusal."),
-    ]]),
+    ]])
+    .may_hold(&[&["say"]]),
     element("retry", "A ladder: what happens when nothing (no input) or nonsense (no match) comes.")
         .with(&[&[
             needs("id", Form::Name("retry"), "Its name, for retry= of questions."),
@@ -122,7 +137,7 @@ const RULES: &[Rule] = &[
             may("inter-digit", INTER_DIGIT, "Silence after a digit that ends a number. Without it: 3s."),
             may("no-input", Form::Whole(0, MAX_AGAIN), "How often the question is asked again after silence. Without it: 2."),
             may("no-match", Form::Whole(0, MAX_AGAIN), "How often it is asked again after keys that are no answer. Without it: 2."),
-            may("then", Form::OneOf(&["skip", "refuse", "break-off"]), "What comes after the last time. Without it: break-off."),
+            may("then", THEN, "What comes after the last time. Without it: break-off."),
             may("go", Form::Ref("item"), "The item or section to go on with after the last time, in place of then=."),
         ]])
         .may_hold(&[&["no-input", "no-match"]]),
@@ -179,6 +194,7 @@ const RULES: &[Rule] = &[
         .with(&[&[
             needs("id", Form::Name("item"), "Its name: no other section, item or contact field has it."),
             needs("outcome", Form::OneOf(&OUTCOMES), "How the interview ended."),
+            may("to", Form::Line(MAX_URI_CHARACTERS), "With the outcome transfer: whom the callee is handed to, a number or a SIP URI."),
             ANCHOR,
         ]])
         .may_hold(&[&["say"]]),
@@ -201,18 +217,22 @@ const RULES: &[Rule] = &[
         .holding(&[&["say"]]),
     element("no-input", "What is said when nothing came, before the question is asked again.")
         .with(&[RUNG])
-        .holding(&[&["say"]]),
+        .may_hold(&[&["say"]]),
     element(
         "no-match",
         "What is said when keys came that are no answer, before the question is asked again.",
     )
     .with(&[RUNG])
-    .holding(&[&["say"]]),
+    .may_hold(&[&["say"]]),
     element("screen-out", "Goes on elsewhere after a reply, if its condition is true then.").with(&[&[
         needs("when", Form::Expression, "A condition."),
         needs("go", Form::Ref("item"), "The item or section to go on with."),
     ]]),
 ];
 
-const RUNG: &[AttributeRule] =
-    &[may("reprompt", YES_NO, "Whether the question itself follows. Without it: yes.")];
+const RUNG: &[AttributeRule] = &[
+    may("reprompt", YES_NO, "Whether the question itself follows. Without it: yes."),
+    may("barge-in", YES_NO, "Whether a key cuts it short. Without it: as it is with the question."),
+    may("then", THEN, "What comes after this prompt, in place of asking again."),
+    may("go", Form::Ref("item"), "The item or section to go on with after this prompt, in place of then=."),
+];

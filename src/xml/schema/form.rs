@@ -30,6 +30,8 @@ pub enum Form {
     Time(u64, u64),
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// One or more of these words with spaces between; or the word for none of them, alone.
+    Words(&'static [&'static str], &'static str),
     /// One key of a telephone.
     Key,
     /// One to so many keys.
@@ -64,6 +66,10 @@ impl Form {
                 time(value).is_some_and(|time| limits.contains(&time))
             }
             Self::OneOf(words) => words.contains(&value),
+            Self::Words(words, none) => {
+                let given: Vec<&str> = value.split(WHITE).filter(|word| !word.is_empty()).collect();
+                given == [none] || (!given.is_empty() && given.iter().all(|word| words.contains(word)))
+            }
             Self::Key => value.len() == 1 && value.chars().all(is_key),
             Self::Keys(most) => (1..=usize::from(most)).contains(&value.len()) && value.chars().all(is_key),
             Self::Digits(most) => {
@@ -103,6 +109,7 @@ impl Form {
             | Self::Whole(..)
             | Self::Time(..)
             | Self::OneOf(_)
+            | Self::Words(..)
             | Self::Key
             | Self::Keys(_)
             | Self::Digits(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
@@ -127,6 +134,12 @@ impl Form {
             }
             Self::OneOf(words) => did_you_mean(value, words.iter().copied())
                 .or_else(|| Some(format!("it can be {}", words.join(", ")))),
+            Self::Words(words, none) => {
+                let mut given = value.split(WHITE).filter(|word| !word.is_empty());
+                let unknown = given.find(|word| !words.contains(word) && *word != none);
+                let near = unknown.and_then(|word| did_you_mean(word, words.iter().copied()));
+                near.or_else(|| Some(format!("it can be {none}, or some of {}", words.join(", "))))
+            }
             Self::Key => Some("it is one key: 0-9, *, #, A-D".to_owned()),
             Self::Keys(most) => Some(format!("it is 1 to {most} keys of 0-9, *, #, A-D")),
             Self::Digits(most) => Some(format!("write `2` or `1-3`; {most} at most")),

@@ -165,7 +165,7 @@ const fn named_type(form: Form) -> Option<&'static str> {
         Form::Key => Some("b:form.key"),
         Form::Language => Some("b:form.language"),
         Form::Path => Some("b:form.path"),
-        Form::Line(_) | Form::Whole(..) | Form::Time(..) | Form::OneOf(_) => None,
+        Form::Line(_) | Form::Whole(..) | Form::Time(..) | Form::OneOf(_) | Form::Words(..) => None,
         Form::Keys(_) | Form::Digits(_) | Form::Languages(_) => None,
     }
 }
@@ -193,6 +193,10 @@ fn restriction(xsd: &mut Xsd, form: Form) {
             xsd.pattern("[0-9]+");
         }
         Form::Time(least, most) => xsd.pattern(&ranges::time(least, most)),
+        Form::Words(words, none) => {
+            let word = words.join("|");
+            xsd.pattern(&format!(r"\s*({none}|({word})(\s+({word}))*)\s*"));
+        }
         Form::OneOf(words) => {
             words.iter().for_each(|word| xsd.empty(&format!("xs:enumeration value=\"{}\"", escape(word))));
         }
