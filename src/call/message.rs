@@ -82,6 +82,8 @@ pub enum Output {
     /// Keep a place in each of these quotas, or in none if one is full, and come back with `QuotaAnswered`.
     /// May come again for the same attempt: the place is the same.
     ReserveQuota {
+        /// The questionnaire whose quotas are meant.
+        questionnaire: Digest,
         /// Their names.
         quotas: Vec<String>,
     },

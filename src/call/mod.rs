@@ -275,7 +275,10 @@ impl Call {
                     questionnaire: self.subject.questionnaire,
                 })),
                 Act::StopPlay(play) => turn.outputs.push(Output::StopPlay(play)),
-                Act::ReserveQuota(quotas) => turn.outputs.push(Output::ReserveQuota { quotas }),
+                Act::ReserveQuota(quotas) => {
+                    let questionnaire = self.subject.questionnaire;
+                    turn.outputs.push(Output::ReserveQuota { questionnaire, quotas });
+                }
                 Act::Tell(step) => turn.tell(step),
                 Act::Released { key, pressed_at, duration_ms } => {
                     self.interview.released(key, pressed_at, duration_ms);

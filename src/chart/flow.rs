@@ -61,6 +61,8 @@ fn notes(questionnaire: &Questionnaire) -> Vec<String> {
 const fn command_in_words(command: Command) -> &'static str {
     match command {
         Command::Repeat => "says it again",
+        Command::Back => "asks the one before again",
+        Command::MoreTime => "gives more time",
         Command::OptOut => "ends as a refusal",
     }
 }
@@ -162,7 +164,10 @@ impl Drawing<'_> {
                 questions.find_map(opt_out).map(|key| format!("the key {key} leads here from any question"))
             }
             Outcome::BreakOff => questions
-                .any(|question| question.retry.then == Then::BreakOff)
+                .any(|question| question.retry.ways().any(|then| then == Then::BreakOff))
+                .then(|| "questions asked in vain lead here".to_owned()),
+            Outcome::Transfer => questions
+                .any(|question| question.retry.ways().any(|then| then == Then::Transfer))
                 .then(|| "questions asked in vain lead here".to_owned()),
             Outcome::Callback => questions
                 .any(|question| matches!(&question.answers, Answers::Appointment(it) if it.go.is_none()))
@@ -202,10 +207,14 @@ impl Drawing<'_> {
             let when = out.when.as_ref().map(|when| when.source().to_owned());
             self.way(row, out.to, when.unwrap_or_default());
         }
-        match question.retry.then {
-            Then::Go(to) => self.way(row, to, "asked in vain".to_owned()),
-            Then::Skip | Then::Refuse => goes_on = true,
-            Then::BreakOff => {}
+        let mut led: Vec<Then> = Vec::new();
+        for then in question.retry.ways() {
+            match then {
+                Then::Go(to) if !led.contains(&then) => self.way(row, to, "asked in vain".to_owned()),
+                Then::Go(_) | Then::BreakOff | Then::Transfer => {}
+                Then::Skip | Then::Refuse => goes_on = true,
+            }
+            led.push(then);
         }
         goes_on
     }

@@ -125,6 +125,7 @@ const fn outcome_colours(outcome: Outcome) -> (&'static str, &'static str) {
         Outcome::Complete => ("#dff2df", "#2e7d32"),
         Outcome::Partial => ("#eef6d8", "#6b8e23"),
         Outcome::Callback => ("#e0ecfb", "#1e66b8"),
+        Outcome::Transfer => ("#d9f0f2", "#00707a"),
         Outcome::Ineligible => ("#ececec", "#6b6b6b"),
         Outcome::QuotaFull => ("#fff1cc", "#a07800"),
         Outcome::Refusal => ("#fbe0e0", "#b3261e"),

@@ -22,6 +22,8 @@ use crate::time::Timestamp;
 const PER_CHARACTER: Duration = Duration::from_millis(60);
 /// Time from one key to the next.
 const BETWEEN_KEYS: Duration = Duration::from_millis(400);
+/// Time until a person who has heard a question presses the first key.
+const REACTION: Duration = Duration::from_secs(1);
 /// How long each key is held, in milliseconds.
 const HELD_MS: u32 = 100;
 /// Width of the column with the items' names.
@@ -137,6 +139,7 @@ impl<'q> Rehearsal<'q> {
             }
             Act::Silence => self.wait(),
             Act::Keys(keys) => {
+                self.now = self.now + REACTION;
                 if let Some(collector) = &mut self.collector {
                     collector.prompt_ended(self.now);
                 }

@@ -23,6 +23,7 @@ mod load;
 mod media;
 mod placement;
 mod ports;
+mod quotas;
 mod render;
 mod shard;
 mod start;

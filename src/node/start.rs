@@ -17,6 +17,7 @@ use super::faults::Faults;
 use super::load::Load;
 use super::media::{Engine, Lateness, Outlet};
 use super::ports::PortPools;
+use super::quotas::Quotas;
 use super::render::Renderer;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
@@ -108,14 +109,7 @@ impl Node {
         let mut transport = Transport::bind(&settings.listens_at(), settings.limits.connections)
             .map_err(|(address, source)| NodeError::Listen { address, source })?;
         let trunks = Arc::new(settings.trunks.clone());
-        let common = Common {
-            clock,
-            assets: Arc::new(assets),
-            load: Arc::new(Load::new(settings.limits.calls)),
-            faults: Arc::default(),
-            lateness: Arc::default(),
-            server: settings.sip.user_agent.clone(),
-        };
+        let common = Common::new(clock, assets, &settings);
         let (inboxes, waiting): (Vec<_>, Vec<_>) = (0..shards).map(|_| bounded(INBOX)).unzip();
         let engine = common.engine(media_threads, &inboxes).map_err(NodeError::Thread)?;
         let renderer = Renderer::start(prompts, &engine, clock, &common.faults).map_err(NodeError::Thread)?;
@@ -134,6 +128,7 @@ impl Node {
                 server: common.server.clone(),
                 load: Arc::clone(&common.load),
                 faults: Arc::clone(&common.faults),
+                quotas: Arc::clone(&common.quotas),
             };
             let inbox = inboxes[shard].clone();
             let trunks = Arc::clone(&trunks);
@@ -174,6 +169,7 @@ impl Node {
 /// What the parts of a node share.
 struct Common {
     clock: Clock,
+    quotas: Arc<Quotas>,
     assets: Arc<Assets>,
     load: Arc<Load>,
     faults: Arc<Faults>,
@@ -182,6 +178,19 @@ struct Common {
 }
 
 impl Common {
+    fn new(clock: Clock, assets: Assets, settings: &Settings) -> Self {
+        let assets = Arc::new(assets);
+        Self {
+            clock,
+            quotas: Arc::new(Quotas::new(Arc::clone(&assets))),
+            assets,
+            load: Arc::new(Load::new(settings.limits.calls)),
+            faults: Arc::default(),
+            lateness: Arc::default(),
+            server: settings.sip.user_agent.clone(),
+        }
+    }
+
     fn engine(&self, threads: usize, inboxes: &[Sender<Post>]) -> io::Result<Arc<Engine>> {
         let outlets = || inboxes.iter().cloned().map(outlet).collect();
         Engine::start(threads, self.clock, outlets, &self.lateness, &self.faults).map(Arc::new)

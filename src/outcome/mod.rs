@@ -63,7 +63,7 @@ pub enum Disposition {
 
 impl Disposition {
     /// Every disposition, in the order of its AAPOR code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Complete,
         Self::Partial,
         Self::Refusal,
@@ -149,7 +149,7 @@ mod tests {
         for disposition in Disposition::ALL {
             assert_eq!(serde_json::to_string(&disposition).unwrap(), format!("\"{disposition}\""));
         }
-        assert_eq!(Disposition::ALL.iter().collect::<std::collections::BTreeSet<_>>().len(), 17);
+        assert_eq!(Disposition::ALL.iter().collect::<std::collections::BTreeSet<_>>().len(), 18);
     }
 
     #[test]

@@ -434,7 +434,7 @@ impl World {
             Output::StopPlay(play) => self
                 .agenda
                 .retain(|_, happening| !matches!(happening, Happening::PromptEnds(p) if *p == play)),
-            Output::ReserveQuota { quotas } => {
+            Output::ReserveQuota { quotas, .. } => {
                 self.reserved += 1;
                 let full = match self.person.quota {
                     Room::Left => Vec::new(),

@@ -49,14 +49,14 @@ impl Interview {
         question: &Question,
         over: bool,
     ) {
-        let leads_away = question.rung(asking).is_some_and(|rung| rung.then.is_some());
-        if leads_away {
-            self.close(asking, now, asking.in_vain());
-            self.step(questionnaire, Stage::GivingUp(asking));
-        } else if over {
-            self.give_up(questionnaire, now, asking, question.retry.then);
-        } else {
-            self.ask(questionnaire, now, asking);
+        match question.rung(asking).and_then(|rung| rung.then.map(|then| (then, rung.say.is_empty()))) {
+            Some((then, true)) => self.give_up(questionnaire, now, asking, then),
+            Some((_, false)) => {
+                self.close(asking, now, asking.in_vain());
+                self.step(questionnaire, Stage::GivingUp(asking));
+            }
+            None if over => self.give_up(questionnaire, now, asking, question.retry.then),
+            None => self.ask(questionnaire, now, asking),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::node::event::Event;
 use crate::node::faults::Faults;
 use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
+use crate::node::quotas::Quotas;
 use crate::node::render::{Order, Renderer};
 use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
 use crate::sip::{Hop, Message, Request, StatusCode, stray};
@@ -31,6 +32,7 @@ pub(crate) struct Hands {
     server: String,
     pub(super) load: Arc<Load>,
     faults: Arc<Faults>,
+    quotas: Arc<Quotas>,
 }
 
 /// What [`Hands`] are made of; unlike them, it can be sent to the shard's thread.
@@ -55,13 +57,15 @@ pub(crate) struct HandsParts {
     pub(crate) load: Arc<Load>,
     /// Counters.
     pub(crate) faults: Arc<Faults>,
+    /// Places in quotas.
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
-        let HandsParts { shard, clock, engine, renderer, senders, events, inbox, server, load, faults } =
-            parts;
+        let HandsParts { shard, clock, engine, renderer, senders, events, .. } = parts;
+        let HandsParts { inbox, server, load, faults, quotas, .. } = parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
         Self {
             shard,
@@ -74,6 +78,7 @@ impl Hands {
             server,
             load,
             faults,
+            quotas,
         }
     }
 
@@ -91,13 +96,16 @@ impl Hands {
                 }
             }
             Output::CloseMedia => self.close_media(live),
-            // Nobody counts interviews over several calls here, so there is always room.
-            Output::ReserveQuota { .. } => live.reserved = true,
+            Output::ReserveQuota { questionnaire, quotas } => {
+                live.reserved = Some(self.quotas.reserve(live.call.id(), questionnaire, &quotas));
+            }
             Output::Tell(step) => self.delivery.step(live.call.id(), step),
             Output::Ended(result) => {
                 // A call that was never answered still has its ports.
                 self.close_media(live);
                 let first = !live.ending.told;
+                let of = result.questionnaire.digest;
+                self.quotas.ended(live.call.id(), of, result.disposition, &result.quotas);
                 live.ended(result.disposition, result.ended_at.since(result.started_at));
                 self.delivery.result(live.call.id(), result);
                 if first {

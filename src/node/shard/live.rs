@@ -26,8 +26,8 @@ pub(super) struct Live {
     pub(super) due: Option<Timestamp>,
     /// Under what it was saved last.
     pub(super) saved: (Epoch, Revision),
-    /// A place in quotas was asked for, and is given.
-    pub(super) reserved: bool,
+    /// Places in quotas were asked for: those of them that are full.
+    pub(super) reserved: Option<Vec<String>>,
     pub(super) ending: Ending,
     pub(super) span: Span,
 }
@@ -74,7 +74,7 @@ impl Live {
             media: Media::Bound(ports),
             due: None,
             saved: (Epoch::default(), Revision::default()),
-            reserved: false,
+            reserved: None,
             ending: Ending::default(),
             span,
         }

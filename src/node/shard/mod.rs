@@ -281,8 +281,8 @@ impl Shard {
         while let Some(output) = live.parking.pop() {
             self.hands.carry_out(live, output);
         }
-        if std::mem::take(&mut live.reserved) {
-            return self.tell(id, Input::QuotaAnswered { full: Vec::new() });
+        if let Some(full) = live.reserved.take() {
+            return self.tell(id, Input::QuotaAnswered { full });
         }
         self.forget_if_done(id);
     }
