@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::Digest;
-use crate::questionnaire::Questionnaire;
+use crate::questionnaire::{Answers, Item, Questionnaire};
 use crate::sip::digest::Credentials;
 
 /// Checked questionnaires, addressed by the digest of their file.
@@ -23,6 +23,15 @@ impl Assets {
         let digest = questionnaire.digest();
         self.questionnaires.insert(digest, questionnaire);
         digest
+    }
+
+    /// Whether any of them records what callees say.
+    #[must_use]
+    pub fn record(&self) -> bool {
+        let records = |item: &Item| {
+            item.question().is_some_and(|question| matches!(question.answers, Answers::Record(_)))
+        };
+        self.questionnaires.values().any(|questionnaire| questionnaire.items().iter().any(records))
     }
 
     /// The questionnaire of this digest.

@@ -16,8 +16,10 @@ use crate::time::Timestamp;
 
 use super::hearing::answered_by;
 use super::message::Output;
+use super::recording::Leaving;
 use super::result::{AskedQuestionnaire, CallResult, EndedBy};
 use super::step::Step;
+use super::talk::Act;
 use super::{Assets, Call, Stage, Turn};
 
 /// Q.850 cause of an ordinary end (ITU-T Q.850 §2.2.7.1.7).
@@ -54,14 +56,55 @@ impl Call {
         self.hang_up(now, disposition(outcome), EndedBy::Caller, turn);
     }
 
+    /// The call is over; says whether a recording has to be stored first. [`Call::left`] follows then.
+    pub(super) fn stores_first(&mut self, now: Timestamp, leaving: Leaving, turn: &mut Turn) -> bool {
+        let Stage::Talking(talk) = &mut self.stage else { return false };
+        let mut acts = Vec::new();
+        let stores = talk.leave(now, leaving, &mut acts);
+        for act in acts {
+            if let Act::Do(output) = act {
+                turn.outputs.push(output);
+            }
+        }
+        if stores {
+            turn.changed = true;
+            if leaving.is_gone() {
+                turn.outputs.push(Output::CloseMedia);
+            }
+        }
+        stores
+    }
+
+    /// The recording is stored that the end of the call waited for.
+    pub(super) fn left(&mut self, now: Timestamp, leaving: Leaving, assets: &Assets, turn: &mut Turn) {
+        match leaving {
+            Leaving::Callee => self.left_by_callee(now, assets, turn),
+            Leaving::Asked => self.hang_up_asked(now, assets, turn),
+            Leaving::TooLong => self.break_off(now, assets, turn),
+            Leaving::Unacked => self.lost_ack(now, assets, turn),
+            Leaving::Tone => self.left_behind_gateway(now, assets, turn),
+            Leaving::GivenUp(fault) => self.give_up(now, fault, assets, turn),
+            Leaving::Broken => self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn),
+        }
+        if self.session.is_over() {
+            self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
+        }
+    }
+
     /// An answered call that we end before the interview does.
     pub(super) fn break_off(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if self.stores_first(now, Leaving::TooLong, turn) {
+            return;
+        }
         self.leave_interview(now, assets);
         self.hang_up(now, Disposition::BreakOff, EndedBy::Fault, turn);
     }
 
     /// The callee hung up. Who hears the closing words and hangs up has done the interview.
     pub(super) fn left_by_callee(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if self.stores_first(now, Leaving::Callee, turn) {
+            return;
+        }
         let disposition = self.leave_interview(now, assets);
         if let Stage::Talking(_) = self.stage {
             turn.outputs.push(Output::CloseMedia);
@@ -82,6 +125,9 @@ impl Call {
                 self.decide(now, Disposition::NotAttempted, EndedBy::Caller);
             }
             Stage::Talking(_) => {
+                if self.stores_first(now, Leaving::Asked, turn) {
+                    return;
+                }
                 let disposition = self.leave_interview(now, assets);
                 self.hang_up(now, disposition, EndedBy::Caller, turn);
             }
@@ -184,6 +230,7 @@ impl Call {
             transfer: questionnaire.and_then(|q| self.interview.transfer(q)).map(Into::into),
             computed: questionnaire.map(|q| self.interview.computed(q)).unwrap_or_default(),
             responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
+            recordings: self.recordings.clone(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::time::{Timestamp, rfc3339};
 
 use super::keys::Press;
 use super::listening::OnTone;
+use super::recording::Leaving;
 use super::result::{AnsweredBy, EndedBy, Fault};
 use super::step::Step;
 use super::{Assets, Call, Stage, Turn, info};
@@ -132,9 +133,17 @@ impl Call {
             self.leave_interview(now, assets);
             self.hang_up(now, disposition(tone), EndedBy::Callee, turn);
         } else if matches!(tone, Signal::Busy | Signal::Reorder) {
-            let disposition = self.leave_interview(now, assets);
-            self.hang_up(now, disposition, EndedBy::Callee, turn);
+            self.left_behind_gateway(now, assets, turn);
         }
+    }
+
+    /// The network's tone says that the callee has hung up.
+    pub(super) fn left_behind_gateway(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if self.stores_first(now, Leaving::Tone, turn) {
+            return;
+        }
+        let disposition = self.leave_interview(now, assets);
+        self.hang_up(now, disposition, EndedBy::Callee, turn);
     }
 
     /// Nothing comes in any more, though nobody holds the call.
@@ -166,6 +175,9 @@ impl Call {
     /// Ends a call that has broken. What the interview has come to by itself stays.
     pub(super) fn give_up(&mut self, now: Timestamp, fault: Fault, assets: &Assets, turn: &mut Turn) {
         self.fault = Some(fault);
+        if self.stores_first(now, Leaving::GivenUp(fault), turn) {
+            return;
+        }
         let left = self.leave_interview(now, assets);
         let disposition = if left == Disposition::BreakOff { Disposition::TechnicalFault } else { left };
         self.hang_up(now, disposition, EndedBy::Fault, turn);

@@ -11,6 +11,7 @@ use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message};
 use crate::time::Timestamp;
 
+use super::recording::{Played, Recording, RecordingId, Stop, Taken};
 use super::result::CallResult;
 use super::step::Step;
 
@@ -51,6 +52,13 @@ pub enum Input {
         /// The `Play` that ended.
         play: PlayId,
     },
+    /// It is known what came of a recording.
+    Taken {
+        /// Which recording.
+        recording: RecordingId,
+        /// What came of it.
+        taken: Taken,
+    },
     /// Which of the quotas of the last `ReserveQuota` are full; in the others a place is kept.
     QuotaAnswered {
         /// Their names.
@@ -79,6 +87,25 @@ pub enum Output {
     Play(Play),
     /// Stop a prompt at the next packet; silence follows.
     StopPlay(PlayId),
+    /// Record what the callee says, and come back with `Taken`.
+    Record(Box<Recording>),
+    /// Stop a recording; what is kept comes back with `Taken`.
+    StopRecord {
+        /// Which recording.
+        recording: RecordingId,
+        /// What to do with it.
+        stop: Stop,
+    },
+    /// Make a file of what was stored of a recording before this process took the call over, and come back with
+    /// `Taken`.
+    KeepRecording {
+        /// Which recording.
+        recording: RecordingId,
+        /// Id of its question.
+        item: String,
+        /// Which take of it.
+        take: u8,
+    },
     /// Keep a place in each of these quotas, or in none if one is full, and come back with `QuotaAnswered`.
     /// May come again for the same attempt: the place is the same.
     ReserveQuota {
@@ -112,6 +139,8 @@ pub struct Play {
     pub prompt: Prompt,
     /// The questionnaire whose recordings are meant.
     pub questionnaire: Digest,
+    /// The files of the takes that it plays.
+    pub played: Vec<Played>,
 }
 
 /// The terms of an RTP stream.

@@ -17,6 +17,7 @@ mod keys;
 mod listening;
 mod message;
 mod record;
+mod recording;
 mod result;
 mod signalling;
 mod start;
@@ -41,6 +42,8 @@ pub use hearing::ToneHeard;
 pub use listening::{Listening, OnTone};
 pub use message::{Ears, Input, MediaPlan, Output, Play, PlayId, Record};
 pub use record::{FORMAT_VERSION, RecordError};
+pub(crate) use recording::BEEP;
+pub use recording::{Kept, Played, Recording, RecordingId, RecordingResult, Stop, Taken};
 pub use result::{AnsweredBy, AskedQuestionnaire, CallResult, EndedBy, Fault};
 pub use start::{Start, StartError};
 pub use step::Step;
@@ -81,6 +84,7 @@ pub struct Call {
     media: Option<MediaReport>,
     /// How long a refusal asks us to wait.
     retry_after_s: Option<u32>,
+    recordings: Vec<RecordingResult>,
     /// What the last `handle` asks for; soft, because it is carried out or lost as a whole.
     #[serde(skip)]
     outputs: VecDeque<Output>,
@@ -168,6 +172,9 @@ impl Call {
             Input::PromptEnded { play } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.prompt_ended(now, play, acts));
             }
+            Input::Taken { recording, taken } => {
+                self.talk(now, assets, &mut turn, |talk, acts| talk.taken(recording, taken, acts));
+            }
             Input::QuotaAnswered { full } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.quota_answered(full, acts));
             }
@@ -228,12 +235,14 @@ impl Call {
     /// asked again from its beginning.
     fn restored(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
         self.session.resume(now, &mut self.mint);
-        self.streaming = matches!(self.stage, Stage::Talking(_));
+        self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());
         match &self.stage {
             Stage::Calling | Stage::Closing(_) => {}
             Stage::Settling { .. } => self.settle(assets, turn),
             Stage::Talking(talk) => {
-                turn.outputs.push(talk.media());
+                if self.streaming {
+                    turn.outputs.push(talk.media());
+                }
                 let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
                     return self.break_off(now, assets, turn);
                 };
@@ -264,16 +273,30 @@ impl Call {
         };
         let mut acts = Vec::new();
         first(talk, &mut acts);
-        let mut parted = None;
+        let (mut parted, mut left) = (None, None);
         let mut acts = VecDeque::from(acts);
         while let Some(act) = acts.pop_front() {
             turn.changed = true;
             match act {
                 Act::Play(play, prompt) => turn.outputs.push(Output::Play(Play {
                     play,
+                    played: recording::played(&prompt, &self.recordings),
                     prompt,
                     questionnaire: self.subject.questionnaire,
                 })),
+                Act::Recorded(result) => self.recordings.push(result),
+                Act::Left(heard, leaving) => {
+                    if let Some(heard) = heard {
+                        self.interview.next(questionnaire, now, heard);
+                    }
+                    left = Some(leaving);
+                }
+                Act::Again => {
+                    let mut more = Vec::new();
+                    talk.follow(now, self.interview.again(questionnaire), &mut more);
+                    acts.extend(more);
+                }
+                Act::Do(output) => turn.outputs.push(output),
                 Act::StopPlay(play) => turn.outputs.push(Output::StopPlay(play)),
                 Act::ReserveQuota(quotas) => {
                     let questionnaire = self.subject.questionnaire;
@@ -294,6 +317,9 @@ impl Call {
         }
         if let Some(outcome) = parted {
             self.part(now, outcome, turn);
+        }
+        if let Some(leaving) = left {
+            self.left(now, leaving, assets, turn);
         }
     }
 

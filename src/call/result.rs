@@ -18,6 +18,7 @@ use crate::rtp::MediaReport;
 use crate::time::{Timestamp, rfc3339};
 
 use super::hearing::ToneHeard;
+use super::recording::RecordingResult;
 
 /// Who ended the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +119,8 @@ pub struct CallResult {
     pub computed: BTreeMap<String, Option<Value>>,
     /// Every question of the questionnaire, in its order.
     pub responses: Vec<Response>,
+    /// Every take that was recorded, in the order in which they were.
+    pub recordings: Vec<RecordingResult>,
 }
 
 /// Which questionnaire, to the byte.

@@ -13,6 +13,7 @@ use crate::sip::{HeaderName, Reason, StatusCode};
 use crate::time::Timestamp;
 
 use super::message::{MediaPlan, Output};
+use super::recording::Leaving;
 use super::result::{EndedBy, Fault};
 use super::step::Step;
 use super::talk::Talk;
@@ -54,9 +55,7 @@ impl Call {
                     self.cause = q850(&reasons);
                     self.left_by_callee(now, assets, turn);
                 }
-                Event::ByeDone { .. } => {
-                    self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
-                }
+                Event::ByeDone { .. } => self.broken(now, assets, turn),
                 Event::Unacked => self.lost_ack(now, assets, turn),
                 Event::Expired => self.gone(now, assets, turn),
                 Event::RefreshDue => self.refresh(now),
@@ -65,12 +64,19 @@ impl Call {
                 Event::Info { body, .. } => self.informed(now, &body, assets, turn),
                 Event::Probed { status } => self.probed(now, status, assets, turn),
                 Event::Over => {
-                    self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
+                    self.broken(now, assets, turn);
                     if let Stage::Ended(_) = self.stage {
                         turn.outputs.push(Output::Forget);
                     }
                 }
             }
+        }
+    }
+
+    /// The dialog is over; unless an outcome was decided before, it broke.
+    fn broken(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if !self.stores_first(now, Leaving::Broken, turn) {
+            self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
         }
     }
 
@@ -204,7 +210,10 @@ impl Call {
     }
 
     /// The session is ending the dialog because the peer never acknowledged our 200 (RFC 3261 §13.3.1.4).
-    fn lost_ack(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+    pub(super) fn lost_ack(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        if self.stores_first(now, Leaving::Unacked, turn) {
+            return;
+        }
         if let Stage::Talking(_) = self.stage {
             let disposition = self.leave_interview(now, assets);
             turn.outputs.push(Output::CloseMedia);

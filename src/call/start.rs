@@ -139,6 +139,7 @@ impl Call {
             streaming: false,
             media: None,
             retry_after_s: None,
+            recordings: Vec::new(),
             outputs: VecDeque::new(),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::interview::RecordingEnd;
 use crate::outcome::Disposition;
 use crate::rtp::tones::Signal;
 
@@ -49,7 +50,21 @@ pub enum Step {
         /// The keys.
         digits: String,
     },
-    /// Nobody pressed anything in time.
+    /// The callee may speak: what is said is recorded.
+    Recording {
+        /// Id of the question.
+        item: String,
+    },
+    /// What the callee said is recorded.
+    Recorded {
+        /// Id of the question.
+        item: String,
+        /// How long, in milliseconds.
+        duration_ms: u32,
+        /// Why it is over.
+        ended_by: RecordingEnd,
+    },
+    /// Nobody pressed anything, or said anything, in time.
     Silent {
         /// Id of the question.
         item: String,
@@ -77,6 +92,18 @@ impl fmt::Display for Step {
             Self::Asked { item, text } => write!(f, "asks {item}: {text}"),
             Self::Key { digit } => write!(f, "key {digit}"),
             Self::Entered { item, digits } => write!(f, "{item}: entered {digits}"),
+            Self::Recording { item } => write!(f, "{item}: recording"),
+            Self::Recorded { item, duration_ms, ended_by } => {
+                let ended = match ended_by {
+                    RecordingEnd::TermChar => "ended by a key",
+                    RecordingEnd::Silence => "ended by silence",
+                    RecordingEnd::Max => "at its greatest length",
+                    RecordingEnd::HangUp => "ended by hanging up",
+                    RecordingEnd::Gap => "broken off",
+                    RecordingEnd::Fault => "not stored",
+                };
+                write!(f, "{item}: recorded {:.1} s, {ended}", f64::from(*duration_ms) / 1_000.0)
+            }
             Self::Silent { item } => write!(f, "{item}: no input"),
             Self::ToneHeard { tone } => write!(f, "hears a tone: {tone}"),
             Self::Ended { disposition } => write!(f, "ended: {disposition} ({})", disposition.aapor()),

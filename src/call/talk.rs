@@ -7,6 +7,8 @@
 //! ```
 //! This is the node's half of the flow link: nothing here knows what a question means.
 
+mod takes;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use crate::time::Timestamp;
 
 use super::keys::{Press, Presses};
 use super::message::{Ears, MediaPlan, Output, PlayId};
+use super::recording::{Leaving, RecordingResult, Taking};
 use super::step::Step;
 
 /// A prompt that has not ended after this long will not: the media engine lost it. Longer than the
@@ -50,6 +53,8 @@ pub(super) struct Talk {
     /// Keys that went down by then were pressed at a question that was not being heard.
     listening_since: Timestamp,
     plays: u32,
+    /// Recordings that were begun: the number of the next.
+    recordings: u32,
     doing: Doing,
     /// Keys that were pressed ahead: they belong to the next questions. A restart loses them with the rest of
     /// an unfinished entry, and the callee hears the question.
@@ -73,6 +78,8 @@ enum Doing {
         playing: Option<Playing>,
         collector: Box<Collector>,
     },
+    /// What the callee says is being recorded, or is going to be.
+    Recording(Box<Taking>),
     /// Whether quotas have room is being asked.
     Reserving {
         until: Timestamp,
@@ -84,13 +91,13 @@ enum Doing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Playing {
-    play: PlayId,
+pub(super) struct Playing {
+    pub(super) play: PlayId,
     lost_at: Timestamp,
 }
 
 /// What the call must carry out for its talk.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Act {
     Play(PlayId, Prompt),
     StopPlay(PlayId),
@@ -104,6 +111,14 @@ pub(super) enum Act {
     /// The flow controller is to be told this, and asked for the next instruction.
     Heard(Heard),
     ReserveQuota(Vec<String>),
+    /// The edge is to do this about a recording.
+    Do(Output),
+    /// A take is over: it belongs into the result.
+    Recorded(RecordingResult),
+    /// The flow controller is to be asked for its instruction again.
+    Again,
+    /// The flow controller is to be told the last that was heard; then the call is over.
+    Left(Option<Heard>, Leaving),
     /// The last word is said.
     HangUp(Outcome),
 }
@@ -119,6 +134,7 @@ impl Talk {
             has_pressed: false,
             listening_since: anchor.t0,
             plays: 0,
+            recordings: 0,
             doing: Doing::Nothing,
             carried: VecDeque::new(),
         }
@@ -147,8 +163,7 @@ impl Talk {
                 self.say(now, item, prompt, (barge_in, type_ahead), acts);
             }
             Instruction::Ask { item, prompt, collect } => self.ask(now, item, prompt, &collect, acts),
-            // Nothing is recorded yet: whoever is asked is taken to have said nothing.
-            Instruction::Record { .. } => acts.push(Act::Heard(Heard::Silence)),
+            Instruction::Record { item, prompt, take } => self.record(now, item, prompt, take, acts),
             Instruction::AskQuota { quotas } => {
                 self.doing = Doing::Reserving { until: now + QUOTA_WAIT };
                 acts.push(Act::ReserveQuota(quotas));
@@ -245,10 +260,12 @@ impl Talk {
         let lost_at = self.playing().map(|playing| playing.lost_at);
         let collector = match &self.doing {
             Doing::Asking { collector, .. } => collector.poll_timeout(),
+            Doing::Recording(taking) => taking.poll_timeout(),
             Doing::Reserving { until } => Some(*until),
             Doing::Nothing | Doing::Saying { .. } | Doing::Parting { .. } => None,
         };
-        Timestamp::earliest(Some(self.until), Timestamp::earliest(lost_at, collector))
+        let until = Some(self.until).filter(|_| self.leaving().is_none());
+        Timestamp::earliest(until, Timestamp::earliest(lost_at, collector))
     }
 
     /// It was said which quotas are full; an answer that came too late changes nothing.
@@ -269,6 +286,11 @@ impl Talk {
         {
             self.quota_answered(Vec::new(), acts);
         }
+        if let Doing::Recording(taking) = &mut self.doing
+            && taking.timed_out(now, acts)
+        {
+            self.doing = Doing::Nothing;
+        }
         if let Doing::Asking { item, collector, .. } = &mut self.doing
             && collector.poll_timeout().is_some_and(|at| at <= now)
         {
@@ -281,8 +303,13 @@ impl Talk {
     /// was unfinished is discarded (a key pressed in the gap is lost, and a shortened number would be wrong).
     /// So is a key that went down before now and is still held: its owner hears the question again.
     pub(super) fn restart(&mut self, now: Timestamp, instruction: Instruction, acts: &mut Vec<Act>) {
-        self.doing = Doing::Nothing;
         self.listening_since = now;
+        if let Doing::Recording(taking) = &mut self.doing
+            && taking.recording().is_some()
+        {
+            return taking.restart(now, acts);
+        }
+        self.doing = Doing::Nothing;
         self.follow(now, instruction, acts);
     }
 
@@ -316,6 +343,7 @@ impl Talk {
             Doing::Saying { .. } => {}
             Doing::Asking { playing: Some(_), collector, .. } if collector.keeps_keys() => self.carry(press),
             Doing::Asking { .. } => self.gather(now, press, acts),
+            Doing::Recording(_) => self.pressed_at_take(now, press, acts),
         }
     }
 
@@ -363,6 +391,12 @@ impl Talk {
                 collector.prompt_ended(now);
                 self.take_carried(now, acts);
             }
+            Doing::Recording(_) => {
+                let next = self.next_recording();
+                if let Doing::Recording(taking) = &mut self.doing {
+                    taking.begin(now, next, acts);
+                }
+            }
             Doing::Parting { outcome, .. } => {
                 let outcome = *outcome;
                 self.doing = Doing::Nothing;
@@ -387,6 +421,7 @@ impl Talk {
             Doing::Nothing | Doing::Reserving { .. } => None,
             Doing::Saying { playing, .. } | Doing::Parting { playing, .. } => Some(*playing),
             Doing::Asking { playing, .. } => *playing,
+            Doing::Recording(taking) => taking.playing(),
         }
     }
 }

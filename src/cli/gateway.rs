@@ -37,7 +37,9 @@ impl Gateway {
         }
         let (assets, _) = survey.assets();
         let prompts = std::sync::Arc::clone(&survey.prompts);
-        let started = Node::start(NodeConfig::new(settings), assets, prompts, journal);
+        let left = replay.calls.iter().map(|saved| saved.call_id).collect();
+        let config = NodeConfig { left, ..NodeConfig::new(settings) };
+        let started = Node::start(config, assets, prompts, journal);
         let (node, events) = started.map_err(machine)?;
         Ok(Self { node, events, keep: temporary })
     }

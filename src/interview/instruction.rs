@@ -226,6 +226,8 @@ pub enum RecordingEnd {
     HangUp,
     /// A part is missing: it is asked for again, as another take.
     Gap,
+    /// It could not be stored: what was stored until then is kept, and it is not asked for again.
+    Fault,
 }
 
 /// What came of the last instruction.

@@ -55,6 +55,7 @@ use crate::sdp::{LocalMedia, Origin};
 use crate::settings::{Settings, Trunk};
 use crate::sip::Hop;
 use crate::store::journal::Journal;
+use crate::store::recordings::Recordings;
 
 pub use event::{Event, Receipt};
 pub use faults::FaultCount;
@@ -83,6 +84,8 @@ pub struct Node {
     shards: Vec<ShardHandle>,
     renderer: Arc<Renderer>,
     engine: Arc<Engine>,
+    /// Closed when the media threads have handed over what they recorded.
+    _recordings: Arc<Recordings>,
     /// Closed last: it acknowledges what shards wrote at their end.
     _journal: Journal,
 }

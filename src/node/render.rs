@@ -3,6 +3,7 @@
 //! Texts with a name or a reply in them cannot be spoken ahead. A media thread never waits for that: it is told
 //! the play, keeps silence, and gets the clips when they are there.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -11,10 +12,11 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::clock::Clock;
 use super::faults::Faults;
 use super::media::{Command, Engine};
-use crate::call::PlayId;
+use crate::call::{PlayId, Played};
 use crate::id::{CallId, Digest};
-use crate::interview::{Prompt, Sound, Utterance};
+use crate::interview::{Prompt, Sound};
 use crate::prompts::{Clip, PromptStore};
+use crate::store::recordings::Recordings;
 
 /// Prompts that wait to be spoken: more cannot be spoken before their calls give up on them.
 const ORDERS: usize = 256;
@@ -29,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) play: PlayId,
     pub(crate) prompt: Prompt,
     pub(crate) questionnaire: Digest,
+    /// The files of the takes that it plays.
+    pub(crate) played: Vec<Played>,
 }
 
 /// The worker threads.
@@ -40,7 +44,7 @@ pub(crate) struct Renderer {
 }
 
 impl Renderer {
-    /// Starts the threads.
+    /// Starts the threads; takes of callees are looked for in `recordings`.
     ///
     /// # Errors
     /// When the system gives none.
@@ -49,12 +53,14 @@ impl Renderer {
         engine: &Arc<Engine>,
         clock: Clock,
         faults: &Arc<Faults>,
+        recordings: &Path,
     ) -> std::io::Result<Self> {
         let (orders, inbox) = bounded(ORDERS);
         let mut threads = Vec::new();
         for number in 0..SPEAKERS {
             let speaker = Speaker {
                 prompts: Arc::clone(&prompts),
+                recordings: recordings.to_owned(),
                 engine: Arc::clone(engine),
                 clock,
                 faults: Arc::clone(faults),
@@ -66,9 +72,13 @@ impl Renderer {
         Ok(Self { prompts, orders: Mutex::new(Some(orders)), threads: Mutex::new(threads) })
     }
 
-    /// The clips of a prompt if all are ready.
+    /// The clips of a prompt if all are ready; what a callee said never is.
     pub(crate) fn ready(&self, prompt: &Prompt, questionnaire: Digest) -> Option<Vec<Arc<Clip>>> {
-        said(prompt).map(|utterance| self.prompts.clip(utterance, questionnaire)).collect()
+        let clip = |sound: &Sound| match sound {
+            Sound::Say(utterance) => self.prompts.clip(utterance, questionnaire),
+            Sound::Recording { .. } => None,
+        };
+        prompt.0.iter().map(clip).collect()
     }
 
     /// Has a prompt spoken. The media thread is told when it is ready, or that it never will be.
@@ -96,16 +106,10 @@ impl Renderer {
     }
 }
 
-/// The utterances of a prompt.
-fn said(prompt: &Prompt) -> impl Iterator<Item = &Utterance> {
-    prompt.0.iter().filter_map(|part| match part {
-        Sound::Say(utterance) => Some(utterance),
-        Sound::Recording { .. } => None,
-    })
-}
-
 struct Speaker {
     prompts: Arc<PromptStore>,
+    /// Where the recordings stand.
+    recordings: PathBuf,
     engine: Arc<Engine>,
     clock: Clock,
     faults: Arc<Faults>,
@@ -113,12 +117,31 @@ struct Speaker {
 
 impl Speaker {
     fn speak(&self, order: Order) {
-        let Order { call, thread, play, prompt, questionnaire } = order;
-        let rendered: Result<Vec<_>, _> =
-            said(&prompt).map(|utterance| self.prompts.render(utterance, questionnaire)).collect();
-        if let Err(error) = &rendered {
+        let Order { call, thread, play, prompt, questionnaire, played } = order;
+        let clips: Option<Vec<_>> =
+            prompt.0.iter().map(|sound| self.clip(call, sound, questionnaire, &played)).collect();
+        self.engine.send(thread, Command::Rendered { call, play, clips });
+    }
+
+    fn clip(&self, call: CallId, sound: &Sound, asked: Digest, played: &[Played]) -> Option<Arc<Clip>> {
+        let made = match sound {
+            Sound::Say(utterance) => self.prompts.render(utterance, asked).map_err(|error| error.to_string()),
+            Sound::Recording { item, take } => self.recorded(item, *take, played),
+        };
+        made.inspect_err(|error| {
             self.faults.count(self.clock.now(), "prompt", "render", format_args!("call {call}: {error}"));
-        }
-        self.engine.send(thread, Command::Rendered { call, play, clips: rendered.ok() });
+        })
+        .ok()
+    }
+
+    /// What the callee said, from its file.
+    fn recorded(&self, item: &str, take: u8, played: &[Played]) -> Result<Arc<Clip>, String> {
+        let mine = |played: &&Played| played.item == item && played.take == take;
+        let Some(Played { file, .. }) = played.iter().find(mine) else {
+            return Err(format!("take {take} of {item} has no file"));
+        };
+        let samples =
+            Recordings::samples(&self.recordings, file).map_err(|error| format!("{file}: {error}"))?;
+        Ok(Arc::new(Clip::encode(&samples)))
     }
 }

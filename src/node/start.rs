@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,10 +24,11 @@ use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
 use super::{Node, ShardHandle, shard_of};
 use crate::call::Assets;
-use crate::id::{Epoch, Mint};
+use crate::id::{CallId, Epoch, Mint};
 use crate::prompts::PromptStore;
 use crate::settings::{Limits, SecretError, Settings, Trunk};
 use crate::store::journal::{Ack, Journal};
+use crate::store::recordings::{Recordings, Take};
 
 /// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
 const EVENTS: usize = 16_384;
@@ -48,6 +50,8 @@ pub struct NodeConfig {
     pub media_threads: usize,
     /// The longest conversation; a longer one is ended.
     pub longest: Duration,
+    /// Calls of an earlier run that the journal holds: their recordings are left alone.
+    pub left: Vec<CallId>,
 }
 
 impl NodeConfig {
@@ -57,7 +61,7 @@ impl NodeConfig {
     pub fn new(settings: Settings) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let each = (cores / 2).clamp(1, 8);
-        Self { settings, shards: each, media_threads: each, longest: LONGEST }
+        Self { settings, shards: each, media_threads: each, longest: LONGEST, left: Vec::new() }
     }
 }
 
@@ -69,6 +73,15 @@ pub enum NodeError {
     Listen {
         /// The address.
         address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The directory of the recordings.
+    #[error("recordings cannot be kept in {}; see [recordings] dir", .dir.display())]
+    Recordings {
+        /// The directory.
+        dir: PathBuf,
         /// What the system said.
         #[source]
         source: io::Error,
@@ -95,7 +108,7 @@ impl Node {
         prompts: Arc<PromptStore>,
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
-        let NodeConfig { settings, shards, media_threads, longest } = config;
+        let NodeConfig { settings, shards, media_threads, longest, left } = config;
         let shards = shards.max(1);
         for (name, trunk) in &settings.trunks {
             if let Some(credentials) = trunk.credentials(name)? {
@@ -103,17 +116,16 @@ impl Node {
             }
         }
         let clock = Clock::of_process();
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(NodeError::Random)?;
+        let seed = drawn_seed()?;
         raise_open_files(settings.limits);
         let mut transport = Transport::bind(&settings.listens_at(), settings.limits.connections)
             .map_err(|(address, source)| NodeError::Listen { address, source })?;
         let trunks = Arc::new(settings.trunks.clone());
         let common = Common::new(clock, assets, &settings);
         let (inboxes, waiting): (Vec<_>, Vec<_>) = (0..shards).map(|_| bounded(INBOX)).unzip();
-        let engine = common.engine(media_threads, &inboxes).map_err(NodeError::Thread)?;
-        let renderer = Renderer::start(prompts, &engine, clock, &common.faults).map_err(NodeError::Thread)?;
-        let renderer = Arc::new(renderer);
+        let recordings = common.recordings(&settings, left, &inboxes)?;
+        let engine = common.engine(media_threads, &inboxes, &recordings).map_err(NodeError::Thread)?;
+        let renderer = common.renderer(prompts, &engine, &recordings).map_err(NodeError::Thread)?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let mut handles = Vec::new();
         for (shard, posts) in waiting.into_iter().enumerate() {
@@ -123,6 +135,7 @@ impl Node {
                 engine: Arc::clone(&engine),
                 renderer: Arc::clone(&renderer),
                 senders: transport.senders(),
+                recordings: Arc::clone(&recordings),
                 events: events.clone(),
                 inbox: inboxes[shard].clone(),
                 server: common.server.clone(),
@@ -160,10 +173,18 @@ impl Node {
             shards: handles,
             renderer,
             engine,
+            _recordings: recordings,
             _journal: journal,
         };
         Ok((node, receiver))
     }
+}
+
+/// What the node's mint is seeded with.
+fn drawn_seed() -> Result<[u8; 32], NodeError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(NodeError::Random)?;
+    Ok(seed)
 }
 
 /// What the parts of a node share.
@@ -191,9 +212,47 @@ impl Common {
         }
     }
 
-    fn engine(&self, threads: usize, inboxes: &[Sender<Post>]) -> io::Result<Arc<Engine>> {
+    fn engine(
+        &self,
+        threads: usize,
+        inboxes: &[Sender<Post>],
+        recordings: &Recordings,
+    ) -> io::Result<Arc<Engine>> {
         let outlets = || inboxes.iter().cloned().map(outlet).collect();
-        Engine::start(threads, self.clock, outlets, &self.lateness, &self.faults).map(Arc::new)
+        let sink = recordings.sink();
+        Engine::start(threads, self.clock, outlets, &self.lateness, &self.faults, &sink).map(Arc::new)
+    }
+
+    fn renderer(
+        &self,
+        prompts: Arc<PromptStore>,
+        engine: &Arc<Engine>,
+        recordings: &Recordings,
+    ) -> io::Result<Arc<Renderer>> {
+        Renderer::start(prompts, engine, self.clock, &self.faults, recordings.dir()).map(Arc::new)
+    }
+
+    /// The store of recordings. Where a questionnaire records, a directory that cannot be written is told now.
+    fn recordings(
+        &self,
+        settings: &Settings,
+        left: Vec<CallId>,
+        inboxes: &[Sender<Post>],
+    ) -> Result<Arc<Recordings>, NodeError> {
+        let inboxes = inboxes.to_vec();
+        let outlet = move |take: &Take, taken| {
+            let Take { call, recording, .. } = *take;
+            let shard = &inboxes[shard_of(call, inboxes.len())];
+            // A shard that has stopped has no calls.
+            drop(shard.send(Post::Taken { call, recording, taken }));
+        };
+        let terms = settings.recordings.clone();
+        let recordings = Recordings::start(terms, left, Box::new(outlet)).map_err(NodeError::Thread)?;
+        if self.assets.record() {
+            let dir = || recordings.dir().to_owned();
+            recordings.prepare().map_err(|source| NodeError::Recordings { dir: dir(), source })?;
+        }
+        Ok(Arc::new(recordings))
     }
 
     fn shard(
@@ -247,6 +306,7 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
             | Post::HangUp(_)
             | Post::HangUpAll
             | Post::Stored(_)
+            | Post::Taken { .. }
             | Post::Stop => Vec::new(),
         })
     })

@@ -4,6 +4,7 @@
 //! [sip] [media]      where this instance speaks        [journal]  where it keeps its calls
 //! [trunks.NAME]      through whom it calls             [speech]   who reads out what has no recording
 //! default_trunk, dialplan                              [limits]   what it never exceeds
+//! [recordings]       where what callees say is kept
 //! ```
 //! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
 //! [`Settings::default`] holds: enough to call one address directly.
@@ -12,6 +13,7 @@ mod addresses;
 mod error;
 mod hearing;
 mod limits;
+mod recordings;
 mod secret;
 mod speech;
 mod trunk;
@@ -27,6 +29,7 @@ use toml::Spanned;
 pub use addresses::{Advertised, Listen, MediaAddress, Prefix, PrefixError};
 pub use error::SettingsError;
 pub use limits::Limits;
+pub use recordings::{RecordingFormat, Recordings};
 pub use secret::SecretError;
 pub use speech::Speech;
 pub use trunk::Trunk;
@@ -54,6 +57,8 @@ pub struct Settings {
     pub journal: Journal,
     /// Who reads out what has no recording.
     pub speech: Speech,
+    /// Where what callees say is kept.
+    pub recordings: Recordings,
     /// Bounds.
     pub limits: Limits,
 }
@@ -137,6 +142,8 @@ struct Written {
     #[serde(default)]
     speech: Speech,
     #[serde(default)]
+    recordings: Recordings,
+    #[serde(default)]
     limits: Limits,
 }
 
@@ -200,6 +207,7 @@ impl Settings {
             dialplan: written.dialplan,
             journal: written.journal,
             speech: written.speech,
+            recordings: written.recordings,
             limits: written.limits,
         })
     }
@@ -224,6 +232,7 @@ impl Settings {
         for path in paths.into_iter().chain(secrets).flatten() {
             *path = dir.join(&*path);
         }
+        self.recordings.dir = dir.join(&self.recordings.dir);
     }
 }
 

@@ -35,9 +35,12 @@ fn the_example_holds_every_setting_and_loads() {
     assert_eq!(dialplan.check_trunks(&trunks), []);
     assert!(settings.journal.dir.unwrap().is_absolute());
     assert_eq!(settings.speech.voices["sw"], "sw");
+    assert_eq!(settings.recordings.keep, Some(Duration::from_secs(180 * 86_400)));
+    assert!(settings.recordings.dir.is_absolute());
     // Every key that this program knows stands in it, at least as a comment.
     let text = std::fs::read_to_string(&path).unwrap();
-    for section in ["", "[sip]", "[media]", "[trunks.a]", "[journal]", "[speech]", "[limits]"] {
+    for section in ["", "[sip]", "[media]", "[trunks.a]", "[journal]", "[speech]", "[recordings]", "[limits]"]
+    {
         let told = wrong(&format!("{section}\nunheard_of_key = 1\n"));
         let known = told.split_once("known here: ").unwrap().1.trim_end_matches(')').to_owned();
         for key in known.split(", ") {
@@ -269,5 +272,23 @@ fn a_password_stands_elsewhere_and_belongs_to_a_name() {
     ] {
         let told = wrong(&trunk(keys));
         assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn how_long_recordings_are_kept() {
+    let recordings = |text: &str| Settings::parse("a.toml", text).unwrap().recordings;
+    assert_eq!(recordings("").dir, Path::new("recordings"));
+    let told = recordings("[recordings]\nformat = \"mulaw\"\nkeep_days = 30\nmax_size = \"10GiB\"\n");
+    assert_eq!(told.format, RecordingFormat::Mulaw);
+    assert_eq!((told.keep, told.max_size), (Some(Duration::from_secs(30 * 86_400)), Some(10 << 30)));
+    for (line, what) in [
+        ("keep_days = 0", "0 days are out of bounds (from 1 to 36500"),
+        ("max_size = 7", "7 has no unit"),
+        ("format = \"mp3\"", "mp3"),
+        ("dir = \"\"", "the path is empty"),
+    ] {
+        let told = wrong(&format!("[recordings]\n{line}\n"));
+        assert!(told.starts_with("baton.toml:2:") && told.contains(what), "{told}");
     }
 }

@@ -293,6 +293,28 @@ pub(super) fn some_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     Ok(Some(path))
 }
 
+/// A path that is not empty.
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    some_path(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A number of days.
+pub(super) fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let days = i64::deserialize(deserializer)?;
+    match u32::try_from(days) {
+        Ok(days @ 1..=36_500) => Ok(Some(Duration::from_secs(u64::from(days) * 86_400))),
+        Ok(_) | Err(_) => Err(wrong(
+            format_args!("{days} days are out of bounds"),
+            "from 1 to 36500; leave the key out to keep them for ever",
+        )),
+    }
+}
+
+/// A size, where there may be none.
+pub(super) fn some_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    bytes(deserializer).map(Some)
+}
+
 /// A speech command.
 pub(super) fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let command = Vec::<String>::deserialize(deserializer)?;

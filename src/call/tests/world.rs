@@ -443,6 +443,9 @@ impl World {
                 };
                 self.plan(WIRE, Happening::QuotaAnswered { full });
             }
+            Output::Record(_) | Output::StopRecord { .. } | Output::KeepRecording { .. } => {
+                panic!("no question of this survey records")
+            }
             Output::CloseMedia => {
                 self.stop_listening();
                 self.plan(Duration::from_millis(3), Happening::MediaCloses);
@@ -464,6 +467,8 @@ impl World {
             | Step::Entered { .. }
             | Step::Silent { .. }
             | Step::ToneHeard { .. }
+            | Step::Recording { .. }
+            | Step::Recorded { .. }
             | Step::Ended { .. } => self.open.take(),
         };
         self.said.push(step.to_string());

@@ -43,6 +43,8 @@ impl Progress {
             | Step::Entered { .. }
             | Step::Silent { .. }
             | Step::ToneHeard { .. }
+            | Step::Recording { .. }
+            | Step::Recorded { .. }
             | Step::Ended { .. } => return,
         };
         self.doing.insert(call, doing);

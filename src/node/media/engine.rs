@@ -11,10 +11,12 @@ use mio::{Poll, Waker};
 use super::line::{Line, Told};
 use super::thread::{Fittings, Thread, WAKE};
 use super::{Clip, Lateness, MediaPlan, PlayId};
+use crate::call::{Recording, RecordingId, Stop};
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
 use crate::node::ports::PortPair;
+use crate::store::recordings::{Sink, Take};
 
 /// Commands that wait for one thread. A shard that finds it full waits: a media thread never waits for a shard.
 const COMMANDS: usize = 4_096;
@@ -30,6 +32,10 @@ pub(crate) enum Command {
     Play { call: CallId, play: PlayId, clips: Option<Vec<Arc<Clip>>> },
     /// The clips of an awaited play; `None`: they could not be rendered.
     Rendered { call: CallId, play: PlayId, clips: Option<Vec<Arc<Clip>>> },
+    /// Record what the callee says.
+    Record { call: CallId, recording: Box<Recording>, take: Arc<Take> },
+    /// Stop a recording.
+    StopRecording { call: CallId, recording: RecordingId, stop: Stop },
     /// Stop a play.
     Stop { call: CallId, play: PlayId },
     /// End the stream: RTCP BYE, sockets closed, ports given back.
@@ -84,7 +90,8 @@ struct Handle {
 }
 
 impl Engine {
-    /// Starts `threads` threads; each calls `outlets` for its own ways to the shards.
+    /// Starts `threads` threads; each calls `outlets` for its own ways to the shards. `recordings` takes what they
+    /// record.
     ///
     /// # Errors
     /// When the system gives no poll or no thread.
@@ -94,6 +101,7 @@ impl Engine {
         outlets: impl Fn() -> Vec<Outlet>,
         lateness: &Arc<Lateness>,
         faults: &Arc<Faults>,
+        recordings: &Sink,
     ) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         let mut engine = Self { threads: Vec::new(), stopping: Arc::clone(&stopping) };
@@ -110,6 +118,7 @@ impl Engine {
                 count: Arc::clone(&streams),
                 lateness: Arc::clone(lateness),
                 faults: Arc::clone(faults),
+                recordings: recordings.clone(),
                 stopping: Arc::clone(&stopping),
             };
             let joined = std::thread::Builder::new()

@@ -19,8 +19,10 @@ use super::Clip;
 use super::control::Control;
 use super::ears::Ears;
 use super::playout::{End, Over, Playout};
+use super::recorder::{Recorder, Untaken, beep};
 use super::tap::{Block, Tap, dbfs};
 use super::{MediaPlan, PlayId};
+use crate::call::{BEEP, Recording, RecordingId, Stop};
 use crate::rtp::event::EventError;
 use crate::rtp::report::{self, MediaReport, ms_of_micros};
 use crate::rtp::tones::Signal;
@@ -29,6 +31,7 @@ use crate::rtp::{
     parse_packet, write_packet,
 };
 use crate::sdp::{Codec, Negotiated};
+use crate::store::recordings::{Order, Take};
 use crate::time::Timestamp;
 
 /// What the media of a call tells its shard.
@@ -59,6 +62,8 @@ pub(crate) enum Told {
         /// Was it heard?
         end: End,
     },
+    /// A recording is over without a file to come.
+    Untaken(Untaken),
     /// The peer's packets come from another address than its description named, and ours go there now.
     Latched(SocketAddr),
     /// The stream has ended; nothing follows.
@@ -109,6 +114,7 @@ pub(crate) struct Line {
     opened: Timestamp,
     /// The highest power of a block.
     loudest: u32,
+    recorder: Recorder,
     control: Control,
     statistics: Statistics,
     told: VecDeque<Told>,
@@ -132,6 +138,7 @@ impl Line {
             ears: Ears::new(now, ears),
             opened: now,
             loudest: 0,
+            recorder: Recorder::new(),
             statistics: Statistics::default(),
             told: VecDeque::new(),
         }
@@ -174,6 +181,36 @@ impl Line {
     /// Stops a play with the next packet.
     pub(crate) fn stop(&mut self, play: PlayId) {
         self.playout.stop(play);
+    }
+
+    /// Begins to record what the callee says.
+    pub(crate) fn record(&mut self, recording: Recording, take: Arc<Take>) {
+        let beeps = recording.beep;
+        self.recorder.begin(recording, take);
+        if beeps && self.playout.play(BEEP, vec![beep()]).is_some() {
+            self.recorder.beeped(); // too much is being played; the callee does without the tone
+        }
+    }
+
+    /// Stops a recording.
+    pub(crate) fn stop_recording(&mut self, recording: RecordingId, stop: Stop) {
+        self.playout.stop(BEEP);
+        self.told.extend(self.recorder.stop(recording, stop).map(Told::Untaken));
+    }
+
+    /// The stream is going to end: what was said of an open recording is kept.
+    pub(crate) fn leave_recording(&mut self) {
+        self.recorder.leave();
+    }
+
+    /// What the store of recordings has to do; drain until `None`. What it does not take is put back.
+    pub(crate) fn poll_order(&mut self) -> Option<Order> {
+        self.recorder.poll_order()
+    }
+
+    /// The store has no room for this order now.
+    pub(crate) fn put_back(&mut self, order: Order) {
+        self.recorder.put_back(order);
     }
 
     /// The tick that was due at `due`: writes its packet into `out` (emptied before) and says where to send it.
@@ -274,6 +311,8 @@ impl Line {
     fn listen(&mut self, block: &Block) {
         self.loudest = self.loudest.max(block.power());
         self.ears.listen(block, &mut self.told);
+        let held = !self.negotiated.direction.receives();
+        self.told.extend(self.recorder.hear(block, held).map(Told::Untaken));
     }
 
     /// A datagram came in on the RTCP port.
@@ -339,7 +378,11 @@ impl Line {
     }
 
     fn tell_over(&mut self, over: Option<Over>) {
-        self.told.extend(over.map(|Over { play, end }| Told::PlayEnded { play, end }));
+        match over {
+            Some(Over { play: BEEP, .. }) => self.recorder.beeped(),
+            Some(Over { play, end }) => self.told.push_back(Told::PlayEnded { play, end }),
+            None => {}
+        }
     }
 
     fn drain_keys(&mut self) {

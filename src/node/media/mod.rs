@@ -4,8 +4,8 @@
 //! shard ── Command ──► thread "media-n": poll sockets ─► Line::receive
 //!       ◄─ MediaEvent ──                 turn wheel  ─► Line::tick ─► send
 //! ```
-//! [`wheel`], [`playout`], [`tap`], [`ears`], [`control`] and [`line`] are pure and tested without clock and sockets; [`thread`]
-//! carries out what they say.
+//! [`wheel`], [`playout`], [`tap`], [`ears`], [`recorder`], [`control`] and [`line`] are pure and tested without clock
+//! and sockets; [`thread`] carries out what they say.
 
 mod control;
 mod ears;
@@ -13,8 +13,10 @@ mod engine;
 mod lateness;
 mod line;
 mod playout;
+mod recorder;
 mod tap;
 mod thread;
+mod voice;
 mod wheel;
 
 #[cfg(test)]
@@ -25,6 +27,7 @@ pub(crate) use lateness::Lateness;
 pub use lateness::LatenessCounts;
 pub(crate) use line::{Statistics, Told};
 pub(crate) use playout::End;
+pub(crate) use recorder::{Untaken, Why};
 
 pub(crate) use crate::call::{MediaPlan, PlayId};
 pub(crate) use crate::prompts::Clip;

@@ -5,7 +5,7 @@
 //! ```
 //! The wheel comes first after each wait: what is read may wait a little, what is sent may not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use crate::node::clock::Clock;
 use crate::node::datagrams::{Reader, Wait};
 use crate::node::faults::Faults;
 use crate::node::ports::Lease;
+use crate::store::recordings::{Order, Sink};
 use crate::time::Timestamp;
 
 /// Sockets that one poll may report; more are reported by the next.
@@ -67,6 +68,7 @@ pub(super) struct Fittings {
     pub(super) count: Arc<AtomicUsize>,
     pub(super) lateness: Arc<Lateness>,
     pub(super) faults: Arc<Faults>,
+    pub(super) recordings: Sink,
     pub(super) stopping: Arc<AtomicBool>,
 }
 
@@ -89,13 +91,17 @@ pub(super) struct Thread {
     count: Arc<AtomicUsize>,
     lateness: Arc<Lateness>,
     faults: Arc<Faults>,
+    recordings: Sink,
+    /// What streams that are closed had still to be stored.
+    unstored: VecDeque<Order>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Thread {
     /// A thread with nothing to do yet; made on the thread itself, whose read buffers stay there.
     pub(super) fn new(fittings: Fittings) -> Self {
-        let Fittings { clock, poll, commands, outlets, count, lateness, faults, stopping } = fittings;
+        let Fittings { clock, poll, commands, outlets, count, lateness, faults, recordings, stopping } =
+            fittings;
         Self {
             clock,
             poll,
@@ -112,6 +118,8 @@ impl Thread {
             count,
             lateness,
             faults,
+            recordings,
+            unstored: VecDeque::new(),
             stopping,
         }
     }
@@ -136,12 +144,14 @@ impl Thread {
                 }
             }
             self.carry_out();
+            self.store_rest();
             self.tell();
         }
         let calls: Vec<CallId> = self.streams.iter().flatten().map(|stream| stream.call).collect();
         for call in calls {
             self.close(call);
         }
+        self.unstored.drain(..).for_each(|order| self.recordings.put(order));
         self.tell();
     }
 
@@ -166,6 +176,7 @@ impl Thread {
                 self.lateness.record(late);
                 stream.tick(turn.due, &mut self.packet);
                 stream.gather(&mut self.untold[stream.shard]);
+                stream.store(&self.recordings);
             }
         }
     }
@@ -211,6 +222,12 @@ impl Thread {
                 Command::Retune { call, plan } => self.with(call, |line| line.retune(*plan)),
                 Command::Play { call, play, clips } => self.with(call, |line| line.play(play, clips)),
                 Command::Rendered { call, play, clips } => self.with(call, |line| line.rendered(play, clips)),
+                Command::Record { call, recording, take } => {
+                    self.with(call, |line| line.record(*recording, take));
+                }
+                Command::StopRecording { call, recording, stop } => {
+                    self.with(call, |line| line.stop_recording(recording, stop));
+                }
                 Command::Stop { call, play } => self.with(call, |line| line.stop(play)),
                 Command::Close { call } => self.close(call),
             }
@@ -224,6 +241,7 @@ impl Thread {
         {
             act(&mut stream.line);
             stream.gather(&mut self.untold[stream.shard]);
+            stream.store(&self.recordings);
         }
     }
 
@@ -261,12 +279,24 @@ impl Thread {
         if let Some(to) = stream.line.bye(self.clock.now(), &mut self.packet) {
             stream.send_control(&self.packet, to);
         }
+        stream.line.leave_recording();
+        self.unstored.extend(std::iter::from_fn(|| stream.line.poll_order()));
+        self.store_rest();
         let statistics = Box::new(stream.line.statistics());
         self.lateness.skip(statistics.skipped);
         let untold = &mut self.untold[stream.shard];
         stream.gather(untold);
         untold.push(MediaEvent { call, told: Told::Closed(statistics) });
         // Dropping the sockets takes them out of the poll (epoll(7)).
+    }
+
+    /// Hands the store what closed streams have left, as far as it has room.
+    fn store_rest(&mut self) {
+        while let Some(order) = self.unstored.pop_front() {
+            if let Err(order) = self.recordings.offer(order) {
+                return self.unstored.push_front(order);
+            }
+        }
     }
 
     /// Hands each shard what there is for it, all at once.
@@ -303,6 +333,15 @@ impl Stream {
     fn send_control(&self, packet: &[u8], to: SocketAddr) {
         if let Err(error) = self.rtcp.send_to(packet, to) {
             tracing::debug!(call = %self.call, %error, "an RTCP report was not sent");
+        }
+    }
+
+    /// Hands over what was recorded, as far as the store has room.
+    fn store(&mut self, recordings: &Sink) {
+        while let Some(order) = self.line.poll_order() {
+            if let Err(order) = recordings.offer(order) {
+                return self.line.put_back(order);
+            }
         }
     }
 

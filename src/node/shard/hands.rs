@@ -9,16 +9,18 @@ use tokio::sync::mpsc;
 use super::Post;
 use super::delivery::Delivery;
 use super::live::{Live, Media};
-use crate::call::{MediaPlan, Output, Play};
+use crate::call::{MediaPlan, Output, Play, Recording};
+use crate::interview::RecordingEnd;
 use crate::node::clock::Clock;
 use crate::node::event::Event;
 use crate::node::faults::Faults;
 use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
 use crate::node::quotas::Quotas;
-use crate::node::render::{Order, Renderer};
+use crate::node::render::{Order as Prompted, Renderer};
 use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
 use crate::sip::{Hop, Message, Request, StatusCode, stray};
+use crate::store::recordings::{Order, Recordings, Take};
 
 /// The ways out of a shard.
 pub(crate) struct Hands {
@@ -26,6 +28,7 @@ pub(crate) struct Hands {
     clock: Clock,
     engine: Arc<Engine>,
     renderer: Arc<Renderer>,
+    pub(super) recordings: Arc<Recordings>,
     pub(super) outbox: Outbox,
     answers: Budget,
     pub(super) delivery: Delivery,
@@ -47,6 +50,8 @@ pub(crate) struct HandsParts {
     pub(crate) renderer: Arc<Renderer>,
     /// What sends SIP.
     pub(crate) senders: transport::Senders,
+    /// Who keeps what callees say.
+    pub(crate) recordings: Arc<Recordings>,
     /// Where events go.
     pub(crate) events: mpsc::Sender<Event>,
     /// The shard's own inbox, for receipts.
@@ -65,13 +70,14 @@ impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
         let HandsParts { shard, clock, engine, renderer, senders, events, .. } = parts;
-        let HandsParts { inbox, server, load, faults, quotas, .. } = parts;
+        let HandsParts { inbox, server, load, faults, quotas, recordings, .. } = parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
         Self {
             shard,
             clock,
             engine,
             renderer,
+            recordings,
             outbox: senders.open(),
             answers: Budget::new(clock.now(), ANSWERS_A_SECOND),
             delivery,
@@ -94,6 +100,17 @@ impl Hands {
                 if let Media::Open { thread } = live.media {
                     self.command(thread, Command::Stop { call: live.call.id(), play });
                 }
+            }
+            Output::Record(recording) => self.record(live, recording),
+            Output::StopRecord { recording, stop } => {
+                if let Media::Open { thread } = live.media {
+                    let call = live.call.id();
+                    self.command(thread, Command::StopRecording { call, recording, stop });
+                }
+            }
+            Output::KeepRecording { recording, item, take: number } => {
+                let take = Take { call: live.call.id(), item, number, recording };
+                self.keep_recording(take);
             }
             Output::CloseMedia => self.close_media(live),
             Output::ReserveQuota { questionnaire, quotas } => {
@@ -133,15 +150,40 @@ impl Hands {
         };
     }
 
+    fn record(&self, live: &Live, recording: Box<Recording>) {
+        let Media::Open { thread } = live.media else { return };
+        let call = live.call.id();
+        self.recordings.hold(call);
+        let take = Take {
+            call,
+            item: recording.item.clone(),
+            number: recording.take,
+            recording: recording.recording,
+        };
+        self.command(thread, Command::Record { call, recording, take: Arc::new(take) });
+    }
+
+    /// Has a file made of what an earlier process stored. If the store has no room now the call goes on without it;
+    /// the file is made later.
+    fn keep_recording(&self, take: Take) {
+        let call = take.call;
+        self.recordings.hold(call);
+        let order = Order::Finish { take: Arc::new(take), keep_samples: None, ended_by: RecordingEnd::Gap };
+        if self.recordings.sink().offer(order).is_err() {
+            self.fault("recording", "queue-full", format_args!("call {call}: too many recordings wait"));
+        }
+    }
+
     fn play(&self, live: &Live, play: Play) {
         let Media::Open { thread } = live.media else { return };
         let call = live.call.id();
-        let Play { play, prompt, questionnaire } = play;
+        let Play { play, prompt, questionnaire, played } = play;
         let clips = self.renderer.ready(&prompt, questionnaire);
         let awaited = clips.is_none();
         self.command(thread, Command::Play { call, play, clips });
         if awaited
-            && let Err(order) = self.renderer.order(Order { call, thread, play, prompt, questionnaire })
+            && let Err(order) =
+                self.renderer.order(Prompted { call, thread, play, prompt, questionnaire, played })
         {
             self.fault(
                 "prompt",

@@ -22,10 +22,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, select};
 
 use super::clock::Clock;
-use super::media::{End, MediaEvent, Told};
+use super::media::{End, MediaEvent, Told, Untaken, Why};
 use super::ports::PortPair;
 use super::transport::{Arrived, Mail, Otherwise};
-use crate::call::{Assets, Call, Input, Output};
+use crate::call::{Assets, Call, Input, Output, RecordingId, Taken};
 use crate::id::CallId;
 use crate::settings::Trunk;
 use crate::sip::{Message, StatusCode};
@@ -70,6 +70,15 @@ pub(crate) enum Post {
     HangUpAll,
     /// The result of this call is kept elsewhere.
     Stored(CallId),
+    /// It is known what came of a recording.
+    Taken {
+        /// Whose.
+        call: CallId,
+        /// Which.
+        recording: RecordingId,
+        /// What came of it.
+        taken: Taken,
+    },
     /// End the loop.
     Stop,
 }
@@ -177,6 +186,7 @@ impl Shard {
                     self.forget_if_done(call);
                 }
             }
+            Post::Taken { call, recording, taken } => self.tell(call, Input::Taken { recording, taken }),
             Post::Stop => self.stopping = true,
         }
     }
@@ -227,6 +237,20 @@ impl Shard {
                     );
                 }
                 self.tell(call, Input::PromptEnded { play });
+            }
+            Told::Untaken(Untaken { recording, why }) => {
+                let taken = match why {
+                    Why::Nothing => Taken::Nothing,
+                    Why::Stuck { saved_ms } => {
+                        self.hands.fault(
+                            "recording",
+                            "stuck",
+                            format_args!("call {call}: the disk is too slow"),
+                        );
+                        Taken::Failed { why: "the disk is too slow".to_owned(), saved_ms }
+                    }
+                };
+                self.tell(call, Input::Taken { recording, taken });
             }
             Told::Latched(to) => {
                 if let Some(live) = self.calls.get(&call) {
@@ -346,6 +370,7 @@ impl Shard {
                 self.timers.remove(&(due, id));
             }
             self.hands.load.forgotten();
+            self.hands.recordings.release(id);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::node::ports::{PortPool, own_loopback};
 use crate::rtp::rtcp::{Part, parse_compound};
 use crate::rtp::{Header, Phase, Ssrc, parse_packet, write_packet};
 use crate::sdp::Codec;
+use crate::store::recordings::Recordings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -88,7 +89,9 @@ impl World {
             vec![Box::new(move |batch| outlet.send(batch).map_err(|back| back.0)) as Outlet]
         };
         let lateness = Arc::default();
-        let engine = Engine::start(1, clock, outlets, &lateness, &Arc::<Faults>::default()).unwrap();
+        let recordings = Recordings::start(Default::default(), [], Box::new(|_, _| {})).unwrap();
+        let faults = Arc::<Faults>::default();
+        let engine = Engine::start(1, clock, outlets, &lateness, &faults, &recordings.sink()).unwrap();
         let ports = PortPool::new(own_loopback(), &ports, clock);
         Self { engine, events, ports, clock, mint: Mint::seeded(3), lateness }
     }
