@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::digest::{Challenge, Credentials, Given};
 use super::torture::{WSINV, wire};
 use super::*;
 use crate::id::Mint;
@@ -72,6 +73,29 @@ Content-Length: 0
 
 "#;
 
+const CHALLENGE: &str = r#"SIP/2.0 401 Unauthorized
+Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK4a1q2w3e4r5t6y7h.p0q1
+From: <sip:+254200000101@example.com>;tag=3a4b5c
+To: <sip:+254711000001@example.com>;tag=as6151ad25
+Call-ID: 4a1q2w3e4r5t6y7h@192.0.2.1
+CSeq: 1 INVITE
+WWW-Authenticate: Digest realm="the \"PBX\"", nonce="a=b,c", algorithm=SHA-256, qop="auth,auth-int", stale=true
+Proxy-Authenticate: Basic realm="x", Digest realm=edge,nonce="n",opaque="",qop=auth-int,userhash=true
+Content-Type: multipart/mixed;boundary="u1"
+Content-Length: 125
+
+--u1
+Content-Type: application/isup
+
+x
+--u1
+Content-Type: application/sdp
+Content-Disposition: session
+
+v=0
+--u1--
+"#;
+
 /// Written, a value reads as itself.
 fn survives<T: Display + FromStr<Err = ValueError> + PartialEq + Debug>(value: &T) {
     assert_eq!(value.to_string().parse().as_ref(), Ok(value), "{value}");
@@ -109,7 +133,21 @@ fn exercise(message: &Message) {
         assert!(headers.all(&name).len() <= headers.len());
         assert!(headers.list(&name).iter().all(|value| !value.is_empty()));
     }
+    read_bodies_and_challenges(headers);
     write_again(message);
+}
+
+fn read_bodies_and_challenges(headers: &Headers) {
+    let body = headers.body();
+    assert!(multipart::part(headers, local::SDP).is_none_or(|part| part.len() <= body.len()));
+    let credentials = Credentials { username: "baton".into(), password: "p".into(), realm: None };
+    let given = Given { method: "INVITE", uri: "sip:b@h", body: &body, cnonce: "c", count: 1 };
+    for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
+        for challenge in headers.all(name).iter().flat_map(|line| Challenge::read(line)) {
+            let answer = challenge.answer(&credentials, given);
+            assert!(answer.starts_with("Digest username=") && !answer.contains(['\r', '\n']), "{answer}");
+        }
+    }
 }
 
 fn read_single(headers: &Headers) {
@@ -169,7 +207,7 @@ fn write_again(message: &Message) {
     }
 }
 
-/// 25,000 damaged copies of a message: 100,000 over the four tests, which run side by side.
+/// 25,000 damaged copies of a message: 125,000 over the five tests, which run side by side.
 fn damaged(text: &str, seed: u64) {
     let original = wire(text);
     let mut mint = Mint::seeded(seed);
@@ -177,12 +215,19 @@ fn damaged(text: &str, seed: u64) {
     for _ in 0..25_000 {
         let mut bytes = original.to_vec();
         mutate(&mut bytes, &mut mint);
-        match parse(Bytes::from(bytes)) {
+        let bytes = Bytes::from(bytes);
+        match parse(bytes.clone()) {
             Ok(message) => {
                 read += 1;
                 exercise(&message);
             }
-            Err(error) => assert!(!error.reason().is_empty()),
+            Err(error) => {
+                assert!(!error.reason().is_empty());
+                let from = "192.0.2.7:5061".parse().unwrap();
+                if let Some(answer) = stray::reject(&bytes, error, from, "Baton") {
+                    assert!(parse(answer.bytes).is_ok(), "what we write can be read");
+                }
+            }
         }
     }
     assert!(read > 8_000, "only {read} reached the typed headers: the mutator became too coarse");
@@ -206,6 +251,11 @@ fn damaged_extensions_do_no_harm() {
 #[test]
 fn damaged_folds_do_no_harm() {
     damaged(WSINV, 4475);
+}
+
+#[test]
+fn damaged_challenges_do_no_harm() {
+    damaged(CHALLENGE, 7616);
 }
 
 /// Messages of nearly 64 KB that ask for as much work as they can.

@@ -126,6 +126,11 @@ impl Outgoing {
         turn.challenged(response, &mut self.tried)
     }
 
+    /// The next attempt goes to somebody else, who may ask what the others asked.
+    pub(in crate::sip) fn forget_tries(&mut self) {
+        self.tried = Tried::default();
+    }
+
     /// Sends the ACK of a 2xx (§13.2.2.4), a request of its own branch with the INVITE's number; returns it
     /// as the repeat that later copies of the 2xx will ask for.
     pub(in crate::sip) fn acknowledge(&self, turn: &mut Turn<'_>, dialog: &Dialog) -> Option<Transmit> {

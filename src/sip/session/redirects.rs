@@ -51,9 +51,9 @@ impl Redirects {
         for contact in contacts.into_iter().take(MAX_CONTACTS) {
             let q = contact.params.get("q").map_or(1_000, thousandths);
             let uri = dialog::as_request_uri(contact.uri);
-            let is_known = self.tried.contains(&uri)
-                || self.waiting.contains(&uri)
-                || fresh.iter().any(|(_, other)| *other == uri);
+            let mut known =
+                self.tried.iter().chain(&self.waiting).chain(fresh.iter().map(|(_, other)| other));
+            let is_known = known.any(|other| other.equivalent(&uri)); // §19.1.4
             if uri.as_sip().is_some_and(|sip| !sip.secure) && !is_known {
                 fresh.push((q, uri));
             }

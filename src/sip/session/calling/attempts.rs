@@ -35,6 +35,7 @@ impl Calling {
         };
         self.ring_deadline = (turn.now + self.ring_timeout).min(self.longest);
         turn.ring.clear(); // what the others asked for is no concern of this one
+        self.invite.forget_tries();
         self.target = target.clone();
         let left = self.longest.since(turn.now).as_secs().max(1);
         let headers = vec![(HeaderName::Expires, left.to_string())];

@@ -67,6 +67,24 @@ fn the_best_target_comes_first_and_the_next_when_it_fails() {
 }
 
 #[test]
+fn each_target_may_ask_for_the_password_anew_and_sees_no_answer_to_another() {
+    use std::sync::Arc;
+    let mut s = following(5);
+    let (username, password) = ("baton".to_owned(), "s3cret".to_owned());
+    s.knows(Some(Arc::new(crate::sip::digest::Credentials { username, password, realm: None })));
+    let ask = |nonce: &str| format!("WWW-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\"");
+    send!(s, time 10, response("INVITE", 401).tag("x").header(&ask("1")));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    assert!(line(&s.request("INVITE", None), "Authorization").contains("nonce=\"1\""));
+    send!(s, time 20, response("INVITE", 302).tag("y").header("Contact: <sip:b@h>"));
+    recv!(s, time 20, ["ACK 2", "INVITE 3"]);
+    assert!(!s.request("INVITE", None).contains("Authorization"));
+    send!(s, time 30, response("INVITE", 401).tag("z").header(&ask("2")));
+    recv!(s, time 30, ["ACK 3", "INVITE 4"]);
+    assert!(line(&s.request("INVITE", None), "Authorization").contains("nonce=\"2\""));
+}
+
+#[test]
 fn a_loop_ends() {
     let mut s = following(5);
     let first = target(&s);

@@ -1,14 +1,16 @@
 //! Messages at random: valid to look at, sent to either machine in any order, between any wishes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::peer::line;
 use super::trace::{PEER, US, parameters};
 use crate::id::{CallId, Mint};
+use crate::sip::digest::Credentials;
 use crate::sip::incoming::{self, Incoming};
-use crate::sip::session::{Event, Session};
+use crate::sip::session::{Event, Parameters, Session};
 use crate::sip::{Message, Reason, StatusCode, Uri, parse};
 use crate::time::Timestamp;
 
@@ -31,12 +33,17 @@ const METHODS: [&str; 16] = [
     "NEWMETHOD",
 ];
 const TAGS: [&str; 4] = ["", ";tag=b", ";tag=c", ";tag=d"];
-const EXTRAS: [&str; 5] = [
+pub(super) const EXTRAS: [&str; 10] = [
     "",
+    "Require: 100rel\r\nRSeq: 1\r\n",
+    "Require: 100rel\r\nRSeq: 2\r\nAllow: INVITE, UPDATE\r\n",
+    "Session-Expires: 90;refresher=uac\r\nSupported: timer\r\nMin-SE: 1800\r\n",
+    "Session-Expires: 90;refresher=uas\r\nSupported: timer\r\nAllow: UPDATE\r\n",
+    "WWW-Authenticate: Digest realm=\"a\", nonce=\"n\", stale=true\r\nProxy-Authenticate: Digest realm=\"b\", nonce=\"m\"\r\n",
     "Require: 100rel\r\n",
     "Record-Route: <sip:203.0.113.1>, <sip:proxy.example;lr>\r\n",
     "Reason: Q.850;cause=16\r\nRetry-After: 5\r\n",
-    "Contact: <tel:+1234>\r\n",
+    "Contact: <tel:+1234>, <sip:b@h>;q=0.5, <sip:c@h>\r\n",
 ];
 
 /// (status, method, CSeq, remote tag, branch, extra header, response?)
@@ -82,7 +89,12 @@ impl Storm {
         let now = Timestamp::EPOCH;
         let machine = if as_caller {
             let offer = Bytes::from_static(b"offer");
-            Machine::Caller(Box::new(Session::invite(now, parameters(), &offer, &mut mint).unwrap()))
+            let session_expires = Some(std::time::Duration::from_secs(90));
+            let parameters = Parameters { redirects: 3, session_expires, ..parameters() };
+            let mut session = Session::invite(now, parameters, &offer, &mut mint).unwrap();
+            let (username, password) = ("baton".to_owned(), "s3cret".to_owned());
+            session.know(Some(Arc::new(Credentials { username, password, realm: None })));
+            Machine::Caller(Box::new(session))
         } else {
             let id: CallId = "0123456789abcdef".parse().unwrap();
             let sent_by: SocketAddr = US.parse().unwrap();
@@ -145,6 +157,8 @@ impl Storm {
                 3 => session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, mint),
                 4 => session.resume(now, mint),
                 5 => session.transport_failed(now, mint),
+                6 => drop(session.reinvite(now, &body, mint)),
+                7 => drop(session.probe(now, mint)),
                 _ => {}
             },
             Machine::Callee(incoming) => match wish {

@@ -86,7 +86,15 @@ fn both_ends_agree_when_everything_is_bad_at_once() {
 
 /// A message that looks valid, of this call or nearly.
 fn any_message() -> impl Strategy<Value = (u16, usize, u32, usize, usize, usize, bool)> {
-    (100_u16..700, 0..16_usize, 0_u32..6, 0..4_usize, 0..4_usize, 0..5_usize, any::<bool>())
+    (
+        100_u16..700,
+        0..16_usize,
+        0_u32..6,
+        0..4_usize,
+        0..4_usize,
+        0..super::storm::EXTRAS.len(),
+        any::<bool>(),
+    )
 }
 
 proptest! {
