@@ -64,8 +64,8 @@ pub struct Call {
     /// Our side of the session description; its version only grows.
     local: LocalMedia,
     listening: Listening,
-    /// The version of the description that we offered last.
-    offered_version: u64,
+    /// Our last description: as long as its bytes stay, its version does (RFC 3264 §8).
+    described: Digest,
     /// The longest conversation, in seconds.
     longest_s: u32,
     session: Session,

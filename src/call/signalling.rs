@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::id::Digest;
 use crate::outcome::{self, Disposition, Refused};
 use crate::rtp::{Anchor, Ssrc};
-use crate::sdp;
+use crate::sdp::{self, NegotiateError, Negotiated};
 use crate::sip::session::Event;
 use crate::sip::{HeaderName, Reason, StatusCode};
 use crate::time::Timestamp;
@@ -115,32 +116,47 @@ impl Call {
         if let Stage::Closing(_) | Stage::Ended(_) = self.stage {
             return self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint);
         }
-        let mut local = self.local.clone();
-        local.origin = local.origin.next(); // RFC 3264 §8
-        match body {
-            None => {
-                let offer = sdp::offer(&local);
-                self.offered_version = local.origin.version;
-                self.local = local;
-                self.session.answer(now, Some(&offer), &mut self.mint); // the answer comes with the ACK
-            }
-            Some(body) => match sdp::answer(&local, &body) {
-                Ok((answer, negotiated)) => {
-                    local.refused.clone_from(&negotiated.refused);
-                    self.local = local;
-                    if let Stage::Talking(talk) = &mut self.stage {
-                        let ears = self.listening.ears(&negotiated);
-                        turn.outputs.push(talk.renegotiated(negotiated, ears));
-                    }
-                    self.session.answer(now, Some(&answer), &mut self.mint);
+        let Some(body) = body else {
+            let offer = self.offer();
+            return self.session.answer(now, Some(&offer), &mut self.mint); // the answer comes with the ACK
+        };
+        match self.answer(&body) {
+            Ok((answer, negotiated)) => {
+                if let Stage::Talking(talk) = &mut self.stage {
+                    let ears = self.listening.ears(&negotiated);
+                    turn.outputs.push(talk.renegotiated(negotiated, ears));
                 }
-                Err(error) => self.object(now, &error),
-            },
+                self.session.answer(now, Some(&answer), &mut self.mint);
+            }
+            Err(error) => self.object(now, &error),
         }
     }
 
+    /// Our description as an offer. Its version grows if it is another one than the last (RFC 3264 §8).
+    fn offer(&mut self) -> Bytes {
+        let mut offer = sdp::offer(&self.local);
+        if Digest::of(&offer) != self.described {
+            self.local.origin = self.local.origin.next();
+            offer = sdp::offer(&self.local);
+            self.described = Digest::of(&offer);
+        }
+        offer
+    }
+
+    /// Our answer to an offer, likewise.
+    fn answer(&mut self, offer: &Bytes) -> Result<(Bytes, Negotiated), NegotiateError> {
+        let (mut answer, mut negotiated) = sdp::answer(&self.local, offer)?;
+        if Digest::of(&answer) != self.described {
+            self.local.origin = self.local.origin.next();
+            (answer, negotiated) = sdp::answer(&self.local, offer)?;
+            self.described = Digest::of(&answer);
+        }
+        self.local.refused.clone_from(&negotiated.refused);
+        Ok((answer, negotiated))
+    }
+
     /// Refuses the peer's offer, and says what is wrong with it (RFC 3261 §20.43).
-    fn object(&mut self, now: Timestamp, error: &sdp::NegotiateError) {
+    fn object(&mut self, now: Timestamp, error: &NegotiateError) {
         let status = StatusCode::new(error.status()).expect("the room sdp knows SIP's codes");
         let host = match self.local.address {
             IpAddr::V4(address) => address.to_string(),
@@ -150,14 +166,9 @@ impl Call {
         self.session.refuse(now, status, vec![(HeaderName::Warning, warning)], &mut self.mint);
     }
 
-    /// The session timer wants a re-INVITE with the description as it stands (RFC 4028 §7.4). What we answered
-    /// since our last offer may name fewer codecs than an offer: then this is another description.
+    /// The session timer wants a re-INVITE with the description as it stands (RFC 4028 §7.4).
     fn refresh(&mut self, now: Timestamp) {
-        if self.offered_version != self.local.origin.version {
-            self.local.origin = self.local.origin.next();
-            self.offered_version = self.local.origin.version;
-        }
-        let offer = sdp::offer(&self.local);
+        let offer = self.offer();
         self.session.reinvite(now, &offer, &mut self.mint);
     }
 
@@ -231,6 +242,8 @@ impl Call {
     ) {
         self.sip_status = status.map(StatusCode::as_u16);
         self.cause = q850(reasons);
+        let has_password = assets.credentials(&self.subject.trunk).is_some();
+        turn.tell(Step::Refused { status, cause: self.cause, has_password });
         let rang = self.times.ringing.is_some();
         let refused = Refused { status: self.sip_status, q850: self.cause, rang };
         let ended_by = if status.is_some() { EndedBy::Callee } else { EndedBy::Fault };

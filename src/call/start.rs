@@ -109,8 +109,8 @@ impl Call {
             redirects: start.redirects,
             session_expires: start.session_expires,
         };
-        let session = Session::invite(now, parameters, &sdp::offer(&start.local), &mut mint)
-            .map_err(StartError::Write)?;
+        let offer = sdp::offer(&start.local);
+        let session = Session::invite(now, parameters, &offer, &mut mint).map_err(StartError::Write)?;
         Ok(Self {
             subject: Subject {
                 call_id: start.call_id,
@@ -123,7 +123,7 @@ impl Call {
             epoch: start.epoch,
             revision: Revision(0),
             mint,
-            offered_version: start.local.origin.version,
+            described: Digest::of(&offer),
             local: start.local,
             listening: start.listening,
             longest_s: u32::try_from(start.longest.as_secs()).unwrap_or(u32::MAX),

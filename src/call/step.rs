@@ -5,6 +5,7 @@ use std::fmt;
 use crate::interview::RecordingEnd;
 use crate::outcome::Disposition;
 use crate::rtp::tones::Signal;
+use crate::sip::StatusCode;
 
 /// One step of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,15 @@ pub enum Step {
     Answered {
         /// Encoding name of the codec, as in SDP.
         codec: &'static str,
+    },
+    /// The call was refused, or nobody answered at the trunk.
+    Refused {
+        /// The final status; `None`: silence.
+        status: Option<StatusCode>,
+        /// The Q.850 cause that came with it.
+        cause: Option<u8>,
+        /// Whether the trunk has name and password: then a challenge says that they are wrong.
+        has_password: bool,
     },
     /// A statement or a closing is being said.
     Said {
@@ -88,6 +98,7 @@ impl fmt::Display for Step {
             Self::Progress { status: 180 } => f.write_str("ringing"),
             Self::Progress { status } => write!(f, "progress {status}"),
             Self::Answered { codec } => write!(f, "answered, {codec}"),
+            Self::Refused { status, cause, has_password } => refused(f, *status, *cause, *has_password),
             Self::Said { item, text } => write!(f, "says {item}: {text}"),
             Self::Asked { item, text } => write!(f, "asks {item}: {text}"),
             Self::Key { digit } => write!(f, "key {digit}"),
@@ -108,5 +119,45 @@ impl fmt::Display for Step {
             Self::ToneHeard { tone } => write!(f, "hears a tone: {tone}"),
             Self::Ended { disposition } => write!(f, "ended: {disposition} ({})", disposition.aapor()),
         }
+    }
+}
+
+/// `refused 486 Busy Here, Q.850 cause 17`
+fn refused(
+    f: &mut fmt::Formatter<'_>,
+    status: Option<StatusCode>,
+    cause: Option<u8>,
+    has_password: bool,
+) -> fmt::Result {
+    let Some(status) = status else { return f.write_str("refused: nobody answers at the trunk's address") };
+    write!(f, "refused {status} {}", status.reason())?;
+    if let Some(cause) = cause {
+        write!(f, ", Q.850 cause {cause}")?;
+    }
+    match (status, has_password) {
+        (StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED, true) => f.write_str(
+            ": the trunk does not take the name and password of its settings (or asks for another realm)",
+        ),
+        (StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => f.write_str(
+            ": the trunk asks for a password, and its settings have none (username, password_file)",
+        ),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do_about_it() {
+        let said = |status: u16, cause, has_password| {
+            let status = StatusCode::new(status).ok();
+            Step::Refused { status, cause, has_password }.to_string()
+        };
+        assert_eq!(said(486, Some(17), false), "refused 486 Busy Here, Q.850 cause 17");
+        assert!(said(407, None, false).ends_with("its settings have none (username, password_file)"));
+        assert!(said(401, None, true).contains("does not take the name and password"));
+        assert_eq!(said(0, None, true), "refused: nobody answers at the trunk's address");
     }
 }

@@ -160,6 +160,19 @@ fn a_hold_and_a_resume_by_reinvite_or_update() {
 }
 
 #[test]
+fn an_offer_that_changes_nothing_gets_the_same_answer() {
+    // RFC 3264 §8: as for a session refresh, the version stays with the description
+    let mut line = Line::answered("");
+    let offer = sdp("m=audio 30000 RTP/AVP 8");
+    let body = |said: &str| said.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let first = line.request("UPDATE", "", &offer);
+    let second = line.request("UPDATE", "", &offer);
+    assert_eq!(body(&first), body(&second));
+    let third = line.request("UPDATE", "", &sdp("m=audio 30000 RTP/AVP 0"));
+    assert_ne!(body(&second), body(&third));
+}
+
+#[test]
 fn an_offer_that_cannot_be_met_is_refused_with_the_reason() {
     // RFC 3261 §21.4.26, §20.43
     let mut line = Line::answered("");

@@ -462,6 +462,7 @@ impl World {
             Step::Said { .. } => None,
             Step::Dialling { .. }
             | Step::Progress { .. }
+            | Step::Refused { .. }
             | Step::Answered { .. }
             | Step::Key { .. }
             | Step::Entered { .. }

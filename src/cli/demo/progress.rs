@@ -37,7 +37,8 @@ impl Progress {
             Step::Dialling { .. } => Doing::Dialling,
             Step::Progress { .. } => Doing::Ringing,
             Step::Answered { .. } => Doing::Talking,
-            Step::Said { .. }
+            Step::Refused { .. }
+            | Step::Said { .. }
             | Step::Asked { .. }
             | Step::Key { .. }
             | Step::Entered { .. }
