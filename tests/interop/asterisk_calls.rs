@@ -59,6 +59,14 @@ fn asterisk_hears_every_prompt_and_its_keys_are_counted() {
     assert!(!log.contains("Strict RTP qualifying"), "Asterisk doubted where the stream came from\n{log}");
 }
 
+/// RFC 4028, RFC 3262: what this endpoint requires, it gets.
+#[test]
+fn asterisk_that_requires_session_timers_and_reliable_ringing_is_content() {
+    let required = "timers=required\ntimers_min_se=90\ntimers_sess_expires=120\n100rel=required";
+    let (outcome, _, _) = call(PRESS_ALL, required);
+    outcome.assert_complete(42, "42");
+}
+
 #[test]
 fn asterisk_that_takes_only_a_law_hears_the_same() {
     let (outcome, heard, _) = call(PRESS_ALL, "disallow=all\nallow=alaw");
