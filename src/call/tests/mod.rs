@@ -1,5 +1,6 @@
 //! Whole calls in a world of their own: no socket, no clock, one wire of 10 ms each way.
 
+mod ahead;
 mod endings;
 mod hearing;
 mod midcall;
@@ -42,7 +43,11 @@ const SURVEY: &str = r##"<questionnaire id="t" version="1" languages="en" xmlns=
 </questionnaire>"##;
 
 fn assets() -> (Assets, Digest) {
-    let (questionnaire, _) = Questionnaire::load("t.xml", SURVEY.as_bytes()).unwrap_or_else(|findings| {
+    assets_of(SURVEY)
+}
+
+fn assets_of(xml: &str) -> (Assets, Digest) {
+    let (questionnaire, _) = Questionnaire::load("t.xml", xml.as_bytes()).unwrap_or_else(|findings| {
         panic!("{}", findings.iter().map(|f| format!("{f}\n")).collect::<String>())
     });
     let mut assets = Assets::default();

@@ -75,6 +75,7 @@ pub(super) struct World {
     held: Option<(Timestamp, Digit, EventKey)>,
     keys: u32,
     reinvited: bool,
+    presses_on: bool,
     informed: u32,
     media: Option<MediaPlan>,
     pub(super) results: Vec<CallResult>,
@@ -155,7 +156,12 @@ pub(super) fn start(questionnaire: crate::id::Digest) -> Start {
 
 impl World {
     pub(super) fn new(person: Person, crash: Crash) -> Self {
-        let (assets, digest) = super::assets();
+        Self::asking(super::SURVEY, person, crash)
+    }
+
+    /// A call with another survey.
+    pub(super) fn asking(xml: &str, person: Person, crash: Crash) -> Self {
+        let (assets, digest) = super::assets_of(xml);
         let now = Timestamp::from_millis(1_795_416_217_000);
         let call = Call::new(now, start(digest), &assets).unwrap();
         let mut world = Self {
@@ -174,6 +180,7 @@ impl World {
             held: None,
             keys: 0,
             reinvited: false,
+            presses_on: false,
             informed: 0,
             media: None,
             results: Vec::new(),
@@ -186,6 +193,12 @@ impl World {
         };
         world.feed(Input::Started);
         world
+    }
+
+    /// The person presses all keys of a row, whatever is asked meanwhile.
+    pub(super) const fn pressing_on(mut self) -> Self {
+        self.presses_on = true;
+        self
     }
 
     /// The operator stops the call after this long.
@@ -477,6 +490,7 @@ impl World {
 
     /// What was heard before a restart and not yet answered is answered when it is heard again.
     fn stop_listening(&mut self) {
+        let presses_on = self.presses_on;
         self.agenda.retain(|_, happening| {
             let person = matches!(
                 happening,
@@ -486,7 +500,7 @@ impl World {
                     | Happening::HangsUp
                     | Happening::Reinvites
             );
-            !person
+            !person || (presses_on && matches!(happening, Happening::Presses(..)))
         });
     }
 
