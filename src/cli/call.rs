@@ -257,8 +257,9 @@ fn conclude(result: &CallResult, json: bool) -> anyhow::Result<()> {
     if result.answered_at.is_none() {
         return Ok(());
     }
-    let width = result.responses.iter().map(|response| response.question.chars().count()).max();
-    let width = width.unwrap_or(0);
+    let questions = result.responses.iter().map(|response| response.question.as_str());
+    let names = questions.chain(result.computed.keys().map(String::as_str));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     print("")?;
     for response in &result.responses {
         let value = response.value.as_ref().filter(|_| response.status == Status::Answered);
@@ -266,6 +267,13 @@ fn conclude(result: &CallResult, json: bool) -> anyhow::Result<()> {
         let digits: String = response.digits.iter().map(|press| press.key.as_char()).collect();
         let keyed = if digits.is_empty() { digits } else { format!(" keyed {digits}") };
         print(format!("  {:<width$}  {value:<14}{keyed}", response.question).trim_end())?;
+    }
+    for (name, value) in &result.computed {
+        let value = value.as_ref().map_or_else(|| "(nothing)".to_owned(), ToString::to_string);
+        print(&format!("  {name:<width$}  {value:<14} computed"))?;
+    }
+    if let Some(to) = &result.transfer {
+        print(&format!("  to be handed to {to}"))?;
     }
     Ok(())
 }
