@@ -225,6 +225,7 @@ impl Conversation {
             agreed.respondent.tick(now);
             while let Some(act) = agreed.respondent.poll_act(now) {
                 match act {
+                    Act::Say(samples) => agreed.mouth.say(samples),
                     Act::Press { digit, duration_ms } => agreed.mouth.press(digit, duration_ms),
                     Act::HangUp => hangs_up = true,
                 }

@@ -1,5 +1,7 @@
 //! What a respondent sends: one continuous stream, keys in it as telephone-events (RFC 4733).
 
+use std::sync::Arc;
+
 use super::script::{Loss, Talk};
 use crate::id::Mint;
 use crate::rtp::{self, Anchor, Digit, EventSender, Header, g711};
@@ -21,6 +23,8 @@ pub struct Mouth {
     talk: Talk,
     loss: Loss,
     pressing: Option<Pressing>,
+    /// What is being said, and how much of it has been.
+    saying: Option<(Arc<[i16]>, usize)>,
     /// The next audio packet begins a talkspurt.
     begins: bool,
     noise: Mint,
@@ -38,7 +42,17 @@ impl Mouth {
     pub fn new(now: Timestamp, talk: Talk, loss: Loss, mint: &mut Mint) -> Self {
         let anchor = Anchor::start(now, mint);
         let noise = Mint::seeded(mint.number());
-        Self { anchor, tick: 0, sequence: anchor.seq0, talk, loss, pressing: None, begins: true, noise }
+        Self {
+            anchor,
+            tick: 0,
+            sequence: anchor.seq0,
+            talk,
+            loss,
+            pressing: None,
+            saying: None,
+            begins: true,
+            noise,
+        }
     }
 
     /// When the next packet is due.
@@ -51,6 +65,11 @@ impl Mouth {
     pub fn press(&mut self, digit: Digit, duration_ms: u16) {
         let sender = EventSender::new(digit, self.anchor.timestamp(self.tick), duration_ms);
         self.pressing = Some(Pressing { sender, sent: 0 });
+    }
+
+    /// Says this from the next tick on.
+    pub fn say(&mut self, samples: Arc<[i16]>) {
+        self.saying = Some((samples, 0));
     }
 
     /// The packet of the next tick that is due, written to `out`. False when none is due; `out` is empty
@@ -88,11 +107,12 @@ impl Mouth {
             self.pressing = None;
             self.begins = true;
         }
-        let frame = match (self.talk, media.codec) {
-            (Talk::Nothing, _) => return,
-            (Talk::Silence, Codec::Pcmu) => g711::ULAW_SILENCE_FRAME,
-            (Talk::Silence, Codec::Pcma) => g711::ALAW_SILENCE_FRAME,
-            (Talk::Murmur, codec) => self.murmur(codec),
+        let frame = match (self.said(media.codec), self.talk, media.codec) {
+            (Some(said), _, _) => said,
+            (None, Talk::Nothing, _) => return,
+            (None, Talk::Silence, Codec::Pcmu) => g711::ULAW_SILENCE_FRAME,
+            (None, Talk::Silence, Codec::Pcma) => g711::ALAW_SILENCE_FRAME,
+            (None, Talk::Murmur, codec) => self.murmur(codec),
         };
         let marker = std::mem::take(&mut self.begins);
         let header = self.header(media.send_payload_type, marker, self.anchor.timestamp(tick));
@@ -103,6 +123,25 @@ impl Mouth {
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
         Header { payload_type, marker, sequence, timestamp, ssrc: self.anchor.ssrc }
+    }
+
+    /// The next 20 ms of what is being said.
+    fn said(&mut self, codec: Codec) -> Option<[u8; 160]> {
+        let (samples, at) = self.saying.as_mut()?;
+        let rest = samples.get(*at..).filter(|rest| !rest.is_empty());
+        let Some(rest) = rest else {
+            self.saying = None;
+            return None;
+        };
+        let frame = std::array::from_fn(|index| {
+            let sample = rest.get(index).copied().unwrap_or(0);
+            match codec {
+                Codec::Pcmu => g711::ulaw_encode(sample),
+                Codec::Pcma => g711::alaw_encode(sample),
+            }
+        });
+        *at += frame.len();
+        Some(frame)
     }
 
     /// Noise at about -40 dBFS.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ear::{ClipId, Ear, Index, Label, Sound};
-use super::script::{Party, Place};
+use super::script::{Party, Place, Speech};
 use super::testimony::{Entry, Event};
 use crate::rtp::Digit;
 use crate::sdp::Codec;
@@ -20,8 +20,10 @@ use crate::time::Timestamp;
 const END_OF_KEY: Duration = Duration::from_millis(60);
 
 /// What the phone shall do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
+    /// Say this.
+    Say(Arc<[i16]>),
     /// Press a key.
     Press {
         /// Which.
@@ -46,6 +48,8 @@ pub struct Respondent {
     barged: bool,
     /// How often each turn has come, at each question.
     come: BTreeMap<(usize, Option<String>), u32>,
+    /// What is said before any key.
+    says: Option<Speech>,
     keys: VecDeque<(Digit, u16)>,
     free_at: Timestamp,
     hang_up: Option<Timestamp>,
@@ -72,6 +76,7 @@ impl Respondent {
             reaction: None,
             barged: false,
             come: BTreeMap::new(),
+            says: None,
             keys: VecDeque::new(),
             free_at: now,
             hang_up: party.hang_up_after.map(|after| now + after),
@@ -109,6 +114,12 @@ impl Respondent {
         }
         if self.free_at > now {
             return None;
+        }
+        if let Some(speech) = self.says.take() {
+            self.free_at = now + speech.duration();
+            let ms = u64::try_from(speech.duration().as_millis()).unwrap_or(u64::MAX);
+            self.notes.push_back((now, Event::Said { file: speech.file, ms }));
+            return Some(Act::Say(speech.samples));
         }
         if let Some((digit, duration_ms)) = self.keys.pop_front() {
             let pause = END_OF_KEY.max(self.party.key_gap);
@@ -209,6 +220,7 @@ impl Respondent {
             let held = if last { turn.hold } else { None }.unwrap_or(self.party.key_length);
             self.keys.push_back((*digit, u16::try_from(held.as_millis()).unwrap_or(u16::MAX)));
         }
+        self.says.clone_from(&turn.says);
         self.hang_up_after_keys |= turn.hang_up && nth + 1 >= turn.tries.len();
         let entry = Entry { question: reaction.question, nth: *come, keys };
         self.notes.push_back((now, Event::Keying(entry)));
@@ -304,7 +316,10 @@ mod tests {
             Arc::default(),
         );
         let acts = play(&mut respondent, &[&prompt(3), &quiet(2), &prompt(5), &quiet(2)]);
-        assert_eq!(acts.iter().map(|(_, act)| *act).collect::<Vec<_>>(), [press('1', 120), press('2', 120)]);
+        assert_eq!(
+            acts.iter().map(|(_, act)| act.clone()).collect::<Vec<_>>(),
+            [press('1', 120), press('2', 120)]
+        );
         assert!((1_480..1_520).contains(&acts[0].0) && (5_480..5_520).contains(&acts[1].0), "{acts:?}");
     }
 

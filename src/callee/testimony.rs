@@ -86,6 +86,13 @@ pub enum Event {
     },
     /// An entry is about to be keyed.
     Keying(Entry),
+    /// Something is about to be said.
+    Said {
+        /// The file.
+        file: String,
+        /// How long it is, in ms.
+        ms: u64,
+    },
     /// A key went down.
     Pressed {
         /// Which.

@@ -77,10 +77,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     survey.check_fields(&fields)?;
     let (_, digest) = survey.assets();
     let placement = Placement { order_seed: args.seed, ..way.placement(digest, fields) };
+    let recordings = settings.recordings.dir.clone();
     let gateway = Gateway::start(settings, &survey)?;
     let runtime = super::runtime()?;
     let result = runtime.block_on(carry(gateway, placement, args.json))?;
-    conclude(&result, args.json)?;
+    conclude(&result, &recordings, args.json)?;
     Ok(if result.disposition == Disposition::Complete { Exit::Done } else { Exit::Not })
 }
 
@@ -250,7 +251,7 @@ fn print(line: &str) -> anyhow::Result<()> {
     Ok(written.context("cannot write to stdout").map_err(MachineError)?)
 }
 
-fn conclude(result: &CallResult, json: bool) -> anyhow::Result<()> {
+fn conclude(result: &CallResult, recordings: &Path, json: bool) -> anyhow::Result<()> {
     if json {
         return print(&serde_json::to_string(result)?);
     }
@@ -274,6 +275,14 @@ fn conclude(result: &CallResult, json: bool) -> anyhow::Result<()> {
     }
     if let Some(to) = &result.transfer {
         print(&format!("  to be handed to {to}"))?;
+    }
+    for recording in &result.recordings {
+        let what = match (&recording.file, &recording.fault) {
+            (Some(file), _) => recordings.join(file).display().to_string(),
+            (None, fault) => format!("not stored: {}", fault.as_deref().unwrap_or_default()),
+        };
+        let seconds = f64::from(recording.duration_ms) / 1_000.0;
+        print(&format!("  {:<width$}  {seconds:.1} s  {what}", recording.question))?;
     }
     Ok(())
 }

@@ -21,3 +21,14 @@ pub use error::PromptError;
 pub use speech::SpeechError;
 pub use store::{PromptSet, PromptStore};
 pub use wav::WavError;
+
+use std::time::Duration;
+
+/// The samples of a WAV file that plays at most `limit`, at 8 kHz.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn samples(bytes: &[u8], limit: Duration) -> Result<Vec<i16>, WavError> {
+    let audio = wav::read(bytes, limit)?;
+    resample::to_8_khz(&audio).map_err(WavError::Samples)
+}

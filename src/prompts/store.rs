@@ -215,9 +215,7 @@ impl PromptStore {
     }
 
     fn encode(&self, bytes: &[u8]) -> Result<Clip, WavError> {
-        let audio = wav::read(bytes, self.limits.prompt)?;
-        let samples = resample::to_8_khz(&audio).map_err(WavError::Samples)?;
-        Ok(Clip::encode(&samples))
+        super::samples(bytes, self.limits.prompt).map(|samples| Clip::encode(&samples))
     }
 
     /// Puts a clip under its key. If another thread was faster, its clip is the one.

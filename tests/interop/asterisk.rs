@@ -19,6 +19,7 @@ pub(crate) struct Asterisk {
 const MODULES: &[&str] = &[
     "app_echo",
     "app_mixmonitor",
+    "app_playback",
     "app_senddtmf",
     "app_dial",
     "bridge_simple",

@@ -12,7 +12,7 @@ use crate::survey;
 /// A call that Baton makes.
 pub(crate) struct Call {
     process: Running,
-    place: Place,
+    pub(crate) place: Place,
 }
 
 impl Call {
@@ -55,13 +55,33 @@ impl Call {
         Self::start(Place::new(), port, ("5s", ""), &file, &[])
     }
 
-    fn start(
-        place: Place,
+    /// A call with a questionnaire and a directory of the test's own.
+    #[track_caller]
+    pub(crate) fn in_place(place: Place, port: u16, questionnaire: &Path) -> Self {
+        Self::start(place, port, ("5s", ""), questionnaire, &["--trunk", "peer"])
+    }
+
+    /// The same, started by another program.
+    #[track_caller]
+    pub(crate) fn wrapped(place: Place, port: u16, questionnaire: &Path, wrapper: &[&str]) -> Self {
+        let command = Self::command(&place, port, ("5s", ""), questionnaire, &["--trunk", "peer"]);
+        let mut wrapped = Command::new(machine::program(wrapper[0]));
+        wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+        Self::run(wrapped, place)
+    }
+
+    fn start(place: Place, port: u16, terms: (&str, &str), questionnaire: &Path, more: &[&str]) -> Self {
+        let command = Self::command(&place, port, terms, questionnaire, more);
+        Self::run(command, place)
+    }
+
+    fn command(
+        place: &Place,
         port: u16,
         (ring_timeout, settings): (&str, &str),
         questionnaire: &Path,
         more: &[&str],
-    ) -> Self {
+    ) -> Command {
         let first = machine::ports(16);
         let settings = place.write(
             "baton.toml",
@@ -76,10 +96,14 @@ impl Call {
             ),
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.current_dir(place.path());
         command.arg("call").arg(format!("sip:+254712345678@127.0.0.1:{port}"));
         command.arg("--questionnaire").arg(questionnaire).arg("--config").arg(settings).arg("--json");
         command.args(more);
+        command
+    }
+
+    fn run(mut command: Command, place: Place) -> Self {
+        command.current_dir(place.path());
         command.stdout(Stdio::from(std::fs::File::create(place.file("stdout")).unwrap()));
         command.stderr(Stdio::from(std::fs::File::create(place.file("stderr")).unwrap()));
         let process = Running::start(&mut command, "baton call");
@@ -99,7 +123,13 @@ impl Call {
         let result = serde_json::from_str(&stdout).unwrap_or_else(|error| {
             panic!("baton call --json ended with {status} and printed no JSON ({error}).\n{stdout}\n{stderr}")
         });
-        Outcome { code: status.code(), result, stderr }
+        Outcome { code: status.code(), result, stderr, place: self.place }
+    }
+
+    /// Kills it, as the death of the machine does; what it left behind.
+    pub(crate) fn kill(self) -> Place {
+        drop(self.process);
+        self.place
     }
 
     /// Interrupts it, as Ctrl-C does.
@@ -115,6 +145,8 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) result: Value,
     pub(crate) stderr: String,
+    /// Where it ran.
+    pub(crate) place: Place,
 }
 
 impl Outcome {

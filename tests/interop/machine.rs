@@ -25,6 +25,7 @@ pub(crate) fn tool(name: &str) -> PathBuf {
 }
 
 /// A directory of one test, removed with it unless the test fails: then it stays, and its place is printed.
+#[derive(Debug)]
 pub(crate) struct Place(Option<tempfile::TempDir>);
 
 impl Place {

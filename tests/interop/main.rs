@@ -29,4 +29,5 @@ mod endings;
 mod keys;
 mod media;
 mod midcall;
+mod recordings;
 mod wire;

@@ -4,12 +4,13 @@
 //! script ── party ─┬─ who: users (patterns of the Request-URI's user part), weight
 //!                  ├─ at the ring: ring, answer_after | refuse | answer = false
 //!                  ├─ how they press: react_after, key_length, key_gap, lose
-//!                  └─ turn* ── when: question | silence;  what: press, hold, hang_up
+//!                  └─ turn* ── when: question | silence;  what: say, press, hold, hang_up
 //! ```
 //! docs/callee-script.md describes every key for the people who write such files.
 
 mod read;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -24,6 +25,9 @@ pub const MAX_PARTIES: usize = 100_000;
 pub const MAX_TURNS: usize = 1_000;
 /// Keys in one entry: longer than any number a person keys in.
 pub const MAX_KEYS: usize = 64;
+/// The longest that a party says at once, and the largest file it is read from, in bytes.
+pub const MAX_SPEECH: Duration = Duration::from_secs(600);
+const MAX_SPEECH_BYTES: u64 = 64 << 20;
 
 /// All the people who may be called.
 #[derive(Clone, Debug, Default)]
@@ -119,8 +123,27 @@ pub struct Turn {
     pub barge_in: Option<Duration>,
     /// How long the last key of the entry is held.
     pub hold: Option<Duration>,
+    /// What is said before anything is pressed.
+    pub says: Option<Speech>,
     /// Hangs up after the last of `tries`.
     pub hang_up: bool,
+}
+
+/// Something that a party says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speech {
+    /// The WAV file, as the script names it.
+    pub file: String,
+    /// 16-bit samples at 8 kHz.
+    pub samples: Arc<[i16]>,
+}
+
+impl Speech {
+    /// How long it takes.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.samples.len() / 8).unwrap_or(u64::MAX))
+    }
 }
 
 /// A place of the interview, as a respondent can tell it.

@@ -1,13 +1,17 @@
 //! From TOML to a [`Script`], each error with its line and column.
 
 use std::ops::Range;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Loss, MAX_KEYS, MAX_PARTIES, MAX_TURNS, Party, Pickup, Place, Script, Talk, Turn};
+use super::{
+    Loss, MAX_KEYS, MAX_PARTIES, MAX_SPEECH, MAX_SPEECH_BYTES, MAX_TURNS, Party, Pickup, Place, Script,
+    Speech, Talk, Turn,
+};
 use crate::callee::pattern::Pattern;
 
 /// What is wrong with a script, and where.
@@ -63,6 +67,7 @@ struct RawTurn {
     after: Option<Spanned<String>>,
     barge_in: Option<Spanned<String>>,
     hold: Option<Spanned<String>>,
+    say: Option<Spanned<String>>,
     #[serde(default)]
     hang_up: bool,
 }
@@ -87,7 +92,7 @@ impl OneOrMany {
 struct Fault(Range<usize>, String);
 
 impl Script {
-    /// Reads a script.
+    /// Reads a script; the files that it says are looked for beside `file`.
     ///
     /// # Errors
     /// The first thing that is wrong, with its line and column.
@@ -99,11 +104,12 @@ impl Script {
         let raw: RawScript = toml::from_str(text)
             .map_err(|error| Fault(error.span().unwrap_or(0..0), error.message().to_owned()))
             .map_err(place)?;
-        read_script(raw).map_err(place)
+        let dir = Path::new(file).parent().unwrap_or(Path::new(""));
+        read_script(raw, dir).map_err(place)
     }
 }
 
-fn read_script(raw: RawScript) -> Result<Script, Fault> {
+fn read_script(raw: RawScript, dir: &Path) -> Result<Script, Fault> {
     if raw.party.is_empty() {
         return Err(Fault(0..0, "a script needs at least one [[party]]".to_owned()));
     }
@@ -114,11 +120,11 @@ fn read_script(raw: RawScript) -> Result<Script, Fault> {
         ));
     }
     let parties = raw.party.into_iter().enumerate();
-    let parties = parties.map(|(index, party)| read_party(index, party)).collect::<Result<_, _>>()?;
+    let parties = parties.map(|(index, party)| read_party(index, party, dir)).collect::<Result<_, _>>()?;
     Ok(Script { seed: raw.seed, parties })
 }
 
-fn read_party(index: usize, raw: Spanned<RawParty>) -> Result<Party, Fault> {
+fn read_party(index: usize, raw: Spanned<RawParty>, dir: &Path) -> Result<Party, Fault> {
     let span = raw.span();
     let raw = raw.into_inner();
     let default = Party::default();
@@ -140,7 +146,7 @@ fn read_party(index: usize, raw: Spanned<RawParty>) -> Result<Party, Fault> {
         key_gap: raw.key_gap.as_ref().map_or(Ok(default.key_gap), duration)?,
         lose: read_loss(raw.lose.unwrap_or_default())?,
         silence: raw.silence.as_ref().map_or(Ok(default.silence), duration)?,
-        turns: raw.turn.into_iter().map(read_turn).collect::<Result<_, _>>()?,
+        turns: raw.turn.into_iter().map(|turn| read_turn(turn, dir)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -196,7 +202,7 @@ fn read_loss(raw: Vec<Spanned<String>>) -> Result<Loss, Fault> {
     Ok(loss)
 }
 
-fn read_turn(raw: Spanned<RawTurn>) -> Result<Turn, Fault> {
+fn read_turn(raw: Spanned<RawTurn>, dir: &Path) -> Result<Turn, Fault> {
     let span = raw.span();
     let raw = raw.into_inner();
     let at = match (raw.question, raw.silence) {
@@ -225,8 +231,21 @@ fn read_turn(raw: Spanned<RawTurn>) -> Result<Turn, Fault> {
         after: raw.after.as_ref().map(duration).transpose()?,
         barge_in: raw.barge_in.as_ref().map(duration).transpose()?,
         hold: raw.hold.as_ref().map(duration).transpose()?,
+        says: raw.say.map(|file| read_speech(&file, dir)).transpose()?,
         hang_up: raw.hang_up,
     })
+}
+
+fn read_speech(file: &Spanned<String>, dir: &Path) -> Result<Speech, Fault> {
+    let path = dir.join(file.get_ref());
+    let wrong = |what: String| Fault(file.span(), format!("{}: {what}", path.display()));
+    let bytes = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
+    if bytes > MAX_SPEECH_BYTES {
+        return Err(wrong(format!("it has {bytes} bytes, {MAX_SPEECH_BYTES} are read")));
+    }
+    let bytes = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+    let samples = crate::prompts::samples(&bytes, MAX_SPEECH).map_err(|error| wrong(error.to_string()))?;
+    Ok(Speech { file: file.get_ref().clone(), samples: samples.into() })
 }
 
 fn read_keys(press: Spanned<OneOrMany>) -> Result<Vec<String>, Fault> {

@@ -190,7 +190,8 @@ mod tests {
             "fault": null, "answered_by": "person", "tones": [], "media": null, "started_at": "2026-11-23T08:22:40.830Z",
             "ringing_at": null, "answered_at": "2026-11-23T08:22:41.164Z", "ended_at": "2026-11-23T08:23:03.709Z",
             "questionnaire": {"id": "satisfaction", "version": "1", "digest": questionnaire.digest()},
-            "language": "en", "seed": 7, "quotas": [], "transfer": null, "computed": {}, "responses": responses});
+            "language": "en", "seed": 7, "quotas": [], "transfer": null, "computed": {}, "responses": responses,
+            "recordings": []});
         (questionnaire, person, serde_json::from_value(result).unwrap(), testimony)
     }
 

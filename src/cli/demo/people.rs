@@ -296,6 +296,7 @@ fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
         after: Some(pause.min(patience)),
         barge_in: barge_in.then(|| rush.min(patience * 2)),
         hold: (below(mint, 10) == 0).then(|| Duration::from_secs(2).min(patience)), // a heavy finger
+        says: None,
         hang_up: false,
     }
 }
