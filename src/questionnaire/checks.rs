@@ -69,6 +69,10 @@ checks! {
     MISSING_KEY = error("missing-key", "nobody could choose it, or nobody would be told by which key");
     /// A choice without options.
     NO_OPTIONS = error("no-options", "there would be nothing to answer");
+    /// An option that lacks what its question needs.
+    INCOMPLETE_OPTION = error("incomplete-option", "nobody could choose it, or it would leave nothing in the results");
+    /// An attribute that means nothing where it stands.
+    USELESS_ATTRIBUTE = warning("useless-attribute", "it is not heeded; probably something else was meant");
     /// A value of two options.
     DOUBLE_VALUE = error("double-value", "the results could not tell the two apart");
     /// A key that is the beginning of another.
@@ -77,6 +81,14 @@ checks! {
     KEY_CLASH = error("key-clash", "an answer would be taken for a command: people who answer would be hung up on");
     /// A number that nobody can key.
     IMPOSSIBLE_NUMBER = error("impossible-number", "people with that answer would be asked again and again, and then broken off");
+    /// A string of digits of no length.
+    INCOMPLETE_DIGITS = error("incomplete-digits", "the call would not know when the callee has keyed them all");
+    /// An answer that nobody can give.
+    IMPOSSIBLE_ANSWER = error("impossible-answer", "people would be asked again and again, and then broken off");
+    /// A second question that is not asked.
+    MISSING_QUESTION = error("missing-question", "the answer would stay unclear, and half of them be wrong");
+    /// A second question that is never reached.
+    UNASKED = warning("unasked", "nobody ever hears it");
     /// An end key without use.
     USELESS_END_KEY = warning("useless-end-key", "the number is taken with its last digit; people would be told to press a key for nothing");
     // --- ladders ---

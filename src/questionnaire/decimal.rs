@@ -110,7 +110,6 @@ impl Decimal {
 
     /// The number in units of `10^-places`, if it is not negative, fits, and has no more places.
     #[must_use]
-    #[cfg_attr(not(test), expect(dead_code, reason = "for ranges of decimals"))]
     pub(crate) fn scaled(self, places: u8) -> Option<u64> {
         let more = places.checked_sub(self.places)?;
         u64::try_from(self.units).ok()?.checked_mul(10_u64.checked_pow(u32::from(more))?)

@@ -21,6 +21,8 @@ pub enum Type {
     Date,
     /// A time of day: `15:30`.
     Time,
+    /// A recording.
+    Voice,
 }
 
 /// What can be asked about: contact fields and questions by name.
@@ -62,6 +64,7 @@ impl Kind {
             Self::Value(Type::SomeOf(_)) => "a set of answers",
             Self::Value(Type::Date) => "a date",
             Self::Value(Type::Time) => "a time of day",
+            Self::Value(Type::Voice) => "a recording",
         }
     }
 }
@@ -180,7 +183,9 @@ fn number(node: &Node, operator: &str, variables: &Variables) -> Result<(), Faul
     match kind(node, variables)? {
         Kind::Value(Type::Number) => Ok(()),
         found @ (Kind::Truth
-        | Kind::Value(Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Date | Type::Time)) => {
+        | Kind::Value(
+            Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Date | Type::Time | Type::Voice,
+        )) => {
             let what = format!("`{operator}` needs numbers, but this is {}", found.describe());
             Err(Fault::new(node.offset, what).of(&checks::WRONG_TYPE))
         }
@@ -240,7 +245,7 @@ fn written(of: &Type, other: &Node) -> Result<(), Fault> {
     let Term::Text(text) = &other.term else { return Ok(()) };
     let (is_one, what, example) = match of {
         Type::Date => (is_date(text), "date", "'2026-11-23' or '2026-11'"),
-        Type::Number | Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Time => {
+        Type::Number | Type::Text | Type::OneOf(_) | Type::SomeOf(_) | Type::Time | Type::Voice => {
             (minute_of_day(text).is_some(), "time of day", "'15:30'")
         }
     };

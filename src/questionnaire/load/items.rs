@@ -3,9 +3,7 @@
 use super::attributes::{self, text, value_at};
 use super::schema::ITEMS;
 use super::{Moment, Reading};
-use crate::questionnaire::{
-    Answers, End, Expression, Go, Item, Kind, Outcome, Question, Statement, Target, checks,
-};
+use crate::questionnaire::{End, Expression, Go, Item, Kind, Outcome, Question, Statement, Target, checks};
 use crate::xml::{Element, Position};
 
 /// Screen-outs of one question.
@@ -83,29 +81,30 @@ impl Reading<'_> {
     }
 
     fn question(&mut self, element: &Element) -> Question {
-        let say = self.says(element, false, Moment::Before);
-        let (answers, offered) = match element.name.as_str() {
-            "choice" => {
-                let (answers, offered) = self.options(element);
-                (answers, Some(offered))
-            }
-            "yes-no" => (self.yes_no(element), None),
-            _ => (self.number(element), None),
+        // The options of a language say what is asked, each in its own.
+        let say = self.says(element, element.name == "language", Moment::Before);
+        let mut offered = None;
+        let mut of_options = |(answers, offer)| {
+            offered = Some(offer);
+            answers
         };
-        let commands = self.commands(element, &answers);
+        let answers = match element.name.as_str() {
+            "choice" => of_options(self.options(element)),
+            "multi" => of_options(self.multi(element)),
+            "language" => of_options(self.language_options(element)),
+            "yes-no" => self.yes_no(element),
+            "scale" => self.scale(element),
+            "digits" => self.digits(element),
+            "date" => self.date(element),
+            "time" => self.time(element),
+            "record" => self.record(element),
+            "appointment" => self.appointment(element),
+            _ => self.number(element),
+        };
+        let non_replies = self.non_replies(element, &answers);
+        let commands = self.commands(element, &answers, &non_replies);
         if let Some(offered) = &offered {
             self.check_places(offered, &commands, element.at);
-        }
-        if let Answers::Number(range) = &answers
-            && range.max_digits == range.min_digits
-            && let Some(end) = range.end
-        {
-            let what = format!(
-                "{end} is not needed: no answer is longer or shorter than digits= {}",
-                range.max_digits
-            );
-            let at = element.attribute("end").map_or(element.at, |attribute| attribute.at);
-            self.findings.add(&checks::USELESS_END_KEY, at, what, "leave end= out".to_owned());
         }
         Question {
             say,
@@ -115,8 +114,8 @@ impl Reading<'_> {
             retry: self.retry(element),
             answers,
             offer: offered.map(|offered| offered.offer).unwrap_or_default(),
-            non_replies: Vec::new(),
-            confirm: None,
+            non_replies,
+            confirm: self.confirm(element),
             screen_outs: self.screen_outs(element),
         }
     }

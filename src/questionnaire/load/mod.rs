@@ -7,17 +7,22 @@
 //!      ─► flow: reached? ends? asks?                         ─► Questionnaire, or findings
 //! ```
 
-mod answers;
 mod attributes;
+mod clash;
 mod compute;
+mod days;
+mod extras;
 mod flow;
 mod items;
+mod numbers;
 mod offer;
+mod options;
 mod order;
 mod outline;
 mod retry;
 mod say;
 mod schema;
+mod shapes;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -207,11 +207,19 @@ fn section(id: &str, place: Option<Place>, conditions: usize, order: Order) -> S
 /// The type of a question's replies.
 fn type_of(element: &Element) -> Option<Type> {
     match element.name.as_str() {
-        "number" => Some(Type::Number),
+        "number" | "scale" => Some(Type::Number),
+        "digits" | "appointment" => Some(Type::Text),
+        "date" => {
+            let years = matches!(attributes::value(element, "format"), Some("YY" | "YYYY"));
+            Some(if years { Type::Number } else { Type::Date })
+        }
+        "time" => Some(Type::Time),
+        "record" => Some(Type::Voice),
+        "language" => Some(Type::OneOf(options(element, "language"))),
+        "multi" => Some(Type::SomeOf(options(element, "value"))),
         "yes-no" => Some(Type::OneOf(vec!["yes".to_owned(), "no".to_owned()])),
         "choice" => {
-            let options = element.elements().filter(|child| child.name == "option");
-            let values: Vec<String> = options.map(|option| text(option, "value").to_owned()).collect();
+            let values = options(element, "value");
             let is_number =
                 |value: &String| (1..=15).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
             let numbers = !values.is_empty() && values.iter().all(is_number);
@@ -219,4 +227,10 @@ fn type_of(element: &Element) -> Option<Type> {
         }
         _ => None,
     }
+}
+
+/// An attribute of each option.
+fn options(element: &Element, name: &str) -> Vec<String> {
+    let options = element.elements().filter(|child| child.name == "option");
+    options.map(|option| text(option, name).to_owned()).collect()
 }

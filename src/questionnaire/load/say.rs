@@ -5,7 +5,7 @@ use super::schema::SCHEMA;
 use super::template::Pipe;
 use super::{Moment, Reading, template};
 use crate::questionnaire::spoken::{self, SayAs};
-use crate::questionnaire::{Piece, Say, checks};
+use crate::questionnaire::{Piece, Say, Type, checks};
 use crate::xml::{Attribute, Element, Node, Text, did_you_mean};
 
 /// `say`s of one prompt in one language.
@@ -14,12 +14,12 @@ const MAX_SAYS: usize = 20;
 impl Reading<'_> {
     /// The `say`s of an element; it must say something in each language, or, if it may be silent, nothing.
     pub(super) fn says(&mut self, parent: &Element, may_be_silent: bool, moment: Moment) -> Vec<Say> {
-        let elements: Vec<&Element> = parent.elements().filter(|child| child.name == "say").collect();
-        let says: Vec<Say> = elements.iter().filter_map(|element| self.say(element, moment)).collect();
-        if elements.is_empty() && may_be_silent {
+        let count = parent.elements().filter(|child| child.name == "say").count();
+        let says = self.says_so_far(parent, moment);
+        if count == 0 && may_be_silent {
             return says;
         }
-        let broken = says.len() < elements.len();
+        let broken = says.len() < count;
         let name = parent.attribute("id").or_else(|| parent.attribute("value"));
         let name = name.map_or_else(|| parent.name.clone(), |attribute| attribute.value.value.clone());
         for language in &self.outline.languages {
@@ -38,6 +38,12 @@ impl Reading<'_> {
             }
         }
         says
+    }
+
+    /// The `say`s of an element, in whichever languages they are.
+    pub(super) fn says_so_far(&mut self, parent: &Element, moment: Moment) -> Vec<Say> {
+        let elements: Vec<&Element> = parent.elements().filter(|child| child.name == "say").collect();
+        elements.iter().filter_map(|element| self.say(element, moment)).collect()
     }
 
     fn say(&mut self, element: &Element, moment: Moment) -> Option<Say> {
@@ -142,7 +148,7 @@ impl Reading<'_> {
     fn say_as(&mut self, pipe: &Pipe, source: &Text, language: Option<&str>) {
         let (Pipe { name, say_as, .. }, at) = (pipe, source.place(pipe.form_at));
         let Ok(variable) = self.outline.variables.find(name) else { return };
-        if *say_as == SayAs::Written {
+        if *say_as == SayAs::Written && variable.of != Type::Voice {
             return;
         }
         if let Err((what, mend)) = say_as.suits(&variable.of) {

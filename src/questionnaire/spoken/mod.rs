@@ -115,6 +115,10 @@ impl SayAs {
     pub(super) fn suits(self, of: &Type) -> Result<(), (String, String)> {
         let form = self.as_str();
         match (self, of) {
+            (_, Type::Voice) => Err((
+                "what the callee said is not said in a text".to_owned(),
+                "a <review> in the question plays it".to_owned(),
+            )),
             (Self::Written, _)
             | (Self::Number | Self::Ordinal | Self::Digits | Self::Money(_), Type::Number)
             | (Self::Digits | Self::Date | Self::Day | Self::Time, Type::Text)

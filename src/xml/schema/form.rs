@@ -46,7 +46,28 @@ pub enum Form {
     Languages(usize),
     /// A path below the directory of the file.
     Path,
+    /// A form that this kind of document alone has.
+    Shape(&'static Shape),
 }
+
+/// A form that one kind of document has: told to people by an example, to editors by a pattern.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// What it is, as in `it is a time such as 08:30`.
+    pub example: &'static str,
+    /// Regular expression of XSD 1.0 (part 2, appendix F) that `fits` agrees with.
+    pub pattern: &'static str,
+    /// Whether a value has the form.
+    pub fits: fn(&str) -> bool,
+}
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern
+    }
+}
+
+impl Eq for Shape {}
 
 impl Form {
     /// Whether a value has this form.
@@ -84,6 +105,7 @@ impl Form {
                 tags().all(is_language) && (1..=most).contains(&tags().count())
             }
             Self::Path => is_path(value),
+            Self::Shape(shape) => (shape.fits)(value),
         }
     }
 
@@ -112,7 +134,8 @@ impl Form {
             | Self::Words(..)
             | Self::Key
             | Self::Keys(_)
-            | Self::Digits(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
+            | Self::Digits(_)
+            | Self::Shape(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
         };
         let check = if !matches!(self, Self::Name(_)) {
             &checks::WRONG_VALUE
@@ -143,6 +166,7 @@ impl Form {
             Self::Key => Some("it is one key: 0-9, *, #, A-D".to_owned()),
             Self::Keys(most) => Some(format!("it is 1 to {most} keys of 0-9, *, #, A-D")),
             Self::Digits(most) => Some(format!("write `2` or `1-3`; {most} at most")),
+            Self::Shape(shape) => Some(format!("it is {}", shape.example)),
             Self::Name(_) | Self::Ref(_) | Self::Any | Self::Line(_) | Self::Expression => None,
             Self::Language | Self::Languages(_) | Self::Path => None,
         }

@@ -15,7 +15,7 @@ mod form;
 mod ranges;
 mod xsd;
 
-pub use form::{Form, time};
+pub use form::{Form, Shape, time};
 
 use super::{Attribute, Element};
 

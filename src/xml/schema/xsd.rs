@@ -166,7 +166,7 @@ const fn named_type(form: Form) -> Option<&'static str> {
         Form::Language => Some("b:form.language"),
         Form::Path => Some("b:form.path"),
         Form::Line(_) | Form::Whole(..) | Form::Time(..) | Form::OneOf(_) | Form::Words(..) => None,
-        Form::Keys(_) | Form::Digits(_) | Form::Languages(_) => None,
+        Form::Keys(_) | Form::Digits(_) | Form::Languages(_) | Form::Shape(_) => None,
     }
 }
 
@@ -207,6 +207,7 @@ fn restriction(xsd: &mut Xsd, form: Form) {
             let ways: Vec<String> = (1..=most).filter_map(from).collect();
             xsd.pattern(&ways.join("|"));
         }
+        Form::Shape(shape) => xsd.pattern(shape.pattern),
         Form::Name(_) | Form::Ref(_) | Form::Any | Form::Expression | Form::Key => {}
         Form::Language | Form::Languages(_) | Form::Path => {}
     }
