@@ -16,13 +16,16 @@ use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
 
 /// What stands below the first question at a terminal.
-const HELP: &str = "(type keys and press Enter; Enter alone is silence; h hangs up)";
+const HELP: &str = "(type keys and press Enter; Enter alone is silence; h hangs up; speak 8s is a recording)";
+/// What stands before the first recording at a terminal.
+const SPEAK: &str = "(this is recorded: type speak, or speak 8s #, and press Enter)";
 
 /// Arguments of `baton try`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Each line of the input is what the callee does at a question: keys such as 1 or 42#, \
-                        an empty line for silence, h to hang up. The end of the input hangs up.\n\
+                        an empty line for silence, h to hang up. Where the callee is recorded: speak, or\n\
+                        speak 8s # (for so long, then a key). The end of the input hangs up.\n\
                         The interview is shown on stderr, the replies go to stdout as JSON."
 )]
 pub(super) struct Args {
@@ -87,6 +90,7 @@ fn converse(rehearsal: &mut Rehearsal<'_>, shown: &mut impl std::io::Write) -> a
     let is_terminal = input.is_terminal();
     let mut lines = input.lock().lines();
     let mut help = if is_terminal { HELP } else { "" };
+    let mut speak = if is_terminal { SPEAK } else { "" };
     loop {
         for line in rehearsal.lines() {
             writeln!(shown, "{line}")?;
@@ -96,6 +100,9 @@ fn converse(rehearsal: &mut Rehearsal<'_>, shown: &mut impl std::io::Write) -> a
         }
         if !std::mem::take(&mut help).is_empty() {
             writeln!(shown, "{HELP}")?;
+        }
+        if rehearsal.is_recording() && !std::mem::take(&mut speak).is_empty() {
+            writeln!(shown, "{SPEAK}")?;
         }
         if is_terminal {
             write!(shown, "> ")?;
@@ -110,7 +117,10 @@ fn converse(rehearsal: &mut Rehearsal<'_>, shown: &mut impl std::io::Write) -> a
         match Act::read(&line) {
             Some(act) => rehearsal.act(act),
             None if is_terminal => help = HELP,
-            None => anyhow::bail!("`{}` is no line of keys: 0-9, *, #, A-D, or h to hang up", line.trim()),
+            None => anyhow::bail!(
+                "`{}` is no line of keys: 0-9, *, #, A-D, h to hang up, or speak 8s where one is recorded",
+                line.trim()
+            ),
         }
     }
 }

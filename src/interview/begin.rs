@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::part::Draft;
 use super::trail::Trail;
 use super::{Interview, Stage};
 use crate::questionnaire::{ContactField, Decimal, Questionnaire, time_zone};
@@ -96,6 +97,7 @@ impl Interview {
             began_at: Timestamp::EPOCH,
             fields: kept,
             stage: Stage::Ready,
+            draft: Draft::default(),
             records: BTreeMap::new(),
             quotas: BTreeMap::new(),
             steps: 0,

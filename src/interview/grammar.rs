@@ -225,23 +225,22 @@ impl Several {
 }
 
 impl Times {
-    /// The minutes since midnight that these keys may mean, before and after noon: on a clock of 24 hours
-    /// the first alone.
+    /// The minutes since midnight that these keys may mean, before and after noon. On a clock of 24 hours it
+    /// is the first alone, and so it is with hours that only such a clock has: 1330 is clear to everybody.
     pub(super) fn minutes(&self, keys: &[Key]) -> [Option<u16>; 2] {
         let read = || {
             let time = digits(keys).filter(|_| matches!(keys.len(), 3 | TIME_DIGITS))?;
             let (hour, minute) = (u16::try_from(time / 100).ok()?, u16::try_from(time % 100).ok()?);
-            let hours = if self.clock == Clock::Hours24 { 0..=23 } else { 1..=12 };
-            (hours.contains(&hour) && minute < 60).then_some((hour, minute))
+            (hour < 24 && minute < 60).then_some((hour, minute))
         };
         let Some((hour, minute)) = read() else { return [None, None] };
         let in_range = |minute: u16| Some(minute).filter(|minute| self.range.contains(*minute));
         match self.clock {
-            Clock::Hours24 => [in_range(hour * 60 + minute), None],
-            Clock::Hours12 => {
+            Clock::Hours12 if (1..=12).contains(&hour) => {
                 let am = hour % 12 * 60 + minute;
                 [in_range(am), in_range(am + 12 * 60)]
             }
+            Clock::Hours24 | Clock::Hours12 => [in_range(hour * 60 + minute), None],
         }
     }
 

@@ -211,6 +211,14 @@ pub struct Recorded {
     pub ended_by: RecordingEnd,
 }
 
+impl Recorded {
+    /// What a take is called in results and files: `comment-0`.
+    #[must_use]
+    pub fn name(item: &str, take: u8) -> String {
+        format!("{item}-{take}")
+    }
+}
+
 /// Why a recording is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -245,9 +253,6 @@ pub enum Heard {
     Command(Command, KeyPress),
     /// What the callee said is recorded.
     Recorded(Recorded),
-    /// A key that belongs to the entry before, which was taken to be complete: see
-    /// [`Interview::claim`](super::Interview::claim).
-    Overrun(KeyPress),
     /// Which of the quotas that were asked about are full.
     Quota {
         /// Their names.

@@ -12,6 +12,7 @@
 //! An [`Interview`] is a plain value: it goes on wherever its record is read, on the questionnaire
 //! whose digest it names.
 
+mod appointment;
 mod begin;
 mod calendar;
 mod collector;
@@ -19,6 +20,9 @@ mod dates;
 mod facts;
 mod grammar;
 mod instruction;
+mod label;
+mod listen;
+mod part;
 mod process;
 mod quota;
 pub mod rehearsal;
@@ -39,6 +43,8 @@ pub use instruction::{
     Times, TypeAhead,
 };
 pub use response::{QuotaAsked, Response, Status};
+
+use part::{Draft, Part};
 
 use crate::id::Digest;
 use crate::questionnaire::{Kind, Questionnaire};
@@ -63,6 +69,8 @@ pub struct Interview {
     began_at: Timestamp,
     fields: BTreeMap<String, String>,
     stage: Stage,
+    /// What was entered of the open question, and does not count yet.
+    draft: Draft,
     /// What became of the questions that were asked, by index of the item.
     records: BTreeMap<u16, Record>,
     /// The quotas that were asked about, by index, and whether they were full.
@@ -96,10 +104,14 @@ enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Asking {
     item: u16,
+    /// Which part of it.
+    part: Part,
     turn: Turn,
     no_input: u8,
     no_match: u8,
     repeats: u8,
+    /// How often the callee wanted to enter it anew.
+    rejected: u8,
 }
 
 /// Why a question is asked this time.
@@ -126,6 +138,10 @@ struct Record {
     at: Option<Timestamp>,
     no_input: u32,
     no_match: u32,
+    /// The recording that is the reply.
+    recorded: Option<Recorded>,
+    /// Takes that were recorded.
+    takes: u8,
 }
 
 impl Interview {
@@ -153,9 +169,11 @@ impl Interview {
     /// A key that belongs to a reply was released after the reply was taken: notes how long it was held.
     /// Says whether it belongs to one.
     pub fn released(&mut self, key: Key, pressed_at: Timestamp, duration_ms: u32) -> bool {
-        self.records
-            .values_mut()
-            .any(|record| KeyPress::release(&mut record.digits, key, pressed_at, duration_ms))
+        KeyPress::release(&mut self.draft.digits, key, pressed_at, duration_ms)
+            || self
+                .records
+                .values_mut()
+                .any(|record| KeyPress::release(&mut record.digits, key, pressed_at, duration_ms))
     }
 
     /// The end key of the last entry, if the entry was complete without it: whoever presses it now means
@@ -166,9 +184,12 @@ impl Interview {
     }
 
     /// The callee left. Settles [`Interview::ending`], unless an end was reached before. A question that
-    /// was open stays not reached: an unfinished entry is no reply.
+    /// was open stays not reached: an unfinished entry is no reply. What was recorded is one.
     pub fn hung_up(&mut self, questionnaire: &Questionnaire, now: Timestamp) {
         if let Stage::Asking(asking) = self.stage {
+            if matches!(asking.part, Part::Review { .. }) {
+                self.keep(now, asking);
+            }
             self.close(asking, now, Status::NotReached);
         }
         if self.ending().is_none() {

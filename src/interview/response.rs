@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::instruction::KeyPress;
+use super::instruction::{KeyPress, Recorded};
 use super::{Interview, Record, Stage};
 use crate::questionnaire::{Answers, Kind, Outcome, Questionnaire, Value};
 use crate::time::Timestamp;
@@ -22,6 +22,8 @@ pub struct Response {
     pub digits: Vec<KeyPress>,
     /// At which place each option that was chosen was heard, from 1; empty where there are no options.
     pub places: Vec<u8>,
+    /// The recording that is the reply; `value` is its name.
+    pub recording: Option<Recorded>,
     /// How often it was asked.
     pub asked: u32,
     /// When it was asked first.
@@ -103,6 +105,7 @@ impl Interview {
             value: record.and_then(|record| record.value.clone()),
             places: record.map(|record| self.places(questionnaire, index, record)).unwrap_or_default(),
             digits: record.map(|record| record.digits.clone()).unwrap_or_default(),
+            recording: record.and_then(|record| record.recorded),
             asked: record.map_or(0, |record| record.asked),
             asked_at: record.map(|record| record.asked_at),
             at: record.and_then(|record| record.at),

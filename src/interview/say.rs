@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 
+use super::part::Part;
+use super::process::half_day;
 use super::{Asking, Interview, Turn};
-use crate::questionnaire::{Answers, Prompt, Question, Questionnaire, Say, Sound, Value};
+use crate::questionnaire::{Answers, AppointmentAsk, Prompt, Question, Questionnaire, Say, Sound, Value};
 
 impl Interview {
     /// What these `say`s are in the interview's language.
     pub(super) fn prompt(&self, questionnaire: &Questionnaire, says: &[Say]) -> Prompt {
-        let mine = says.iter().filter(|say| say.language == self.language);
+        self.prompt_in(&self.language, questionnaire, says)
+    }
+
+    fn prompt_in(&self, language: &str, questionnaire: &Questionnaire, says: &[Say]) -> Prompt {
+        let mine = says.iter().filter(|say| say.language == language);
         let utterances = mine.map(|say| say.fill(|name| self.piped(questionnaire, name)));
         let said = utterances.filter(|said| said.audio.is_some() || !said.text.trim().is_empty());
         Prompt(said.map(Sound::Say).collect())
@@ -30,21 +36,80 @@ impl Interview {
             prompt = self.prompt(questionnaire, &rung.say);
         }
         if rung.is_none_or(|rung| rung.reprompt) {
-            prompt.0.extend(self.prompt(questionnaire, &question.say).0);
-            prompt.0.extend(self.offers(questionnaire, asking, question).0);
+            prompt.0.extend(self.part_prompt(questionnaire, question, asking).0);
         }
         prompt
     }
 
-    /// What is said of each option, in the order of this case.
-    fn offers(&self, questionnaire: &Questionnaire, asking: Asking, question: &Question) -> Prompt {
+    /// How a part of a question is asked.
+    fn part_prompt(&self, questionnaire: &Questionnaire, question: &Question, asking: Asking) -> Prompt {
+        let mut prompt = Prompt::default();
+        if asking.part.is_first() {
+            prompt = self.prompt(questionnaire, &question.say);
+        }
+        let mut add = |says: &[Say]| prompt.0.extend(self.prompt(questionnaire, says).0);
+        let answers = self.answers(questionnaire, asking.item, question);
+        match (asking.part, answers.as_ref()) {
+            (Part::Entry, Answers::Language(choices)) => {
+                for choice in choices {
+                    let language = choice.language.as_deref().unwrap_or(&self.language);
+                    prompt.0.extend(self.prompt_in(language, questionnaire, &choice.say).0);
+                }
+            }
+            (Part::Entry, Answers::Choice(choices)) => {
+                let options = choices.iter().map(|choice| (choice.say.as_slice(), choice.keys.as_str()));
+                prompt.0.extend(self.offers(questionnaire, question, options).0);
+            }
+            (Part::Entry, Answers::Multi(multi)) => {
+                let options = multi.options.iter().map(|it| (it.say.as_slice(), it.keys.as_str()));
+                prompt.0.extend(self.offers(questionnaire, question, options).0);
+            }
+            (Part::Entry, Answers::Appointment(appointment)) => match &appointment.ask {
+                AppointmentAsk::DateAndTime { .. } => {}
+                AppointmentAsk::Slots(slots) => {
+                    self.offered(appointment, slots).iter().for_each(|(slot, _)| add(&slot.say));
+                }
+            },
+            (Part::Option { index, .. }, Answers::Multi(multi)) => {
+                let option = multi.options.get(usize::from(index)).into_iter();
+                if question.offer.say.is_empty() {
+                    option.for_each(|option| add(&option.say));
+                } else {
+                    let option = option.map(|option| (option.say.as_slice(), ""));
+                    prompt.0.extend(self.offers(questionnaire, question, option).0);
+                }
+            }
+            (Part::Time { .. }, Answers::Appointment(appointment)) => match &appointment.ask {
+                AppointmentAsk::DateAndTime { say, .. } => add(say),
+                AppointmentAsk::Slots(_) => {}
+            },
+            (Part::HalfDay { .. }, _) => half_day(question).into_iter().for_each(|asked| add(&asked.say)),
+            (Part::Confirm, _) => question.confirm.iter().for_each(|confirm| add(&confirm.say)),
+            (Part::Review { playing }, Answers::Record(recording)) => {
+                let take = self.draft.recorded.filter(|_| playing).map(|recorded| recorded.take);
+                let item = questionnaire.items().get(usize::from(asking.item)).map(|item| item.id.clone());
+                prompt.0.extend(item.zip(take).map(|(item, take)| Sound::Recording { item, take }));
+                let review = recording.review.iter();
+                review.for_each(|review| prompt.0.extend(self.prompt(questionnaire, &review.say).0));
+            }
+            (Part::Entry | Part::Option { .. } | Part::Time { .. } | Part::Review { .. }, _) => {}
+        }
+        prompt
+    }
+
+    /// What is said of each option (its `say`s and keys), in the order of this case.
+    fn offers<'a>(
+        &self,
+        questionnaire: &Questionnaire,
+        question: &Question,
+        options: impl Iterator<Item = (&'a [Say], &'a str)>,
+    ) -> Prompt {
         let offers: Vec<&Say> =
             question.offer.say.iter().filter(|say| say.language == self.language).collect();
-        let answers = self.answers(questionnaire, asking.item, question);
-        let choices = answers.choices().filter(|_| !offers.is_empty()).unwrap_or_default();
-        let offered = choices.iter().flat_map(|choice| {
+        let offered = options.flat_map(|(say, keys)| {
             let value = |name: &str| self.piped(questionnaire, name);
-            offers.iter().flat_map(move |offer| offer.of_option(&choice.say, &choice.keys, value))
+            let said = offers.iter().flat_map(move |offer| offer.of_option(say, keys, value));
+            said.collect::<Vec<_>>()
         });
         Prompt(offered.map(Sound::Say).collect())
     }
@@ -71,19 +136,19 @@ impl Interview {
                 .unwrap_or_else(|| value.map(|value| value.to_string()).unwrap_or_default());
         }
         let value = self.record_of(questionnaire, name).and_then(|record| record.value.as_ref());
-        let Some(value) = value else { return String::new() };
+        let Some(value) = self.drafted_value(questionnaire, name).or(value) else { return String::new() };
         let question = questionnaire.item(name).and_then(|item| item.question());
         question.and_then(|question| self.label(question, value)).unwrap_or_else(|| value.to_string())
     }
 
-    /// How an option is said.
-    fn label(&self, question: &Question, value: &Value) -> Option<String> {
-        let Answers::Choice(choices) = &question.answers else { return None };
-        self.spoken(&choices.iter().find(|choice| choice.value == *value)?.say)
+    /// What was entered at the open question of this id, before it counts: what is read back.
+    fn drafted_value(&self, questionnaire: &Questionnaire, name: &str) -> Option<&Value> {
+        let is_open = self.question(questionnaire) == Some(name);
+        self.draft.value.as_ref().filter(|_| is_open)
     }
 
     /// These `say`s as words in the middle of a text; none if there are none.
-    fn spoken(&self, says: &[Say]) -> Option<String> {
+    pub(super) fn spoken(&self, says: &[Say]) -> Option<String> {
         let mut says = says.iter().filter(|say| say.language == self.language).peekable();
         says.peek()?;
         let texts: Vec<String> = says.map(|say| say.fill(|_| String::new()).text).collect();

@@ -1,8 +1,11 @@
 //! Select: which item is next, and the instruction that it is.
 
-use super::instruction::{Collect, Grammar, Instruction, TypeAhead};
-use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status, Turn};
-use crate::questionnaire::{Answers, Expression, Kind, Outcome, Prompt, Question, Questionnaire};
+use super::instruction::Instruction;
+use super::part::{Draft, Part};
+use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status};
+use crate::questionnaire::{
+    Answers, Expression, Kind, Multi, MultiStyle, Outcome, Prompt, Question, Questionnaire,
+};
 use crate::time::Timestamp;
 
 impl Interview {
@@ -22,11 +25,12 @@ impl Interview {
             }
             match &item.kind {
                 Kind::Statement(_) => return self.step(questionnaire, Stage::Saying(at)),
-                Kind::Question(_) => {
+                Kind::Question(question) if self.can_be_asked(question) => {
                     self.enter(at);
-                    let asking = Asking { item: at, turn: Turn::Plain, no_input: 0, no_match: 0, repeats: 0 };
-                    return self.ask(questionnaire, now, asking);
+                    self.draft = Draft::default();
+                    return self.ask(questionnaire, now, Asking::first(at, question));
                 }
+                Kind::Question(_) => index = questionnaire.after(index, self.seed),
                 Kind::End(end) => {
                     let outcome = self.settle(questionnaire, end.outcome);
                     return self.step(questionnaire, Stage::Ended { item: Some(at), outcome });
@@ -54,8 +58,12 @@ impl Interview {
             at: None,
             no_input: 0,
             no_match: 0,
+            recorded: None,
+            takes: 0,
         });
-        record.asked = record.asked.saturating_add(1);
+        if asking.part.is_first() {
+            record.asked = record.asked.saturating_add(1);
+        }
         self.step(questionnaire, Stage::Asking(asking));
     }
 
@@ -68,8 +76,11 @@ impl Interview {
 
     pub(super) fn step(&mut self, questionnaire: &Questionnaire, stage: Stage) {
         self.steps = self.steps.saturating_add(1);
-        let limit = MIN_STEPS.saturating_add(questionnaire.items().len().saturating_mul(STEPS_PER_ITEM));
-        let over = usize::try_from(self.steps).is_ok_and(|steps| steps > limit);
+        let is_over = |parts: usize| {
+            let limit = MIN_STEPS.saturating_add(parts.saturating_mul(STEPS_PER_ITEM));
+            usize::try_from(self.steps).is_ok_and(|steps| steps > limit)
+        };
+        let over = is_over(questionnaire.items().len()) && is_over(parts(questionnaire));
         self.stage = if over { Stage::Ended { item: None, outcome: Outcome::Technical } } else { stage };
     }
 
@@ -111,9 +122,13 @@ impl Interview {
             }
             Stage::Asking(asking) => {
                 if let Some((id, Kind::Question(question))) = kind(asking.item) {
-                    let prompt = self.question_prompt(questionnaire, question, asking);
+                    let (item, prompt) = (id.clone(), self.question_prompt(questionnaire, question, asking));
+                    if let (Answers::Record(recording), Part::Entry) = (&question.answers, asking.part) {
+                        let take = self.take(questionnaire, question, recording, asking);
+                        return Instruction::Record { item, prompt, take };
+                    }
                     let collect = self.collect(questionnaire, asking, question);
-                    return Instruction::Ask { item: id.clone(), prompt, collect };
+                    return Instruction::Ask { item, prompt, collect };
                 }
             }
             Stage::AskingQuota { before } => return self.quota_instruction(questionnaire, before),
@@ -142,46 +157,22 @@ impl Interview {
         let item = outcome.as_str().to_owned();
         Instruction::End { item, prompt: Prompt::default(), outcome, transfer: None }
     }
+}
 
-    pub(super) fn collect(
-        &self,
-        questionnaire: &Questionnaire,
-        asking: Asking,
-        question: &Question,
-    ) -> Collect {
-        let (grammar, term_char) = match self.answers(questionnaire, asking.item, question).as_ref() {
-            Answers::Choice(choices) => {
-                (Grammar::Choice(choices.iter().map(|choice| choice.keys.clone()).collect()), None)
-            }
-            Answers::Number(range) => (Grammar::Number(*range), range.end),
-            Answers::Language(_)
-            | Answers::Scale(_)
-            | Answers::Digits(_)
-            | Answers::Multi(_)
-            | Answers::Date(_)
-            | Answers::Time(_)
-            | Answers::Record(_)
-            | Answers::Appointment(_) => (Grammar::Choice(Vec::new()), None),
-        };
-        Collect {
-            grammar,
-            codes: Vec::new(),
-            commands: question.commands.clone(),
-            barge_in: question.cuts_short(asking),
-            type_ahead: match asking.turn {
-                // Who is told that something was wrong has to hear it before the next key counts.
-                Turn::NoInput | Turn::NoMatch => TypeAhead::Dropped,
-                Turn::Plain | Turn::MoreTime if !question.type_ahead => TypeAhead::Dropped,
-                Turn::Plain | Turn::MoreTime if questionnaire.type_ahead() => TypeAhead::Kept,
-                Turn::Plain | Turn::MoreTime => TypeAhead::Taken,
-            },
-            no_input: match asking.turn {
-                Turn::MoreTime => questionnaire.more_time().wait,
-                Turn::Plain | Turn::NoInput | Turn::NoMatch => question.retry.wait,
-            },
-            inter_digit: question.retry.inter_digit,
-            term_char,
-            late_term_char: self.late_term_char,
-        }
-    }
+/// What can be asked: each item, and each option that is asked by itself.
+pub(super) fn parts(questionnaire: &Questionnaire) -> usize {
+    let options = |(_, question): (&str, &Question)| match &question.answers {
+        Answers::Multi(Multi { style: MultiStyle::OneByOne { .. }, options, .. }) => options.len(),
+        Answers::Choice(_)
+        | Answers::Language(_)
+        | Answers::Number(_)
+        | Answers::Scale(_)
+        | Answers::Digits(_)
+        | Answers::Multi(_)
+        | Answers::Date(_)
+        | Answers::Time(_)
+        | Answers::Record(_)
+        | Answers::Appointment(_) => 0,
+    };
+    questionnaire.items().len() + questionnaire.questions().map(options).sum::<usize>()
 }

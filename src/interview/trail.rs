@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asking, Interview, Status, Turn};
+use super::part::Draft;
+use super::{Asking, Interview, Status};
 use crate::questionnaire::{Questionnaire, Value};
 use crate::time::Timestamp;
 
@@ -32,8 +33,10 @@ impl Interview {
         let Some(item) = self.trail.left.pop() else { return false };
         self.trail.undone.push(asking.item);
         self.remember(item);
-        let again = Asking { item, turn: Turn::Plain, no_input: 0, no_match: 0, repeats: 0 };
-        self.ask(questionnaire, now, again);
+        self.draft = Draft::default();
+        let question = questionnaire.items().get(usize::from(item)).and_then(|item| item.question());
+        let Some(question) = question else { return false };
+        self.ask(questionnaire, now, Asking::first(item, question));
         true
     }
 
@@ -50,6 +53,7 @@ impl Interview {
             record.status = Status::NotReached;
             record.value = None;
             record.digits.clear();
+            record.recorded = None;
             record.at = None;
         }
     }

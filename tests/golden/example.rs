@@ -67,22 +67,26 @@ pub(crate) fn findings(source: &Source) -> String {
     text
 }
 
+/// When an example takes place that does not say: 2026-11-25T09:00:00Z, a Wednesday.
+const NOW: Timestamp = Timestamp::from_millis(1_795_597_200_000);
+
 /// Runs what the callee does in `script` (the lines that begin with `> `).
 pub(crate) fn conversation(source: &Source, script: &str, with_replies: bool) -> String {
     let (questionnaire, _) = source.load().unwrap_or_else(|_| panic!("{}", findings(source)));
-    let mut scene = Scene::default();
+    let (mut scene, mut now) = (Scene::default(), NOW);
     let mut text = String::new();
     for line in script.lines() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, rest.split_once('=')) {
             ("set", Some((name, value))) => drop(scene.fields.insert(name.to_owned(), value.to_owned())),
             ("full", None) => drop(scene.full.insert(rest.trim().to_owned())),
+            ("at", None) => now = moment(rest),
             ("seed", None) => scene.seed = rest.trim().parse().unwrap_or_else(|_| panic!("`{line}`")),
             _ => break,
         }
         writeln!(text, "{line}").expect("a string takes all");
     }
-    let mut rehearsal = match Rehearsal::begin(&questionnaire, &scene, Timestamp::EPOCH) {
+    let mut rehearsal = match Rehearsal::begin(&questionnaire, &scene, now) {
         Ok(rehearsal) => rehearsal,
         Err(error) => return format!("{text}{error}\n"),
     };
@@ -113,6 +117,12 @@ fn is_drawn(questionnaire: &Questionnaire, response: &Response) -> bool {
     item.is_some_and(|question| question.offer.order.is_drawn())
 }
 
+/// A time as RFC 3339 writes it.
+fn moment(text: &str) -> Timestamp {
+    let at: jiff::Timestamp = text.trim().parse().unwrap_or_else(|_| panic!("`{text}` is no time"));
+    Timestamp::from_millis(at.as_millisecond().unsigned_abs())
+}
+
 /// `age        answered 34 by 34, asked 2 times, no_input 1`
 fn line(response: &Response, is_drawn: bool) -> String {
     let status = serde_json::to_value(response.status).expect("a status is a word");
@@ -128,6 +138,11 @@ fn line(response: &Response, is_drawn: bool) -> String {
     if is_drawn && !response.places.is_empty() {
         let places: Vec<String> = response.places.iter().map(u8::to_string).collect();
         add(format!(", heard at {}", places.join(" ")));
+    }
+    if let Some(recording) = response.recording {
+        let ended_by = serde_json::to_value(recording.ended_by).expect("it is a word");
+        let seconds = f64::from(recording.duration_ms) / 1_000.0;
+        add(format!(", {seconds} s, {}", ended_by.as_str().unwrap_or_default()));
     }
     for (what, count) in
         [("asked", response.asked), ("no_input", response.no_input), ("no_match", response.no_match)]

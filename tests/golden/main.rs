@@ -7,7 +7,7 @@
 //! ```findings       what `baton check` finds in the questionnaire above
 //! ````
 //! A conversation may begin with lines `set FIELD=VALUE` (a contact field), `seed NUMBER` (what orders are drawn
-//! from) and `full QUOTA`. A line
+//! from), `at TIME` (when it is) and `full QUOTA`. A line
 //! `questionnaire FILE` in place of XML takes a file of the repository. `BATON_GOLDEN=write cargo test --test
 //! golden` writes what was found into the files; read the difference before you commit it.
 
@@ -72,6 +72,12 @@ fn elements() {
 #[test]
 fn computed() {
     assert!(run("tests/golden/computed.md") >= 10);
+}
+
+#[test]
+fn items() {
+    assert!(run("tests/golden/items.md") >= 60);
+    assert!(run("tests/golden/item_findings.md") >= 15);
 }
 
 #[test]

@@ -17,6 +17,8 @@ const EXAMPLES: &[&str] = &[
     "tests/golden/computed.md",
     "tests/golden/elements.md",
     "tests/golden/findings.md",
+    "tests/golden/item_findings.md",
+    "tests/golden/items.md",
     "tests/golden/keys.md",
     "tests/golden/ladders.md",
     "tests/golden/orders.md",

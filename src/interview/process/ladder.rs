@@ -5,6 +5,7 @@
 //!                               └─ or prompt and a way of its own: GivingUp ─► that way
 //! ```
 
+use crate::interview::part::Part;
 use crate::interview::{Asking, Interview, Stage, Status, Turn};
 use crate::questionnaire::{Outcome, Question, Questionnaire, Rung, Then};
 use crate::time::Timestamp;
@@ -49,6 +50,13 @@ impl Interview {
         question: &Question,
         over: bool,
     ) {
+        if matches!(asking.part, Part::Review { .. }) {
+            // What was recorded is the reply, also of those who do not say so.
+            return match over {
+                true => self.commit(questionnaire, now, asking, question),
+                false => self.ask(questionnaire, now, asking),
+            };
+        }
         match question.rung(asking).and_then(|rung| rung.then.map(|then| (then, rung.say.is_empty()))) {
             Some((then, true)) => self.give_up(questionnaire, now, asking, then),
             Some((_, false)) => {
@@ -69,7 +77,13 @@ impl Interview {
     }
 
     /// The question was asked for the last time.
-    fn give_up(&mut self, questionnaire: &Questionnaire, now: Timestamp, asking: Asking, then: Then) {
+    pub(super) fn give_up(
+        &mut self,
+        questionnaire: &Questionnaire,
+        now: Timestamp,
+        asking: Asking,
+        then: Then,
+    ) {
         let status = if then == Then::Refuse { Status::Refused } else { asking.in_vain() };
         self.close(asking, now, status);
         match then {
@@ -97,6 +111,8 @@ impl Question {
         let (rungs, count) = match asking.turn {
             Turn::Plain | Turn::MoreTime => return None,
             Turn::NoInput => (&self.retry.no_input, asking.no_input),
+            // What follows an entry has words of its own; those for a wrong entry do not fit it.
+            Turn::NoMatch if !asking.part.is_question() => return None,
             Turn::NoMatch => (&self.retry.no_match, asking.no_match),
         };
         rungs.get(usize::from(count).saturating_sub(1)).or_else(|| rungs.last())

@@ -1,15 +1,21 @@
 //! Process: what a reply, silence, a wrong key or a command leads to.
 //!
 //! ```text
-//! Keys ─► entry ─► filled ─► go_on: the next item      Silence ─► ladder ─► ask again, or given up
-//!           └─► no match ─► ladder                     Command ─► commands
+//! Keys ─► answer: what are they? ─► entry ─► filled ─► go_on: the next item
+//!                   │                 └─► the next part of the same question
+//!                   └─► no match ─┬─► ladder ─► ask again, or given up
+//! Silence ────────────────────────┘                    Command ─► commands
 //! ```
 
+mod answer;
 mod commands;
 mod entry;
 mod ladder;
 
+pub(super) use answer::half_day;
+
 use super::instruction::Heard;
+use super::part::Draft;
 use super::{Asking, Interview, Record, Stage, Status};
 use crate::questionnaire::{Questionnaire, Target};
 use crate::time::Timestamp;
@@ -38,7 +44,8 @@ impl Interview {
         let item = questionnaire.items().get(usize::from(asking.item));
         let Some(question) = item.and_then(|item| item.question()) else { return };
         match heard {
-            Heard::Begin | Heard::Said | Heard::Quota { .. } | Heard::Recorded(_) | Heard::Overrun(_) => {}
+            Heard::Begin | Heard::Said | Heard::Quota { .. } => {}
+            Heard::Recorded(recorded) => self.recorded(questionnaire, now, asking, question, recorded),
             Heard::Keys(keys) => self.keys(questionnaire, now, asking, question, keys),
             Heard::Silence => self.no_input(questionnaire, now, asking, question),
             Heard::Command(command, press) => {
@@ -68,8 +75,12 @@ impl Interview {
     /// Notes what became of the open question. A reply of an earlier time stays if no new one came; the
     /// record is given back only if there is none.
     pub(super) fn close(&mut self, asking: Asking, now: Timestamp, status: Status) -> Option<&mut Record> {
+        self.draft = Draft::default();
         let record = self.records.get_mut(&asking.item)?;
-        if record.value.is_some() && status != Status::Answered {
+        let refused =
+            matches!(record.status, Status::Refused | Status::DontKnow) && !record.digits.is_empty();
+        let in_vain = matches!(status, Status::NoInput | Status::NoMatch | Status::NotReached);
+        if (record.value.is_some() && status != Status::Answered) || (refused && in_vain) {
             return None;
         }
         record.status = status;

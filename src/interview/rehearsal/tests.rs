@@ -6,15 +6,19 @@ mod properties;
 
 use super::*;
 use crate::id::Mint;
+use crate::interview::select::parts;
 use crate::interview::{MIN_STEPS, STEPS_PER_ITEM, Status};
 
 /// What a callee may do at any question.
 fn any_act(mint: &mut Mint) -> Act {
     const KEYS: [char; 16] = ['0', '1', '1', '1', '2', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A'];
     let key = |mint: &mut Mint| Key::new(KEYS[usize::from(mint.number16() % 16)]).unwrap();
-    match mint.number16() % 40 {
+    match mint.number16() % 46 {
         0 => Act::HangUp,
         1..=6 => Act::Silence,
+        7..=10 => Act::Speech(Duration::from_secs(u64::from(mint.number16() % 90)), AfterSpeech::Silence),
+        11 => Act::Speech(Duration::from_secs(3), AfterSpeech::Key(key(mint))),
+        12 => Act::Speech(Duration::from_secs(3), AfterSpeech::HangUp),
         draw => Act::Keys((0..=draw % 4).map(|_| key(mint)).collect()),
     }
 }
@@ -22,13 +26,16 @@ fn any_act(mint: &mut Mint) -> Act {
 /// Serialises interview and collector, drops them, and reads them back.
 fn restored<'q>(rehearsal: &Rehearsal<'q>) -> Rehearsal<'q> {
     let interview = postcard::to_stdvec(&rehearsal.interview).unwrap();
-    let collector = postcard::to_stdvec(&rehearsal.collector).unwrap();
+    let open = rehearsal.open.as_ref().map(|open| match open {
+        Open::Entry(collector) => {
+            Open::Entry(postcard::from_bytes(&postcard::to_stdvec(collector).unwrap()).unwrap())
+        }
+        Open::Recording(take) => {
+            Open::Recording(postcard::from_bytes(&postcard::to_stdvec(take).unwrap()).unwrap())
+        }
+    });
     assert!(interview.len() < 2_048, "a record of {} bytes", interview.len());
-    Rehearsal {
-        interview: postcard::from_bytes(&interview).unwrap(),
-        collector: postcard::from_bytes(&collector).unwrap(),
-        ..rehearsal.clone()
-    }
+    Rehearsal { interview: postcard::from_bytes(&interview).unwrap(), open, ..rehearsal.clone() }
 }
 
 /// Runs one interview with a seed; gives how many acts it took.
@@ -37,7 +44,7 @@ fn run(questionnaire: &Questionnaire, seed: u64) -> usize {
     let fields = questionnaire.contact_fields().iter().map(|field| (field.name.clone(), "1".to_owned()));
     let scene = Scene { fields: fields.collect(), seed: u32::try_from(seed).unwrap(), ..Scene::default() };
     let mut rehearsal = Rehearsal::begin(questionnaire, &scene, Timestamp::EPOCH).unwrap();
-    let limit = MIN_STEPS + STEPS_PER_ITEM * questionnaire.items().len() + 1;
+    let limit = MIN_STEPS + STEPS_PER_ITEM * parts(questionnaire) + 1;
     let mut acts = 0;
     while !rehearsal.is_over() {
         let act = any_act(mint);
@@ -64,8 +71,9 @@ fn plausible(questionnaire: &Questionnaire, interview: &Interview) {
         let answered = response.status == Status::Answered;
         let was_answered = response.status == Status::Superseded;
         assert!(answered == response.value.is_some() || was_answered, "{response:?}");
-        let keyed = answered || was_answered || response.status == Status::Refused;
+        let keyed = answered || was_answered || matches!(response.status, Status::Refused | Status::DontKnow);
         assert!(keyed || response.digits.is_empty(), "{response:?}");
+        assert!(answered || was_answered || response.recording.is_none(), "{response:?}");
         assert!(response.digits.iter().all(|press| press.duration_ms == Some(HELD_MS)), "{response:?}");
         assert_eq!(response.asked == 0, response.asked_at.is_none(), "{response:?}");
         assert!(response.asked > 0 || !answered, "{response:?}");
@@ -83,6 +91,52 @@ fn the_shipped_questionnaires_end_whatever_is_keyed() {
     let clinic = load(include_str!("../../../questionnaires/clinic.xml"));
     let most = (0..1_500).map(|seed| run(&satisfaction, seed).max(run(&clinic, seed))).max();
     assert!(most > Some(10), "the callees hardly did anything");
+}
+
+/// Another process reads the interview back and asks what is open from its beginning.
+fn restarted<'q>(rehearsal: &Rehearsal<'q>) -> Rehearsal<'q> {
+    let mut other = restored(rehearsal);
+    other.open = match other.interview.again(other.questionnaire) {
+        Instruction::Ask { collect, .. } => Some(Open::Entry(Box::new(Collector::new(other.now, &collect)))),
+        Instruction::Record { take, .. } => Some(Open::Recording(take)),
+        Instruction::Say { .. } | Instruction::AskQuota { .. } | Instruction::End { .. } => None,
+    };
+    other
+}
+
+/// Every conversation of the golden items, with a new process after each thing that the callee does.
+#[test]
+fn each_part_of_each_item_goes_on_elsewhere() {
+    let mut conversations = 0;
+    let mut questionnaire = None;
+    for block in include_str!("../../../tests/golden/items.md").split("\n```").skip(1) {
+        let (kind, text) = block.split_once('\n').unwrap_or((block, ""));
+        if kind == "xml" {
+            let end = if text.contains("<end ") { "" } else { "<end id='over' outcome='complete'/>" };
+            let whole = format!(
+                "<questionnaire id='e' version='1' languages='en' xmlns='urn:baton:questionnaire:1'>\
+                 {text}{end}</questionnaire>"
+            );
+            questionnaire = Some(load(if text.starts_with("<questionnaire") { text } else { &whole }));
+        }
+        let Some(questionnaire) = questionnaire.as_ref().filter(|_| kind == "replies") else { continue };
+        let fields = text.lines().filter_map(|line| line.strip_prefix("set ")?.split_once('='));
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let scene = Scene { fields, ..Scene::default() };
+        let now = Timestamp::from_millis(1_795_597_200_000);
+        let mut undisturbed = Rehearsal::begin(questionnaire, &scene, now).unwrap();
+        let mut disturbed = undisturbed.clone();
+        for line in text.lines().filter_map(|line| line.strip_prefix('>')) {
+            let act = Act::read(line).unwrap();
+            undisturbed.act(act.clone());
+            disturbed = restarted(&disturbed);
+            disturbed.act(act);
+            assert_eq!(disturbed.lines(), undisturbed.lines(), "{text}");
+        }
+        assert_eq!(disturbed.interview, undisturbed.interview, "{text}");
+        conversations += 1;
+    }
+    assert!(conversations >= 60, "{conversations} conversations");
 }
 
 #[test]

@@ -126,14 +126,14 @@ fn kind(node: &Node, variables: &Variables) -> Result<Kind, Fault> {
         Term::Selected(name, (at, value)) => selected(node.offset, (name, &find(name)?.of), (*at, value)),
         Term::CountSelected(name) => match &find(name)?.of {
             Type::SomeOf(_) => Ok(Kind::Value(Type::Number)),
-            Type::Number | Type::Text | Type::OneOf(_) | Type::Date | Type::Time => {
+            Type::Number | Type::Text | Type::OneOf(_) | Type::Date | Type::Time | Type::Voice => {
                 let what = format!("`{name}` is no question of which several options can be chosen");
                 Err(Fault::new(node.offset, what).of(&checks::WRONG_TYPE))
             }
         },
         Term::ToNumber(inner) => match kind(inner, variables)? {
             Kind::Value(Type::Text | Type::OneOf(_) | Type::Number) => Ok(Kind::Value(Type::Number)),
-            found @ (Kind::Truth | Kind::Value(Type::SomeOf(_) | Type::Date | Type::Time)) => {
+            found @ (Kind::Truth | Kind::Value(Type::SomeOf(_) | Type::Date | Type::Time | Type::Voice)) => {
                 let what = format!("`number()` takes a text, but this is {}", found.describe());
                 Err(Fault::new(inner.offset, what).of(&checks::WRONG_TYPE))
             }
@@ -197,7 +197,7 @@ fn selected(offset: usize, (name, of): (&str, &Type), (at, value): (usize, &Stri
     match of {
         Type::OneOf(values) | Type::SomeOf(values) if values.contains(value) => Ok(Kind::Truth),
         Type::OneOf(values) | Type::SomeOf(values) => Err(no_such_value(at, name, value, values)),
-        Type::Number | Type::Text | Type::Date | Type::Time => {
+        Type::Number | Type::Text | Type::Date | Type::Time | Type::Voice => {
             let fault = Fault::new(offset, format!("`{name}` has no options with a text as value"));
             Err(fault.of(&checks::WRONG_TYPE).mend("compare it, as in `x = 1`".replace('x', name)))
         }

@@ -57,7 +57,7 @@ fn clash(question: &Element, answers: &Answers, codes: &[NonReply], key: Key) ->
     if let Some((element, attribute)) = follow_up(question, key) {
         return Some((
             element.attribute(attribute).map_or(element.at, value_at),
-            format!("{attribute}= there"),
+            format!("that of {attribute}= in `{}`", element.name),
         ));
     }
     match answers {

@@ -74,7 +74,7 @@ impl Reading<'_> {
         let at = element.attribute("key").map_or(element.at, value_at);
         let name = &element.name;
         if let Some(what) = super::clash::meaning(answers, keys) {
-            let mend = "take other keys, such as 99 or *".to_owned();
+            let mend = "take keys that no answer has, such as *9".to_owned();
             self.findings.add(&checks::KEY_CLASH, at, format!("{keys} is `{name}` and also {what}"), mend);
         }
         for other in others.iter().filter(|other| !other.keys.is_empty() && !keys.is_empty()) {

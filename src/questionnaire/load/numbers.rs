@@ -58,7 +58,7 @@ impl Reading<'_> {
         let decimal = shapes::decimal(value(question, name)?)?;
         let scaled = decimal.scaled(places);
         if let (None, Some(attribute)) = (scaled, question.attribute(name)) {
-            let what = format!("{decimal} has more than {places} places behind the point");
+            let what = format!("{decimal} has more places behind the point than places= allows ({places})");
             let mend = format!("raise places= of `{}`", super::text(question, "id"));
             self.findings.add(&checks::IMPOSSIBLE_NUMBER, value_at(attribute), what, mend);
         }
@@ -111,13 +111,16 @@ impl Reading<'_> {
             self.findings.add(&checks::INCOMPLETE_DIGITS, question.at, what, mend);
         }
         let (min, max) = stated.or(of_patterns).unwrap_or((1, 1));
-        let fits = |pattern: &DigitPattern| {
+        let fits = |pattern: &&DigitPattern| {
             let length = pattern.0.len();
             (usize::from(min)..=usize::from(max)).contains(&length) && !shapes::is_too_long(pattern)
         };
-        if let Some(attribute) = question.attribute("pattern").filter(|_| !patterns.iter().all(fits)) {
-            let what = format!("a pattern here has {min} to {max} places and 30 at most");
-            self.findings.add(&checks::IMPOSSIBLE_ANSWER, value_at(attribute), what, None);
+        if let Some(pattern) = patterns.iter().find(|pattern| !fits(pattern))
+            && let Some(attribute) = question.attribute("pattern")
+        {
+            let what = format!("a pattern of {} digits, where there are {min} to {max}", pattern.0.len());
+            let mend = "make length= and pattern= agree, or leave length= out; 30 digits at most".to_owned();
+            self.findings.add(&checks::IMPOSSIBLE_ANSWER, value_at(attribute), what, mend);
         }
         let end = self.end_key(question);
         self.useless_end(question, min, max, end);

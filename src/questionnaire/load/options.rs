@@ -181,6 +181,11 @@ impl Reading<'_> {
                 exclusive: attributes::yes_no(element, "exclusive", false),
             };
             self.compare_several(element, &option, &options, one_by_one);
+            if let Some(attribute) = element.attribute("value").filter(|_| option.value.contains(';')) {
+                let what =
+                    format!("`{}` has a semicolon, which stands between values in tables", option.value);
+                self.findings.add(&checks::DOUBLE_VALUE, value_at(attribute), what, None);
+            }
             options.push(option);
         }
         let style = match one_by_one {
@@ -202,7 +207,7 @@ impl Reading<'_> {
         let min = attributes::count(question, "min").unwrap_or(u8::from(!one_by_one));
         let max = attributes::count(question, "max").unwrap_or(together);
         if min > max || max > together {
-            let what = format!("{min} to {max} of {together} options cannot be chosen");
+            let what = format!("min is {min} and max is {max}, but {together} can be chosen together");
             let at = question.attribute(if min > max { "min" } else { "max" });
             let at = at.map_or(question.at, value_at);
             self.findings.add(&checks::IMPOSSIBLE_ANSWER, at, what, None);

@@ -148,7 +148,7 @@ impl<'m> Draft<'m> {
         let (ask_if, retry) = (self.ask_if(), self.retry());
         let (barge_in, ahead) = (self.one(&["yes", "yes", "no"]), self.one(&["yes", "yes", "no"]));
         let asked = format!("id='q{index}' {ask_if} {retry} barge-in='{barge_in}' type-ahead='{ahead}'");
-        let kind = self.pick(6);
+        let kind = self.pick(if self.careful { 6 } else { 9 });
         if kind > 0 {
             later.asked.push(index);
         }
@@ -167,6 +167,10 @@ impl<'m> Draft<'m> {
                      <option value='z'><say>Z</say></option></choice>"
                 )
             }
+            6..=8 => {
+                let kind = self.pick(6);
+                question_of_parts(&mut self.xml, &asked, kind)
+            }
             _ => {
                 if ask_if.is_empty() {
                     later.unused.push(index);
@@ -176,4 +180,30 @@ impl<'m> Draft<'m> {
         }
         .unwrap();
     }
+}
+
+/// A question that is asked in parts, or with keys of its own kind.
+fn question_of_parts(xml: &mut String, asked: &str, kind: usize) -> std::fmt::Result {
+    const CONFIRM: &str = "<confirm yes='4' no='5'><say>R</say></confirm><refuse key='77'/>";
+    let (name, more, inside) = match kind {
+        0 => (
+            "multi",
+            "style='one-by-one' max='2'",
+            "<option value='a'><say>A</say></option><option value='b'><say>B</say></option>\
+             <option value='c' exclusive='yes'><say>C</say></option>",
+        ),
+        1 => ("multi", "end='6'", "<option key='1' value='a'/><option key='2' value='b'/>"),
+        2 => ("time", "clock='12'", "<half-day><say>H</say></half-day>"),
+        3 => (
+            "appointment",
+            "go='last' clock='12'",
+            "<ask-time><say>T</say></ask-time><half-day><say>H</say></half-day>",
+        ),
+        4 => ("scale", "min='0' max='10'", "<label value='1'><say>one</say></label>"),
+        _ => {
+            let review = "<review><say>R</say></review><dont-know key='7'/>";
+            return write!(xml, "<record {asked} end='8'><say>V</say>{review}</record>");
+        }
+    };
+    write!(xml, "<{name} {asked} {more}><say>Q</say>{inside}{CONFIRM}</{name}>")
 }
