@@ -412,7 +412,9 @@ impl Connection {
             return Err(Ended::Idle);
         }
         self.unanswered.retain(|(sent, _)| now.since(*sent) < PATIENCE);
-        if self.side == Side::Ours && self.pinged_at.is_none() && passed(Some(self.heard_at), pace.ping) {
+        // Again and again: a peer that answers none may still be behind a NAT that forgets.
+        let quiet_since = self.pinged_at.unwrap_or(self.heard_at);
+        if self.side == Side::Ours && passed(Some(quiet_since), pace.ping) {
             self.pinged_at = Some(now);
             drop(self.enqueue(Parcel::new(self.way, self.remote, None, Bytes::from_static(b"\r\n\r\n"))));
             return self.write(now);
