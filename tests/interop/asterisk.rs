@@ -1,4 +1,5 @@
 //! An Asterisk of its own for one test: configured into a directory, chan_pjsip on a loopback port, strict RTP.
+//! A caller whose From names an endpoint is taken for that, any other for `anonymous`.
 //!
 //! Each extension answers, records what it hears into `heard.wav`, and presses keys.
 
@@ -35,6 +36,7 @@ const MODULES: &[&str] = &[
     "res_pjsip_authenticator_digest",
     "res_pjsip_dtmf_info",
     "res_pjsip_endpoint_identifier_anonymous",
+    "res_pjsip_endpoint_identifier_user",
     "res_pjsip_pubsub",
     "res_pjsip_rfc3326",
     "res_pjsip_sdp_rtp",
@@ -51,6 +53,12 @@ impl Asterisk {
     /// holds further lines of the PJSIP endpoint.
     #[track_caller]
     pub(crate) fn start(steps: &[&str], endpoint: &str) -> Self {
+        Self::at(&["udp 127.0.0.1"], steps, endpoint)
+    }
+
+    /// The same with these transports, each a protocol and an address.
+    #[track_caller]
+    pub(crate) fn at(transports: &[&str], steps: &[&str], endpoint: &str) -> Self {
         let run = machine::tool("asterisk/run");
         let tree = run.parent().unwrap().to_owned();
         let place = Place::new();
@@ -76,11 +84,15 @@ impl Asterisk {
         place.write("logger.conf", "[general]\n[logfiles]\nmessages => notice,warning,error,verbose\n");
         let (first, last) = (port + 2, port + 31);
         place.write("rtp.conf", format!("[general]\nrtpstart={first}\nrtpend={last}\nstrictrtp=yes\n"));
+        let transports = transports.map_lines(|transport| {
+            let (protocol, address) = transport.split_once(' ').unwrap();
+            format!("[{transport}]\ntype=transport\nprotocol={protocol}\nbind={address}:{port}\n")
+        });
         place.write(
             "pjsip.conf",
             format!(
-                "[udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{port}\n\
-                 [anonymous]\ntype=endpoint\ntransport=udp\ncontext=phone\ndisallow=all\nallow=ulaw,alaw\n\
+                "[global]\ntype=global\nendpoint_identifier_order=username,anonymous\n{transports}\
+                 [anonymous]\ntype=endpoint\ncontext=phone\ndisallow=all\nallow=ulaw,alaw\n\
                  dtmf_mode=rfc4733\ndirect_media=no\nsend_rpid=no\n{endpoint}\n"
             ),
         );
@@ -100,9 +112,9 @@ impl Asterisk {
         let booted = machine::until(Duration::from_secs(20), || {
             place.read("messages").contains("Asterisk Ready") || process.is_over()
         });
-        let listens = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_err();
+        let failed = place.read("messages").contains("could not be started");
         assert!(
-            booted && listens,
+            booted && !failed,
             "Asterisk does not start:\n{}\n{}",
             place.read("screen.log"),
             place.read("messages")

@@ -15,6 +15,37 @@ pub(crate) struct Call {
     pub(crate) place: Place,
 }
 
+/// The settings of a call.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    /// The loopback address of both sides, as it stands in a URI.
+    pub(crate) host: &'a str,
+    /// The port that is called.
+    pub(crate) port: u16,
+    /// The port of the trunk, where another one than that.
+    pub(crate) trunk_port: u16,
+    /// The trunk's `from`.
+    pub(crate) from: &'a str,
+    /// Lines of the trunk, then other tables.
+    pub(crate) more: &'a str,
+    /// How long it may ring.
+    pub(crate) ring_timeout: &'a str,
+}
+
+impl Setting<'_> {
+    /// A call to a port of 127.0.0.1.
+    pub(crate) fn new(port: u16) -> Self {
+        Self {
+            host: "127.0.0.1",
+            port,
+            trunk_port: port,
+            from: "sip:survey@baton.example",
+            more: "",
+            ring_timeout: "5s",
+        }
+    }
+}
+
 impl Call {
     /// Starts a call to `+254712345678` at a port of loopback.
     #[track_caller]
@@ -27,15 +58,22 @@ impl Call {
     pub(crate) fn with(port: u16, ring_timeout: &str) -> Self {
         let place = Place::new();
         let questionnaire = survey::write(&place);
-        Self::start(place, port, (ring_timeout, ""), &questionnaire, &["--trunk", "peer"])
+        let settings = Setting { ring_timeout, ..Setting::new(port) };
+        Self::start(place, &settings, &questionnaire, &["--trunk", "peer"])
     }
 
     /// A call through a trunk with further settings: lines of `[trunks.peer]`, then other tables.
     #[track_caller]
     pub(crate) fn through(port: u16, more: &str) -> Self {
+        Self::set(&Setting { more, ..Setting::new(port) })
+    }
+
+    /// A call with these settings.
+    #[track_caller]
+    pub(crate) fn set(settings: &Setting<'_>) -> Self {
         let place = Place::new();
         let questionnaire = survey::write(&place);
-        Self::start(place, port, ("5s", more), &questionnaire, &["--trunk", "peer"])
+        Self::start(place, settings, &questionnaire, &["--trunk", "peer"])
     }
 
     /// The same over a trunk that asks for a password; `keys` are further lines of its settings.
@@ -45,58 +83,59 @@ impl Call {
         let questionnaire = survey::write(&place);
         place.write("trunk.password", format!("{password}\n"));
         let keys = format!("username = \"baton\"\npassword_file = \"trunk.password\"\n{keys}");
-        Self::start(place, port, ("5s", &keys), &questionnaire, &["--trunk", "peer"])
+        Self::start(
+            place,
+            &Setting { more: &keys, ..Setting::new(port) },
+            &questionnaire,
+            &["--trunk", "peer"],
+        )
     }
 
     /// A call to the URI itself, past the trunks; it asks another questionnaire, a path from the project's root.
     #[track_caller]
     pub(crate) fn asking(questionnaire: &str, port: u16) -> Self {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(questionnaire);
-        Self::start(Place::new(), port, ("5s", ""), &file, &[])
+        Self::start(Place::new(), &Setting::new(port), &file, &[])
     }
 
     /// A call with a questionnaire and a directory of the test's own.
     #[track_caller]
     pub(crate) fn in_place(place: Place, port: u16, questionnaire: &Path) -> Self {
-        Self::start(place, port, ("5s", ""), questionnaire, &["--trunk", "peer"])
+        Self::start(place, &Setting::new(port), questionnaire, &["--trunk", "peer"])
     }
 
     /// The same, started by another program.
     #[track_caller]
     pub(crate) fn wrapped(place: Place, port: u16, questionnaire: &Path, wrapper: &[&str]) -> Self {
-        let command = Self::command(&place, port, ("5s", ""), questionnaire, &["--trunk", "peer"]);
+        let command = Self::command(&place, &Setting::new(port), questionnaire, &["--trunk", "peer"]);
         let mut wrapped = Command::new(machine::program(wrapper[0]));
         wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
         Self::run(wrapped, place)
     }
 
-    fn start(place: Place, port: u16, terms: (&str, &str), questionnaire: &Path, more: &[&str]) -> Self {
-        let command = Self::command(&place, port, terms, questionnaire, more);
+    fn start(place: Place, set: &Setting<'_>, questionnaire: &Path, more: &[&str]) -> Self {
+        let command = Self::command(&place, set, questionnaire, more);
         Self::run(command, place)
     }
 
-    fn command(
-        place: &Place,
-        port: u16,
-        (ring_timeout, settings): (&str, &str),
-        questionnaire: &Path,
-        more: &[&str],
-    ) -> Command {
+    fn command(place: &Place, set: &Setting<'_>, questionnaire: &Path, more: &[&str]) -> Command {
         let first = machine::ports(16);
+        let Setting { host, port, trunk_port, from, more: lines, ring_timeout } = set;
         let settings = place.write(
             "baton.toml",
             format!(
                 "default_trunk = \"peer\"\n\
-                 [sip]\nlisten = \"127.0.0.1:0\"\n\
-                 [media]\naddress = \"127.0.0.1\"\nports = \"{first}-{last}\"\n\
+                 [sip]\nlisten = \"{host}:0\"\n\
+                 [media]\naddress = \"{bare}\"\nports = \"{first}-{last}\"\n\
                  [journal]\ndir = \"journal\"\n\
-                 [trunks.peer]\naddress = \"127.0.0.1:{port}\"\nfrom = \"sip:survey@baton.example\"\n\
-                 codecs = [\"PCMU\", \"PCMA\"]\nring_timeout = \"{ring_timeout}\"\n{settings}\n",
+                 [trunks.peer]\naddress = \"{host}:{trunk_port}\"\nfrom = \"{from}\"\n\
+                 codecs = [\"PCMU\", \"PCMA\"]\nring_timeout = \"{ring_timeout}\"\n{lines}\n",
+                bare = host.trim_matches(['[', ']']),
                 last = first + 15,
             ),
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.arg("call").arg(format!("sip:+254712345678@127.0.0.1:{port}"));
+        command.arg("call").arg(format!("sip:+254712345678@{host}:{port}"));
         command.arg("--questionnaire").arg(questionnaire).arg("--config").arg(settings).arg("--json");
         command.args(more);
         command

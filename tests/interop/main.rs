@@ -1,4 +1,4 @@
-//! Baton against software that others wrote: SIPp and Asterisk 22 as the callee, tshark as the witness.
+//! Baton against software that others wrote: SIPp and Asterisk 22 as the callee, Kamailio between, tshark as the witness.
 //!
 //! ```text
 //! baton call ──SIP/RTP──► SIPp (a scenario a test)     what SIPp saw: exit status, message trace
@@ -19,6 +19,7 @@ mod signal;
 mod asterisk;
 mod baton;
 mod capture;
+mod kamailio;
 mod sipp;
 mod survey;
 
@@ -27,7 +28,9 @@ mod commands;
 mod digest;
 mod endings;
 mod keys;
+mod matrix;
 mod media;
 mod midcall;
 mod recordings;
+mod transports;
 mod wire;
