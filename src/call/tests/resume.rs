@@ -36,6 +36,58 @@ fn a_whole_interview() {
     survives_everywhere("willing", &willing());
 }
 
+/// Questions that are asked in parts: read back, option by option, with the half of the day, a day and its time.
+const PARTS: &str = r##"<questionnaire id="p" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <retry id="std" wait="2s" no-input="2" no-match="2" then="break-off"/>
+  <digits id="meter" length="4" retry="std"><say>Meter?</say><confirm><say>{meter}?</say></confirm></digits>
+  <multi id="ill" style="one-by-one" retry="std">
+    <say>Ill?</say>
+    <option value="fever"><say>Fever?</say></option>
+    <option value="cough"><say>Cough?</say></option>
+    <option value="rash"><say>Rash?</say></option>
+  </multi>
+  <time id="call" clock="12" retry="std"><say>When?</say><half-day><say>Half?</say></half-day></time>
+  <number id="income" min="0" max="99999" end="#" retry="std"><say>Income?</say><refuse key="*9"/></number>
+  <appointment id="again" retry="std">
+    <say>Day?</say>
+    <ask-time><say>Time?</say></ask-time>
+    <confirm><say>Agreed?</say></confirm>
+  </appointment>
+  <end id="later" outcome="callback"><say>Until then.</say></end>
+</questionnaire>"##;
+
+#[test]
+fn questions_that_are_asked_in_parts() {
+    let person = Person::picks_up()
+        .at("Meter?", &[Press("4711")])
+        .at("4711?", &[Press("5"), Press("1")])
+        .at("Ill? Fever?", &[Press("1")])
+        .at("Cough?", &[Silent, Press("2")])
+        .at("Rash?", &[Press("1")])
+        .at("When?", &[Press("0830")])
+        .at("Half?", &[Press("2")])
+        .at("Income?", &[Press("*9")])
+        .at("Day?", &[Press("0212")])
+        .at("Time?", &[Press("1000")])
+        .at("Agreed?", &[Press("1")]);
+    let run = |crash| World::asking(PARTS, person.clone(), crash).run();
+    let undisturbed = run(Crash::Never);
+    let expected = essence(undisturbed.result());
+    let values: Vec<String> = undisturbed
+        .result()
+        .responses
+        .iter()
+        .map(|response| response.value.as_ref().map(ToString::to_string).unwrap_or_default())
+        .collect();
+    assert_eq!(values, ["4711", "fever;rash", "20:30", "", "2026-12-02T10:00:00+00:00"]);
+    for at in 1..=undisturbed.inputs {
+        for crash in [Crash::After(at), Crash::Saved(at), Crash::Unsaved(at)] {
+            let world = run(crash);
+            assert_eq!(essence(world.result()), expected, "{crash:?}: {:#?}", world.said);
+        }
+    }
+}
+
 #[test]
 fn wrong_keys_and_silence() {
     survives_everywhere("wrong", &willing().at("consent", &[Press("5"), Silent, Press("1")]));

@@ -72,6 +72,8 @@ pub(super) struct World {
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     scheduled: u64,
     open: Option<String>,
+    /// The words of what is open.
+    words: String,
     held: Option<(Timestamp, Digit, EventKey)>,
     keys: u32,
     reinvited: bool,
@@ -177,6 +179,7 @@ impl World {
             agenda: BTreeMap::new(),
             scheduled: 0,
             open: None,
+            words: String::new(),
             held: None,
             keys: 0,
             reinvited: false,
@@ -471,7 +474,10 @@ impl World {
 
     fn told(&mut self, step: &Step) {
         self.open = match step {
-            Step::Asked { item, .. } => Some(item.clone()),
+            Step::Asked { item, text } => {
+                self.words.clone_from(text);
+                Some(item.clone())
+            }
             Step::Said { .. } => None,
             Step::Dialling { .. }
             | Step::Progress { .. }
@@ -516,7 +522,9 @@ impl World {
             self.plan(Duration::from_millis(100), Happening::Reinvites);
             self.reinvited = true;
         }
-        match self.person.reaction(&item, usize::try_from(failed).unwrap()) {
+        // A question that is asked in parts is answered by its words, each part in its way.
+        let asked = if self.person.reactions.contains_key(self.words.as_str()) { &self.words } else { &item };
+        match self.person.reaction(asked, usize::try_from(failed).unwrap()) {
             Reaction::Press(keys) => self.press(PROMPT + REACTION, keys),
             Reaction::Interrupt(keys) => self.press(PROMPT / 2, keys),
             Reaction::Inform(keys) => self.tell_otherwise(keys, &[Duration::ZERO], false),
