@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::dialplan::PostDial;
 use crate::id::{CallId, Digest, Epoch, Revision};
 use crate::interview::Prompt;
 use crate::rtp::tones::Signal;
@@ -85,6 +86,13 @@ pub enum Output {
     OpenMedia(Box<MediaPlan>),
     /// Play a prompt into the stream.
     Play(Play),
+    /// Send keys into the stream; `PromptEnded` says when they have left.
+    Press {
+        /// Names this in `PromptEnded`.
+        play: PlayId,
+        /// The keys, and the pauses between them.
+        keys: PostDial,
+    },
     /// Stop a prompt at the next packet; silence follows.
     StopPlay(PlayId),
     /// Record what the callee says, and come back with `Taken`.

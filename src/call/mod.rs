@@ -30,6 +30,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialplan::PostDial;
 use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
 use crate::interview::{Heard, Interview};
 use crate::rtp::MediaReport;
@@ -66,6 +67,8 @@ pub struct Call {
     listening: Listening,
     /// Our last description: as long as its bytes stay, its version does (RFC 3264 §8).
     described: Digest,
+    /// Keys that are sent after the answer, before the interview begins.
+    post_dial: Option<PostDial>,
     /// The longest conversation, in seconds.
     longest_s: u32,
     session: Session,
@@ -246,6 +249,10 @@ impl Call {
                 let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
                     return self.break_off(now, assets, turn);
                 };
+                if talk.is_dialling() {
+                    // How many of the keys left is not known; sent twice they would be a wrong extension.
+                    return self.talk(now, assets, turn, |_, acts| acts.push(Act::Heard(Heard::Begin)));
+                }
                 let instruction = self.interview.again(questionnaire);
                 self.talk(now, assets, turn, |talk, acts| talk.restart(now, instruction, acts));
             }
@@ -323,10 +330,14 @@ impl Call {
         }
     }
 
-    /// Begins the interview: the call was answered and both sides agree on the media.
+    /// Begins the interview, behind a switchboard perhaps: the call was answered and both sides agree on the media.
     fn begin(&mut self, now: Timestamp, talk: Talk, assets: &Assets, turn: &mut Turn) {
         self.stage = Stage::Talking(Box::new(talk));
-        self.talk(now, assets, turn, |_, acts| acts.push(Act::Heard(Heard::Begin)));
+        let keys = self.post_dial.clone();
+        self.talk(now, assets, turn, |talk, acts| match keys {
+            Some(keys) => talk.dial(now, keys, acts),
+            None => acts.push(Act::Heard(Heard::Begin)),
+        });
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::dialplan::PostDial;
 use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
 use crate::interview::{BeginError, Interview};
 use crate::sdp::{self, LocalMedia};
@@ -45,6 +46,8 @@ pub struct Start {
     pub local: LocalMedia,
     /// What it listens to.
     pub listening: Listening,
+    /// Keys to send after the answer, before anything is said.
+    pub post_dial: Option<PostDial>,
     /// How long it may ring.
     pub ring_timeout: Duration,
     /// How many other targets are tried that 3xx responses name.
@@ -126,6 +129,7 @@ impl Call {
             described: Digest::of(&offer),
             local: start.local,
             listening: start.listening,
+            post_dial: start.post_dial,
             longest_s: u32::try_from(start.longest.as_secs()).unwrap_or(u32::MAX),
             session,
             interview,

@@ -34,6 +34,11 @@ pub enum Step {
         /// Whether the trunk has name and password: then a challenge says that they are wrong.
         has_password: bool,
     },
+    /// Keys are being sent, before anything is said.
+    Dialled {
+        /// They and their pauses, as written.
+        keys: String,
+    },
     /// A statement or a closing is being said.
     Said {
         /// Id of the item.
@@ -99,6 +104,7 @@ impl fmt::Display for Step {
             Self::Progress { status } => write!(f, "progress {status}"),
             Self::Answered { codec } => write!(f, "answered, {codec}"),
             Self::Refused { status, cause, has_password } => refused(f, *status, *cause, *has_password),
+            Self::Dialled { keys } => write!(f, "sends {keys}"),
             Self::Said { item, text } => write!(f, "says {item}: {text}"),
             Self::Asked { item, text } => write!(f, "asks {item}: {text}"),
             Self::Key { digit } => write!(f, "key {digit}"),

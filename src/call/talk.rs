@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialplan::PostDial;
 use crate::interview::{
     Collect, Collector, Heard, Instruction, KeyPress, Method, Outcome, Prompt, TypeAhead, Verdict,
 };
@@ -67,6 +68,10 @@ pub(super) struct Talk {
 enum Doing {
     /// Nothing yet, or nothing any more.
     Nothing,
+    /// Sending keys behind a switchboard: nobody listens yet.
+    Dialling {
+        playing: Playing,
+    },
     Saying {
         playing: Playing,
         barge_in: bool,
@@ -150,6 +155,19 @@ impl Talk {
     pub(super) fn media(&self) -> Output {
         let plan = MediaPlan { negotiated: self.negotiated.clone(), anchor: self.anchor, ears: self.ears };
         Output::OpenMedia(Box::new(plan))
+    }
+
+    /// Sends these keys first; `Heard::Begin` follows.
+    pub(super) fn dial(&mut self, now: Timestamp, keys: PostDial, acts: &mut Vec<Act>) {
+        acts.push(Act::Tell(Step::Dialled { keys: keys.to_string() }));
+        let playing = self.next_play(now);
+        acts.push(Act::Do(Output::Press { play: playing.play, keys }));
+        self.doing = Doing::Dialling { playing };
+    }
+
+    /// Whether the keys behind a switchboard are still being sent.
+    pub(super) const fn is_dialling(&self) -> bool {
+        matches!(self.doing, Doing::Dialling { .. })
     }
 
     /// Begins to carry out an instruction; a prompt that still plays is cut.
@@ -262,7 +280,7 @@ impl Talk {
             Doing::Asking { collector, .. } => collector.poll_timeout(),
             Doing::Recording(taking) => taking.poll_timeout(),
             Doing::Reserving { until } => Some(*until),
-            Doing::Nothing | Doing::Saying { .. } | Doing::Parting { .. } => None,
+            Doing::Nothing | Doing::Dialling { .. } | Doing::Saying { .. } | Doing::Parting { .. } => None,
         };
         let until = Some(self.until).filter(|_| self.leaving().is_none());
         Timestamp::earliest(until, Timestamp::earliest(lost_at, collector))
@@ -329,7 +347,7 @@ impl Talk {
         acts.push(Act::Tell(Step::Key { digit: pressed.digit.as_char() }));
         let press = press(pressed);
         match &self.doing {
-            Doing::Nothing | Doing::Parting { .. } => {}
+            Doing::Nothing | Doing::Dialling { .. } | Doing::Parting { .. } => {}
             // The wait is ours: whoever goes on pressing need not press again.
             Doing::Reserving { .. } => self.carry(press),
             Doing::Saying { .. } if late_end == Some(press.key) => {}
@@ -382,6 +400,10 @@ impl Talk {
     fn prompt_over(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
         match &mut self.doing {
             Doing::Nothing | Doing::Reserving { .. } => {}
+            Doing::Dialling { .. } => {
+                self.doing = Doing::Nothing;
+                acts.push(Act::Heard(Heard::Begin));
+            }
             Doing::Saying { .. } => {
                 self.doing = Doing::Nothing;
                 acts.push(Act::Heard(Heard::Said));
@@ -410,16 +432,23 @@ impl Talk {
         if prompt.0.is_empty() {
             return None;
         }
+        let playing = self.next_play(now);
+        acts.push(Act::Play(playing.play, prompt));
+        Some(playing)
+    }
+
+    fn next_play(&mut self, now: Timestamp) -> Playing {
         let play = PlayId(self.plays);
         self.plays += 1;
-        acts.push(Act::Play(play, prompt));
-        Some(Playing { play, lost_at: now + PROMPT_LOST })
+        Playing { play, lost_at: now + PROMPT_LOST }
     }
 
     const fn playing(&self) -> Option<Playing> {
         match &self.doing {
             Doing::Nothing | Doing::Reserving { .. } => None,
-            Doing::Saying { playing, .. } | Doing::Parting { playing, .. } => Some(*playing),
+            Doing::Dialling { playing } | Doing::Saying { playing, .. } | Doing::Parting { playing, .. } => {
+                Some(*playing)
+            }
             Doing::Asking { playing, .. } => *playing,
             Doing::Recording(taking) => taking.playing(),
         }

@@ -12,7 +12,7 @@ use super::report::csv::word;
 use super::survey::{self, Survey, say_findings};
 use super::{Exit, MachineError};
 use crate::call::{CallResult, Step};
-use crate::dialplan::{Dialplan, Draw, RouteError};
+use crate::dialplan::{Dialplan, Draw, PostDial, Route, RouteError};
 use crate::id::{CallId, Digest};
 use crate::interview::Status;
 use crate::node::clock::Clock;
@@ -57,6 +57,10 @@ pub(super) struct Args {
     /// Call through this trunk of the settings, past the dialplan
     #[arg(long, value_name = "TRUNK")]
     trunk: Option<String>,
+    /// Send these keys after the answer, before anything is said: an extension behind a switchboard, such as
+    /// ww12 (w waits half a second, W a second); it takes the place of the dialplan's
+    #[arg(long, value_name = "KEYS")]
+    post_dial: Option<PostDial>,
     /// The context of the dialplan that numbers are routed in
     #[arg(long, value_name = "NAME", default_value = "outbound")]
     context: String,
@@ -76,7 +80,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let fields = survey::fields(&args.set);
     survey.check_fields(&fields)?;
     let (_, digest) = survey.assets();
-    let placement = Placement { order_seed: args.seed, ..way.placement(digest, fields) };
+    let mut placement = Placement { order_seed: args.seed, ..way.placement(digest, fields) };
+    if let Some(keys) = &args.post_dial {
+        placement.post_dial = Some(keys.clone());
+    }
     let recordings = settings.recordings.dir.clone();
     let gateway = Gateway::start(settings, &survey)?;
     let runtime = super::runtime()?;
@@ -91,16 +98,18 @@ struct Way {
     trunk: String,
     caller_id: Option<String>,
     ring_timeout: Option<Duration>,
+    post_dial: Option<PostDial>,
 }
 
 impl Way {
     fn placement(self, questionnaire: Digest, fields: BTreeMap<String, String>) -> Placement {
-        let Self { to, trunk, caller_id, ring_timeout } = self;
-        Placement { fields, caller_id, ring_timeout, ..Placement::new(to, trunk, questionnaire) }
+        let Self { to, trunk, caller_id, ring_timeout, post_dial } = self;
+        Placement { fields, caller_id, ring_timeout, post_dial, ..Placement::new(to, trunk, questionnaire) }
     }
 
     fn by_trunk(to: &str, trunk: &str) -> Self {
-        Self { to: to.to_owned(), trunk: trunk.to_owned(), caller_id: None, ring_timeout: None }
+        let (to, trunk) = (to.to_owned(), trunk.to_owned());
+        Self { to, trunk, caller_id: None, ring_timeout: None, post_dial: None }
     }
 }
 
@@ -143,7 +152,8 @@ fn by_dialplan(to: &str, context: &str, file: &Path, settings: &Settings) -> any
     let route = dialplan.route(to, context, Draw::default());
     let route = route.with_context(|| format!("{to} cannot be called by {}", file.display()))?;
     let trunk = route.tries.first().context("the route has no trunk")?.trunk.clone();
-    Ok(Way { to: route.number, trunk, caller_id: route.caller_id, ring_timeout: route.ring_timeout })
+    let Route { number, caller_id, ring_timeout, post_dial, .. } = route;
+    Ok(Way { to: number, trunk, caller_id, ring_timeout, post_dial })
 }
 
 fn load_dialplan(file: &Path) -> anyhow::Result<Dialplan> {

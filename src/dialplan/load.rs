@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::pattern::{Pattern, Template};
 use super::reader::Reader;
 use super::{
-    CallerIds, Codes, Condition, Dialplan, EMERGENCY, Extension, Field, NAMESPACE, Reject, RouteTemplate,
-    Rule, Select, Try, number,
+    CallerIds, Codes, Condition, Dialplan, EMERGENCY, Extension, Field, NAMESPACE, PostDial, Reject,
+    RouteTemplate, Rule, Select, Try, number,
 };
 use crate::id::Digest;
 use crate::xml::{self, Attribute, Element, Finding, Findings, Node, did_you_mean};
@@ -239,7 +239,7 @@ impl Loader {
     }
 
     fn route(&mut self, element: &Element, caller_ids: &[&str]) -> RouteTemplate {
-        let attributes = ["caller-id", "ring-timeout"];
+        let attributes = ["caller-id", "ring-timeout", "post-dial"];
         let children = ["try", "next-on", "stop-on"];
         let reader = Reader::new(element, &attributes, &children, false, &mut self.findings);
         let named = reader.optional("caller-id").and_then(|attribute| {
@@ -253,6 +253,7 @@ impl Loader {
             None
         });
         let ring_timeout = reader.optional("ring-timeout").and_then(|attribute| self.ring_timeout(attribute));
+        let post_dial = reader.optional("post-dial").and_then(|attribute| self.post_dial(attribute));
         let tries: Vec<_> =
             reader.children("try").filter_map(|child| Some((self.one_try(child)?, child.at))).collect();
         if reader.children("try").next().is_none() {
@@ -274,7 +275,16 @@ impl Loader {
             let at = reader.children("stop-on").next().unwrap_or(element).at;
             self.findings.error(at, format!("{code} stands in next-on and in stop-on"), None);
         }
-        RouteTemplate { caller_ids: named, ring_timeout, tries, next_on, stop_on }
+        RouteTemplate { caller_ids: named, ring_timeout, post_dial, tries, next_on, stop_on }
+    }
+
+    fn post_dial(&mut self, attribute: &Attribute) -> Option<PostDial> {
+        let read = attribute.value.value.parse::<PostDial>();
+        if let Err(error) = &read {
+            let what = format!("`{}` cannot be sent: {error}", attribute.value.value);
+            self.findings.error(attribute.at, what, "such as ww12 for extension 12".to_owned());
+        }
+        read.ok()
     }
 
     fn ring_timeout(&mut self, attribute: &Attribute) -> Option<Duration> {

@@ -14,6 +14,7 @@ mod draw;
 mod load;
 mod number;
 mod pattern;
+mod post_dial;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use codes::Codes;
 pub use draw::{Draw, Select};
+pub use post_dial::{PostDial, PostDialError, PostDialStep};
 
 use crate::id::Digest;
 use crate::xml::{Finding, Findings, Position, did_you_mean};
@@ -45,6 +47,8 @@ pub struct Route {
     pub caller_id: Option<String>,
     /// How long it may ring; `None` leaves it to the trunk.
     pub ring_timeout: Option<Duration>,
+    /// Keys to send after the answer.
+    pub post_dial: Option<PostDial>,
     /// The trunks, in the order in which they are tried. At least one.
     pub tries: Vec<Try>,
     /// Endings after which the next trunk is tried.
@@ -162,6 +166,7 @@ enum Field {
 struct RouteTemplate {
     caller_ids: Option<String>,
     ring_timeout: Option<Duration>,
+    post_dial: Option<PostDial>,
     tries: Vec<(Try, Position)>,
     next_on: Codes,
     stop_on: Codes,
@@ -201,7 +206,7 @@ impl Dialplan {
             .iter()
             .find(|extension| extension.conditions.iter().all(holds))
             .ok_or_else(|| RouteError::NoExtension { context: context.to_owned() })?;
-        let RouteTemplate { caller_ids, ring_timeout, tries, next_on, stop_on } = &extension.route;
+        let RouteTemplate { caller_ids, ring_timeout, post_dial, tries, next_on, stop_on } = &extension.route;
         let caller_ids = caller_ids.as_ref().and_then(|id| self.caller_ids.get(id));
         let tries: Vec<Try> = tries.iter().map(|(one, _)| one.clone()).collect();
         Ok(Route {
@@ -209,6 +214,7 @@ impl Dialplan {
             extension: extension.name.clone(),
             caller_id: caller_ids.map(|ids| draw.select(ids.select, &ids.numbers).clone()),
             ring_timeout: *ring_timeout,
+            post_dial: post_dial.clone(),
             tries: draw.order(tries),
             next_on: next_on.clone(),
             stop_on: stop_on.clone(),

@@ -293,3 +293,15 @@ fn each_mistake_has_its_sentence() {
         assert!(findings.iter().any(|finding| finding.contains(told)), "{findings:#?}\ndo not say\n{told}");
     }
 }
+
+#[test]
+fn a_route_may_send_keys_behind_a_switchboard() {
+    let dialplan = load(&outbound("<route post-dial=\"ww12\"><try trunk=\"a\"/></route>"));
+    let route = dialplan.route("+254712345678", "outbound", Draw::default()).unwrap();
+    assert_eq!(route.post_dial.map(|keys| keys.to_string()).as_deref(), Some("ww12"));
+    let found = findings(&outbound("<route post-dial=\"p12\"><try trunk=\"a\"/></route>"));
+    assert!(
+        found.iter().any(|line| line.contains("`p12` cannot be sent: `p` is neither a key")),
+        "{found:?}"
+    );
+}

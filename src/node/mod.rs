@@ -177,6 +177,7 @@ impl Node {
             sent_by,
             local,
             listening,
+            post_dial: placement.post_dial,
             ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
             redirects: trunk.redirects,
             session_expires: trunk.session_expires,

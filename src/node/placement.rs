@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::ports::PortError;
 use crate::call::StartError;
+use crate::dialplan::PostDial;
 use crate::id::{AttemptId, CaseId, Digest};
 use crate::settings::Trunk;
 use crate::sip::{NameAddr, Uri};
@@ -26,6 +27,8 @@ pub struct Placement {
     pub caller_id: Option<String>,
     /// How long it may ring; absent: the trunk's.
     pub ring_timeout: Option<Duration>,
+    /// Keys to send after the answer, before anything is said.
+    pub post_dial: Option<PostDial>,
     /// The case and the attempt of a campaign; absent: an attempt of its own.
     pub attempt: Option<(CaseId, AttemptId)>,
     /// What the order of items and options is drawn from; absent: the case's own, or a drawn one.
@@ -43,6 +46,7 @@ impl Placement {
             fields: BTreeMap::new(),
             caller_id: None,
             ring_timeout: None,
+            post_dial: None,
             attempt: None,
             order_seed: None,
         }

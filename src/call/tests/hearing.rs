@@ -154,3 +154,20 @@ fn what_was_heard_survives_a_restart_anywhere() {
         }
     }
 }
+
+#[test]
+fn keys_behind_a_switchboard_are_sent_before_anything_is_said() {
+    let run = |crash| World::new(willing(), crash).post_dial("ww12").run();
+    let world = run(Crash::Never);
+    assert_eq!(world.result().disposition, Disposition::Complete);
+    assert_eq!(world.dialled, ["ww12"]);
+    let place = |text: &str| world.said.iter().position(|said| said.starts_with(text)).unwrap();
+    assert!(place("sends ww12") < place("says hello"), "{:#?}", world.said);
+    for at in 1..=world.inputs {
+        for crash in [Crash::After(at), Crash::Saved(at)] {
+            let again = run(crash);
+            assert_eq!(again.result().disposition, Disposition::Complete, "{crash:?}: {:#?}", again.said);
+            assert!(again.dialled.len() <= 1, "never twice: {crash:?}");
+        }
+    }
+}

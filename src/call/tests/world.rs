@@ -79,6 +79,8 @@ pub(super) struct World {
     reinvited: bool,
     presses_on: bool,
     informed: u32,
+    /// Keys that the call sent.
+    pub(super) dialled: Vec<String>,
     media: Option<MediaPlan>,
     pub(super) results: Vec<CallResult>,
     pub(super) forgotten: bool,
@@ -145,6 +147,7 @@ pub(super) fn start(questionnaire: crate::id::Digest) -> Start {
         sent_by: address(5060),
         local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
         listening: Listening::default(),
+        post_dial: None,
         ring_timeout: Duration::from_secs(20),
         redirects: 5,
         session_expires: Some(Duration::from_secs(90)),
@@ -185,6 +188,7 @@ impl World {
             reinvited: false,
             presses_on: false,
             informed: 0,
+            dialled: Vec::new(),
             media: None,
             results: Vec::new(),
             forgotten: false,
@@ -207,6 +211,12 @@ impl World {
     /// The operator stops the call after this long.
     pub(super) fn stopped_after(mut self, after: Duration) -> Self {
         self.plan(after, Happening::Operator);
+        self
+    }
+
+    /// The callee is behind a switchboard.
+    pub(super) fn post_dial(mut self, keys: &str) -> Self {
+        self.call.post_dial = Some(keys.parse().unwrap());
         self
     }
 
@@ -447,6 +457,10 @@ impl World {
                 self.plan(PROMPT, Happening::PromptEnds(play.play));
                 self.listen();
             }
+            Output::Press { play, keys } => {
+                self.dialled.push(keys.to_string());
+                self.plan(PROMPT, Happening::PromptEnds(play));
+            }
             Output::StopPlay(play) => self
                 .agenda
                 .retain(|_, happening| !matches!(happening, Happening::PromptEnds(p) if *p == play)),
@@ -485,6 +499,7 @@ impl World {
             | Step::Answered { .. }
             | Step::Key { .. }
             | Step::Entered { .. }
+            | Step::Dialled { .. }
             | Step::Silent { .. }
             | Step::ToneHeard { .. }
             | Step::Recording { .. }

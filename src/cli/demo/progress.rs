@@ -38,6 +38,7 @@ impl Progress {
             Step::Progress { .. } => Doing::Ringing,
             Step::Answered { .. } => Doing::Talking,
             Step::Refused { .. }
+            | Step::Dialled { .. }
             | Step::Said { .. }
             | Step::Asked { .. }
             | Step::Key { .. }

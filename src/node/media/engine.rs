@@ -12,6 +12,7 @@ use super::line::{Line, Told};
 use super::thread::{Fittings, Thread, WAKE};
 use super::{Clip, Lateness, MediaPlan, PlayId};
 use crate::call::{Recording, RecordingId, Stop};
+use crate::dialplan::PostDial;
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Record { call: CallId, recording: Box<Recording>, take: Arc<Take> },
     /// Stop a recording.
     StopRecording { call: CallId, recording: RecordingId, stop: Stop },
+    /// Send these keys; `play` names that as it names a prompt.
+    Press { call: CallId, play: PlayId, keys: PostDial },
     /// Stop a play.
     Stop { call: CallId, play: PlayId },
     /// End the stream: RTCP BYE, sockets closed, ports given back.

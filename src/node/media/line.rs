@@ -17,18 +17,20 @@ use std::time::Duration;
 
 use super::Clip;
 use super::control::Control;
+use super::dialler::{Dialler, Sent};
 use super::ears::Ears;
 use super::playout::{End, Over, Playout};
 use super::recorder::{Recorder, Untaken, beep};
 use super::tap::{Block, Tap, dbfs};
 use super::{MediaPlan, PlayId};
 use crate::call::{BEEP, Recording, RecordingId, Stop};
-use crate::rtp::event::EventError;
+use crate::dialplan::PostDial;
+use crate::rtp::event::{EventError, EventPacket};
 use crate::rtp::report::{self, MediaReport, ms_of_micros};
-use crate::rtp::tones::Signal;
+use crate::rtp::tones::{Signal, key_samples};
 use crate::rtp::{
     Admission, Anchor, Digit, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, Phase,
-    parse_packet, write_packet,
+    SAMPLES_PER_TICK, g711, parse_packet, write_packet,
 };
 use crate::sdp::{Codec, Negotiated};
 use crate::store::recordings::{Order, Take};
@@ -102,6 +104,7 @@ pub(crate) struct Line {
     negotiated: Negotiated,
     anchor: Anchor,
     playout: Playout,
+    dialler: Option<Dialler>,
     /// The tick after the last one; `None` before the first.
     next: Option<u64>,
     /// The next packet is the first after a time without packets.
@@ -127,6 +130,7 @@ impl Line {
         let MediaPlan { negotiated, anchor, ears } = plan;
         Self {
             playout: Playout::new(negotiated.codec),
+            dialler: None,
             latch: Latch::new(negotiated.remote),
             control: Control::new(now, anchor.ssrc, cname, negotiated.remote_rtcp),
             negotiated,
@@ -176,6 +180,11 @@ impl Line {
     pub(crate) fn rendered(&mut self, play: PlayId, clips: Option<Vec<Arc<Clip>>>) {
         let over = self.playout.rendered(play, clips);
         self.tell_over(over);
+    }
+
+    /// Sends keys from the next packet on.
+    pub(crate) fn press(&mut self, play: PlayId, keys: &PostDial) {
+        self.dialler = Some(Dialler::new(play, keys));
     }
 
     /// Stops a play with the next packet.
@@ -239,13 +248,43 @@ impl Line {
             ssrc: self.anchor.ssrc,
         };
         out.clear();
+        let octets = self.write(header, out);
+        self.control.sent(due, header.timestamp, octets);
+        self.statistics.sent += 1;
+        Some(self.latch.target())
+    }
+
+    /// Writes what this tick says: a key that we send, or the prompt. Returns the payload's bytes.
+    fn write(&mut self, header: Header, out: &mut Vec<u8>) -> usize {
+        let event = self.negotiated.send_event;
+        let key = self.dialler.as_mut().map(|dialler| dialler.next(header.timestamp, event.is_some()));
+        match key {
+            Some(Some(Sent::Event(EventPacket { marker, timestamp, payload }))) => {
+                let payload_type = event.unwrap_or(header.payload_type);
+                write_packet(out, &Header { payload_type, marker, timestamp, ..header }, &payload);
+                return payload.len();
+            }
+            Some(Some(Sent::Tones { digit, tick })) => {
+                let samples = key_samples(digit, tick * SAMPLES_PER_TICK, SAMPLES_PER_TICK);
+                let payload = match self.negotiated.codec {
+                    Codec::Pcmu => g711::ulaw_encode_all(&samples),
+                    Codec::Pcma => g711::alaw_encode_all(&samples),
+                };
+                write_packet(out, &header, &payload);
+                return payload.len();
+            }
+            Some(None) => {
+                let play = self.dialler.take().map(|dialler| dialler.play());
+                self.told.extend(play.map(|play| Told::PlayEnded { play, end: End::Played }));
+            }
+            Some(Some(Sent::Silence)) | None => {}
+        }
         let frame = self.playout.frame();
         write_packet(out, &header, frame);
-        self.control.sent(due, header.timestamp, frame.len());
-        self.statistics.sent += 1;
+        let octets = frame.len();
         let over = self.playout.advance();
         self.tell_over(over);
-        Some(self.latch.target())
+        octets
     }
 
     /// The system would not take the last packet.

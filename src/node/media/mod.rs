@@ -4,10 +4,11 @@
 //! shard ── Command ──► thread "media-n": poll sockets ─► Line::receive
 //!       ◄─ MediaEvent ──                 turn wheel  ─► Line::tick ─► send
 //! ```
-//! [`wheel`], [`playout`], [`tap`], [`ears`], [`recorder`], [`control`] and [`line`] are pure and tested without clock
-//! and sockets; [`thread`] carries out what they say.
+//! [`wheel`], [`playout`], [`tap`], [`ears`], [`dialler`], [`recorder`], [`control`] and [`line`] are pure and tested
+//! without clock and sockets; [`thread`] carries out what they say.
 
 mod control;
+mod dialler;
 mod ears;
 mod engine;
 mod lateness;

@@ -228,6 +228,7 @@ impl Thread {
                 Command::StopRecording { call, recording, stop } => {
                     self.with(call, |line| line.stop_recording(recording, stop));
                 }
+                Command::Press { call, play, keys } => self.with(call, |line| line.press(play, &keys)),
                 Command::Stop { call, play } => self.with(call, |line| line.stop(play)),
                 Command::Close { call } => self.close(call),
             }

@@ -96,6 +96,11 @@ impl Hands {
             Output::Send(transmit) => self.outbox.put(live.call.id(), live.way, transmit),
             Output::OpenMedia(plan) => self.open_media(live, plan),
             Output::Play(play) => self.play(live, play),
+            Output::Press { play, keys } => {
+                if let Media::Open { thread } = live.media {
+                    self.command(thread, Command::Press { call: live.call.id(), play, keys });
+                }
+            }
             Output::StopPlay(play) => {
                 if let Media::Open { thread } = live.media {
                     self.command(thread, Command::Stop { call: live.call.id(), play });

@@ -52,6 +52,14 @@ const HERTZ: [f32; 8] = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0, 
 const KEYS: [[char; 4]; 4] =
     [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 
+/// The two frequencies of a key, the low one first.
+pub(super) fn hertz_of(digit: Digit) -> [f32; 2] {
+    let of =
+        |row: usize| KEYS[row].iter().position(|key| *key == digit.as_char()).map(|column| (row, column));
+    let (row, column) = (0..4).find_map(of).expect("the table holds the sixteen keys");
+    [HERTZ[row], HERTZ[column + 4]]
+}
+
 static BANK: LazyLock<Bank<8, SLICE>> = LazyLock::new(|| Bank::new(HERTZ));
 
 #[expect(clippy::cast_possible_truncation, reason = "a few slices")]

@@ -9,11 +9,13 @@
 mod cadence;
 mod dtmf;
 mod fit;
+mod make;
 mod signals;
 #[cfg(test)]
 mod tests;
 
 pub use dtmf::{DtmfDetector, KeyTone};
+pub use make::key_samples;
 pub use signals::{Signal, SignalDetector};
 
 /// The clock of the audio, in Hz.

@@ -354,3 +354,94 @@ fn what_waited_in_the_socket_says_nothing_of_jitter() {
     assert_eq!((report.received, report.lost), (200, 0));
     assert!(report.max_jitter_ms < 1.0, "{report:?}");
 }
+
+/// What a switchboard hears of `w1#`, and when the keys are over.
+fn dialled(send_event: Option<u8>) -> (Vec<(Header, Vec<u8>)>, usize) {
+    let mut terms = plan(peer(), T0);
+    terms.negotiated.send_event = send_event;
+    let mut line = Line::new(T0, "x@baton".into(), terms);
+    line.press(PlayId(3), &"w1#".parse().unwrap());
+    let mut over = None;
+    let packets = (0..70).map(|tick| {
+        let packet = packet(&mut line, tick).expect("the stream goes on");
+        for told in told(&mut line) {
+            assert_eq!(told, Told::PlayEnded { play: PlayId(3), end: End::Played });
+            assert_eq!(over.replace(usize::try_from(tick).unwrap()), None);
+        }
+        packet
+    });
+    let packets: Vec<_> = packets.collect();
+    (packets, over.expect("the keys are over"))
+}
+
+#[test]
+fn keys_that_we_send_are_events_within_the_stream() {
+    let (packets, over) = dialled(Some(97));
+    for (tick, (header, _)) in packets.iter().enumerate() {
+        let k = u16::try_from(tick).unwrap();
+        assert_eq!(header.sequence, 65_530_u16.wrapping_add(k), "one sequence");
+    }
+    let event = |place: usize| {
+        let (header, payload) = &packets[place];
+        assert_eq!(header.payload_type, 97);
+        (header.marker, header.timestamp, payload.clone())
+    };
+    assert!(packets[..25].iter().all(|(header, _)| header.payload_type == 0), "half a second first");
+    let start = packets[24].0.timestamp.wrapping_add(160);
+    let durations: Vec<_> = (25..33).map(event).collect();
+    for (place, (marker, timestamp, payload)) in durations.iter().enumerate() {
+        let ticks = u8::try_from(place.min(5) + 1).unwrap();
+        let [high, low] = (u16::from(ticks) * 160).to_be_bytes();
+        let end = if place >= 5 { 0x80 } else { 0 };
+        assert_eq!((*marker, *timestamp), (place == 0, start));
+        assert_eq!(payload[..], [1, 10 | end, high, low], "packet {place}");
+    }
+    let (after, _) = &packets[33];
+    assert_eq!((after.payload_type, after.timestamp), (0, start.wrapping_add(8 * 160)), "the clock went on");
+    assert_eq!(event(38).2[0], 11, "# after 100 ms");
+    assert_eq!(over, 38 + 8 + 5);
+    let mut receiver = crate::rtp::EventReceiver::new(None);
+    for (tick, (header, payload)) in (0..).zip(&packets).filter(|(_, (header, _))| header.payload_type == 97)
+    {
+        let packet = crate::rtp::Packet { header: *header, payload };
+        receiver.receive(due(tick), &packet, 8_000).unwrap();
+    }
+    let heard: String = std::iter::from_fn(|| receiver.poll_event())
+        .filter(|event| event.phase == Phase::Pressed)
+        .map(|event| event.digit.as_char())
+        .collect();
+    assert_eq!(heard, "1#");
+}
+
+#[test]
+fn keys_for_a_peer_without_events_are_tones() {
+    let (packets, _) = dialled(None);
+    let mut detector = crate::rtp::tones::DtmfDetector::default();
+    for (header, payload) in &packets {
+        assert_eq!(header.payload_type, 0);
+        detector.hear(&payload.iter().map(|octet| g711::ulaw_decode(*octet)).collect::<Vec<_>>());
+    }
+    let heard: Vec<_> =
+        std::iter::from_fn(|| detector.poll_event()).map(|key| (key.digit.as_char(), key.phase)).collect();
+    let [('1', Phase::Pressed), ('1', Phase::Released { duration_ms }), ('#', Phase::Pressed), ('#', _)] =
+        heard[..]
+    else {
+        panic!("{heard:?}")
+    };
+    assert!((110..=130).contains(&duration_ms));
+}
+
+/// Redundant audio (RFC 2198) was not agreed to, comfort noise (RFC 3389) and unknown types neither: they count as
+/// received, and no key is heard in them, whatever they hold.
+#[test]
+fn payload_types_that_were_not_agreed_to_are_counted_and_not_listened_to() {
+    let mut line = line();
+    let redundant = [0x80 | 101, 0, 0, 4, 101, 5, 0x8A, 3, 32, 5, 0x8A, 3, 32];
+    for (sequence, payload_type) in (0..).zip([121, 13, 19, 18, 127, 96]) {
+        let packet = datagram(payload_type, true, sequence, 160, &redundant);
+        assert_eq!(line.receive(due(1), peer(), &packet), Ok(()), "{payload_type}");
+    }
+    assert_eq!(told(&mut line), []);
+    let report = line.statistics().report.unwrap();
+    assert_eq!((report.received, report.lost, report.malformed), (6, 0, 0));
+}

@@ -223,3 +223,14 @@ fn blocks_of_any_size_are_heard_the_same() {
         assert_eq!(pressed(&events), "5", "blocks of {size}");
     }
 }
+
+#[test]
+fn the_tones_that_we_send_are_heard() {
+    for key in KEYS.chars() {
+        let digit = Digit::from_char(key).unwrap();
+        let mut samples = crate::rtp::tones::key_samples(digit, 0, 500);
+        samples.extend(crate::rtp::tones::key_samples(digit, 500, 460));
+        samples.extend([0; 800]);
+        assert_eq!(keys(&samples), key.to_string());
+    }
+}
