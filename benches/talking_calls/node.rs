@@ -8,7 +8,7 @@ use baton::call::Assets;
 use baton::node::{Node, NodeConfig, Placement};
 use baton::prompts::PromptStore;
 use baton::questionnaire::Questionnaire;
-use baton::settings::{Limits, Settings, Trunk};
+use baton::settings::{Settings, Trunk};
 use baton::store::journal::{self, Journal};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -67,7 +67,7 @@ fn start(dir: &Path, calls: usize, callee: u16) -> (Node, Placement) {
     settings.limits.calls = calls;
     let (questionnaire, _) =
         Questionnaire::load("talk.xml", QUESTIONNAIRE.as_bytes()).expect("the questionnaire is sound");
-    let prompts = Arc::new(PromptStore::new(settings.speech.clone(), Limits::default()));
+    let prompts = Arc::new(PromptStore::new(&settings));
     prompts
         .load_questionnaire(&questionnaire, &dir.join("talk.xml"), QUESTIONNAIRE.as_bytes())
         .expect("its audio is there");

@@ -31,7 +31,7 @@ impl Survey {
         let loaded = Questionnaire::load_with(&name, &bytes, &has_audio);
         let (questionnaire, warnings) = loaded.map_err(|findings| broken(&name, &findings))?;
         say_findings(&name, &warnings)?;
-        let prompts = PromptStore::new(settings.speech.clone(), settings.limits);
+        let prompts = PromptStore::new(settings);
         let made = prompts.load_questionnaire(&questionnaire, file, &bytes);
         made.map_err(|findings| broken(&name, &findings))?;
         Ok(Self { questionnaire: Arc::new(questionnaire), prompts: Arc::new(prompts) })

@@ -15,9 +15,8 @@ impl Interview {
 
     fn prompt_in(&self, language: &str, questionnaire: &Questionnaire, says: &[Say]) -> Prompt {
         let mine = says.iter().filter(|say| say.language == language);
-        let utterances = mine.map(|say| say.fill(|name| self.piped(questionnaire, name)));
-        let said = utterances.filter(|said| said.audio.is_some() || !said.text.trim().is_empty());
-        Prompt(said.map(Sound::Say).collect())
+        let value = |name: &str| self.piped(questionnaire, name);
+        Prompt(mine.flat_map(|say| questionnaire.heard(say, &value)).map(Sound::Say).collect())
     }
 
     /// A question, after what is said about silence or keys that are no answer.
@@ -107,7 +106,7 @@ impl Interview {
         let offers: Vec<&Say> =
             question.offer.say.iter().filter(|say| say.language == self.language).collect();
         let offered = options.flat_map(|(say, keys)| {
-            let value = |name: &str| self.piped(questionnaire, name);
+            let value = |name: &str| self.piped_text(questionnaire, name);
             let said = offers.iter().flat_map(move |offer| offer.of_option(say, keys, value));
             said.collect::<Vec<_>>()
         });
@@ -126,25 +125,27 @@ impl Interview {
     }
 
     /// What a pipe is filled with: nothing, if nothing is known.
-    fn piped(&self, questionnaire: &Questionnaire, name: &str) -> String {
+    fn piped(&self, questionnaire: &Questionnaire, name: &str) -> Option<Value> {
         if let Some(value) = self.fields.get(name) {
-            return value.clone();
+            return Some(Value::Text(value.clone()));
         }
         if let Some((value, say)) = self.computed_value(questionnaire, name) {
-            return self
-                .spoken(say)
-                .unwrap_or_else(|| value.map(|value| value.to_string()).unwrap_or_default());
+            return self.spoken(say).map(Value::Text).or(value);
         }
-        let value = self.record_of(questionnaire, name).and_then(|record| record.value.as_ref());
-        let Some(value) = self.drafted_value(questionnaire, name).or(value) else { return String::new() };
-        let question = questionnaire.item(name).and_then(|item| item.question());
-        question.and_then(|question| self.label(question, value)).unwrap_or_else(|| value.to_string())
+        let drafted = self.drafted_value(questionnaire, name);
+        drafted.or(self.record_of(questionnaire, name)?.value.as_ref()).cloned()
     }
 
     /// What was entered at the open question of this id, before it counts: what is read back.
     fn drafted_value(&self, questionnaire: &Questionnaire, name: &str) -> Option<&Value> {
         let is_open = self.question(questionnaire) == Some(name);
         self.draft.value.as_ref().filter(|_| is_open)
+    }
+
+    /// The same as a text.
+    fn piped_text(&self, questionnaire: &Questionnaire, name: &str) -> String {
+        let value = self.piped(questionnaire, name);
+        value.map(|value| questionnaire.text_of(name, &self.language, &value)).unwrap_or_default()
     }
 
     /// These `say`s as words in the middle of a text; none if there are none.

@@ -22,7 +22,7 @@ use crate::prompts::{Clip, PromptStore};
 use crate::questionnaire::Questionnaire;
 use crate::rtp::g711;
 use crate::sdp::Codec;
-use crate::settings::{Limits, Ports, Settings, Trunk};
+use crate::settings::{Ports, Settings, Trunk};
 use crate::store::journal::{self, Journal};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ impl World {
             ["cat", dir.path().join("spoken.wav").to_str().unwrap()].map(str::to_owned).into();
         let file = dir.path().join("t.xml");
         let (questionnaire, _) = Questionnaire::load("t.xml", QUESTIONNAIRE.as_bytes()).unwrap();
-        let prompts = Arc::new(PromptStore::new(settings.speech.clone(), Limits::default()));
+        let prompts = Arc::new(PromptStore::new(&settings));
         prompts.load_questionnaire(&questionnaire, &file, QUESTIONNAIRE.as_bytes()).unwrap();
         let mut assets = Assets::default();
         let questionnaire = assets.insert(Arc::new(questionnaire));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! WAV file ─────────────────┐
-//! text ─► speech command ───┴─► samples ─► 8 kHz ─► μ-law and A-law ─► Arc<Clip> in the PromptStore
+//! text ─► speech command ───┴─► samples ─► 8 kHz ─► loudness ─► μ-law and A-law ─► Arc<Clip> in the PromptStore
 //! ```
 //! Everything that a questionnaire says in each call is made ready before its first call; a broken or
 //! missing recording is a finding then, not a silence in a live call.
@@ -10,6 +10,7 @@
 mod cache;
 mod clip;
 mod error;
+mod loudness;
 mod place;
 mod resample;
 mod speech;
@@ -30,5 +31,5 @@ use std::time::Duration;
 /// What is wrong with the file.
 pub fn samples(bytes: &[u8], limit: Duration) -> Result<Vec<i16>, WavError> {
     let audio = wav::read(bytes, limit)?;
-    resample::to_8_khz(&audio).map_err(WavError::Samples)
+    resample::to_8_khz(&audio).map_err(WavError::Resample)
 }

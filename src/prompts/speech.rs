@@ -16,8 +16,6 @@ use nix::unistd::Pid;
 use crate::id::Digest;
 use crate::settings;
 
-/// Programs that run at once: a call waits rather than the machine stalls.
-const MAX_AT_ONCE: usize = 4;
 /// Bytes of the program's complaints that are shown.
 const COMPLAINT_BYTES: u64 = 1_024;
 /// How often a program that has said everything is asked whether it has ended.
@@ -77,13 +75,15 @@ pub enum SpeechError {
 pub(super) struct Speaker {
     speech: settings::Speech,
     max_bytes: u64,
+    /// How many more programs may run.
     free: Mutex<usize>,
     freed: Condvar,
 }
 
 impl Speaker {
     pub(super) const fn new(speech: settings::Speech, max_bytes: u64) -> Self {
-        Self { speech, max_bytes, free: Mutex::new(MAX_AT_ONCE), freed: Condvar::new() }
+        let free = Mutex::new(speech.at_once);
+        Self { speech, max_bytes, free, freed: Condvar::new() }
     }
 
     /// What the program will be given: program and arguments.

@@ -18,12 +18,13 @@ use dashmap::Entry;
 use super::cache::Cache;
 use super::clip::Clip;
 use super::error::PromptError;
+use super::loudness;
 use super::place;
 use super::speech::Speaker;
 use super::wav::WavError;
 use crate::id::Digest;
 use crate::questionnaire::{Questionnaire, Utterance};
-use crate::settings::{Limits, Speech};
+use crate::settings::{Limits, Lufs, Settings};
 use crate::xml::{Finding, Findings};
 
 /// A questionnaire's prompts, ready to be played.
@@ -57,12 +58,14 @@ pub struct PromptStore {
     speaker: Speaker,
     cache: Option<Cache>,
     limits: Limits,
+    loudness: Option<Lufs>,
 }
 
 impl PromptStore {
     /// An empty store.
     #[must_use]
-    pub fn new(speech: Speech, limits: Limits) -> Self {
+    pub fn new(settings: &Settings) -> Self {
+        let (speech, limits) = (settings.speech.clone(), settings.limits);
         let cache = speech.cache.clone().map(|dir| Cache::new(dir, speech.cache_size));
         Self {
             clips: DashMap::new(),
@@ -72,6 +75,7 @@ impl PromptStore {
             speaker: Speaker::new(speech, limits.prompt_file),
             cache,
             limits,
+            loudness: settings.prompts.loudness,
         }
     }
 
@@ -189,8 +193,12 @@ impl PromptStore {
             self.clips.insert(key, Arc::clone(&clip));
             return Ok(clip);
         }
-        let clip = self.encode(&bytes).map_err(|source| PromptError::Audio { path: path(), source })?;
-        let clip = self.keep(key, clip)?;
+        let samples = self.samples(&bytes).and_then(|samples| match samples.is_empty() {
+            true => Err(WavError::Empty),
+            false => Ok(samples),
+        });
+        let samples = samples.map_err(|source| PromptError::Audio { path: path(), source })?;
+        let clip = self.keep(key, self.encode(samples))?;
         self.recordings.insert(content, Arc::clone(&clip));
         Ok(clip)
     }
@@ -198,23 +206,31 @@ impl PromptStore {
     fn speak(&self, utterance: &Utterance) -> Result<Clip, PromptError> {
         let Utterance { language, text, audio: _ } = utterance;
         let key = self.speaker.key(language, text);
-        let known = self.cache.as_ref().and_then(|cache| cache.read(key));
-        if let Some(Ok(clip)) = known.map(|bytes| self.encode(&bytes)) {
-            return Ok(clip);
+        if let Some(samples) = self.cache.as_ref().and_then(|cache| cache.read(key)) {
+            return Ok(self.encode(samples));
         }
         let bytes = self.speaker.speak(language, text)?;
-        let clip = self.encode(&bytes).map_err(|source| PromptError::Spoken { source })?;
-        if clip.frames() == 0 {
+        let samples = self.samples(&bytes).map_err(|source| PromptError::Spoken { source })?;
+        if samples.is_empty() {
             return Err(PromptError::Nothing { text: text.clone() });
         }
         if let Some(cache) = &self.cache {
-            cache.write(key, &bytes);
+            cache.write(key, &samples);
         }
-        Ok(clip)
+        Ok(self.encode(samples))
     }
 
-    fn encode(&self, bytes: &[u8]) -> Result<Clip, WavError> {
-        super::samples(bytes, self.limits.prompt).map(|samples| Clip::encode(&samples))
+    /// The samples of a WAV file at 8 kHz.
+    fn samples(&self, bytes: &[u8]) -> Result<Vec<i16>, WavError> {
+        super::samples(bytes, self.limits.prompt)
+    }
+
+    /// Samples at 8 kHz as they are played.
+    fn encode(&self, mut samples: Vec<i16>) -> Clip {
+        if let Some(target) = self.loudness {
+            loudness::normalise(&mut samples, target);
+        }
+        Clip::encode(&samples)
     }
 
     /// Puts a clip under its key. If another thread was faster, its clip is the one.

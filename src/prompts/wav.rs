@@ -1,32 +1,27 @@
-//! WAV files as samples: PCM of 8 to 32 bits and 32-bit float by `hound`, G.711 by our own tables.
+//! WAV files as samples: PCM, float and G.711, in plain, extensible and 64-bit files.
 //!
 //! ```text
-//! RIFF size WAVE ─ chunk* ─ fmt (tag, channels, rate, bits) ─ chunk* ─ data (samples)
+//! RIFF size WAVE ─ chunk* ─ fmt (tag, channels, rate, bits) ─ chunk* ─ data (samples) ─ chunk*
+//! RF64 -1   WAVE ─ ds64 (true sizes) ─ …                                  (EBU Tech 3306)
 //! ```
 //! A program that writes to a pipe does not know the length in advance and leaves a placeholder in the
 //! header; such a `data` chunk ends where the bytes end.
 
-use std::io::Cursor;
-use std::ops::{Range, RangeInclusive};
+mod samples;
+
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use hound::{SampleFormat, WavReader};
-
-use crate::rtp::g711;
+use self::samples::Coding;
 
 /// Sampling rates that are taken, in Hz.
 const RATES_HZ: RangeInclusive<u32> = 8_000..=48_000;
+/// Bytes before the samples in a file of ours.
+pub(super) const HEAD_BYTES: usize = 44;
 /// Lengths from here on are placeholders of programs that write to a pipe (espeak-ng: 0x7FFF_F000).
 const PLACEHOLDER_BYTES: usize = 0x7FFF_0000;
-
-/// Format tags of RFC 2361 and of `mmreg.h`.
-mod tag {
-    pub(super) const PCM: u16 = 1;
-    pub(super) const FLOAT: u16 = 3;
-    pub(super) const ALAW: u16 = 6;
-    pub(super) const MULAW: u16 = 7;
-    pub(super) const EXTENSIBLE: u16 = 0xFFFE;
-}
+/// The size of `data` where `ds64` has the true one.
+const PLACEHOLDER_64: usize = 0xFFFF_FFFF;
 
 /// What is wrong with a WAV file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,9 +40,11 @@ pub enum WavError {
     },
     /// Its encoding is none that is read.
     #[error(
-        "its encoding (format tag {tag}, {bits} bits) is not read; use PCM of 16 bits, e.g. `sox in.wav -b 16 -e signed out.wav`"
+        "its encoding ({name}: format tag {tag}, {bits} bits) is not read; use PCM of 16 bits, e.g. `sox in.wav -b 16 -e signed out.wav`"
     )]
     Encoding {
+        /// What the encoding is called.
+        name: &'static str,
         /// Format tag.
         tag: u16,
         /// Bits of a sample.
@@ -73,9 +70,18 @@ pub enum WavError {
         /// The bound.
         limit: Duration,
     },
-    /// The samples could not be read.
-    #[error("its samples cannot be read: {0}")]
-    Samples(String),
+    /// A sample is infinite or no number: the file is damaged.
+    #[error("sample {index} is no finite number: the file is damaged")]
+    NotFinite {
+        /// Which sample, from 0, all channels counted.
+        index: usize,
+    },
+    /// It holds not one sample.
+    #[error("it holds no sound: there is not one sample in it")]
+    Empty,
+    /// It could not be brought to 8 kHz.
+    #[error("it cannot be resampled: {0}")]
+    Resample(String),
 }
 
 /// Samples of one channel.
@@ -87,38 +93,27 @@ pub(super) struct Audio {
     pub(super) samples: Vec<f32>,
 }
 
-/// What `fmt` says, and where the samples stand.
-struct Chunks {
-    tag: u16,
-    channels: u16,
-    hz: u32,
-    bits: u16,
-    format: Range<usize>,
-    data: Range<usize>,
-}
-
 /// Reads a WAV file that plays at most `limit`.
 pub(super) fn read(bytes: &[u8], limit: Duration) -> Result<Audio, WavError> {
-    let chunks = walk(bytes)?;
-    let Chunks { tag, channels, hz, bits, ref data, .. } = chunks;
+    let Chunks { format, data } = walk(bytes)?;
+    let Format { coding, channels, hz } = format;
     if !RATES_HZ.contains(&hz) {
         return Err(WavError::Rate { hz });
     }
     if !(1..=2).contains(&channels) {
         return Err(WavError::Channels { channels });
     }
-    let frame_bytes = usize::from(channels) * usize::from(bits.div_ceil(8)).max(1);
-    let frames = u64::try_from(data.len() / frame_bytes).unwrap_or(u64::MAX);
-    let duration = Duration::from_millis(frames.saturating_mul(1_000) / u64::from(hz));
+    let frame_bytes = usize::from(channels) * coding.bytes();
+    let frames = data.len() / frame_bytes;
+    let millis = u64::try_from(frames).unwrap_or(u64::MAX).saturating_mul(1_000) / u64::from(hz);
+    let duration = Duration::from_millis(millis);
     if duration > limit {
         return Err(WavError::TooLong { duration, limit });
     }
-    let interleaved = match (tag, bits) {
-        (tag::MULAW, 8) => decode(bytes.get(data.clone()), g711::ulaw_decode),
-        (tag::ALAW, 8) => decode(bytes.get(data.clone()), g711::alaw_decode),
-        (tag::PCM, 8 | 16 | 24 | 32) | (tag::FLOAT, 32) | (tag::EXTENSIBLE, _) => pcm(bytes, &chunks)?,
-        (tag, bits) => return Err(WavError::Encoding { tag, bits }),
-    };
+    let interleaved = coding.decode(data.get(..frames * frame_bytes).unwrap_or_default());
+    if let Some(index) = interleaved.iter().position(|sample| !sample.is_finite()) {
+        return Err(WavError::NotFinite { index });
+    }
     let samples = match channels {
         1 => interleaved,
         _ => interleaved.chunks_exact(2).map(|pair| f32::midpoint(pair[0], pair[1])).collect(),
@@ -126,45 +121,68 @@ pub(super) fn read(bytes: &[u8], limit: Duration) -> Result<Audio, WavError> {
     Ok(Audio { hz, samples })
 }
 
-fn decode(octets: Option<&[u8]>, decoder: fn(u8) -> i16) -> Vec<f32> {
-    octets.unwrap_or_default().iter().map(|&octet| f32::from(decoder(octet)) / 32_768.0).collect()
+/// The bytes of a file before its samples: 8 kHz, 16 bits, one channel. So many bytes of samples follow, and so many
+/// of other chunks behind them.
+pub(super) fn head(data_bytes: usize, behind: usize) -> [u8; HEAD_BYTES] {
+    let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+    let mut head = *b"RIFF____WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data____";
+    head[4..8].copy_from_slice(&size(HEAD_BYTES - 8 + data_bytes + behind));
+    head[40..].copy_from_slice(&size(data_bytes));
+    head
+}
+
+/// What `fmt` says.
+#[derive(Clone, Copy)]
+struct Format {
+    coding: Coding,
+    channels: u16,
+    hz: u32,
+}
+
+/// `fmt`, and the bytes of the samples.
+struct Chunks<'a> {
+    format: Format,
+    data: &'a [u8],
+}
+
+const fn not(what: &'static str) -> WavError {
+    WavError::NotWav { what }
 }
 
 /// Finds `fmt` and `data`.
-fn walk(bytes: &[u8]) -> Result<Chunks, WavError> {
-    let not = |what| WavError::NotWav { what };
-    if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
-        return Err(not("it does not begin with RIFF … WAVE"));
-    }
-    let mut format = None;
+fn walk(bytes: &[u8]) -> Result<Chunks<'_>, WavError> {
+    let riff_bytes = match (bytes.first_chunk::<8>(), bytes.get(8..12)) {
+        (Some([b'R', b'I', b'F', b'F', size @ ..] | [b'R', b'F', b'6', b'4', size @ ..]), Some(b"WAVE")) => {
+            length(*size)
+        }
+        (Some([b'R', b'I', b'F', b'X', ..]), _) => return Err(not("it is big-endian (RIFX)")),
+        _ => return Err(not("it does not begin with RIFF … WAVE")),
+    };
+    let (mut format, mut true_bytes) = (None, None);
     let mut at = 12;
     loop {
         let header = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
         let Some(&[a, b, c, d, size @ ..]) = header else { return Err(not("it has no samples")) };
-        let size = usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX);
+        let size = length(size);
         let body = at + 8;
         let left = bytes.len() - body;
+        let chunk = || bytes.get(body..body.saturating_add(size).min(bytes.len())).unwrap_or_default();
         match &[a, b, c, d] {
-            b"fmt " => {
-                let range = body..body.saturating_add(size);
-                format =
-                    bytes.get(range.clone()).and_then(|chunk| chunk.first_chunk()).map(|head| (range, head));
-            }
+            b"fmt " => format = Some(read_format(chunk())?),
+            // The size of the samples stands behind that of the file, 64 bits wide.
+            b"ds64" => true_bytes = chunk().get(8..).and_then(|rest| rest.first_chunk().copied()),
             b"data" => {
-                let (format, &[t0, t1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1]) =
-                    format.ok_or_else(|| not("it has no format before its samples"))?;
-                let len = if size >= PLACEHOLDER_BYTES { left } else { size };
-                if len > left {
-                    return Err(WavError::CutOff { missing: len - left });
-                }
-                return Ok(Chunks {
-                    tag: u16::from_le_bytes([t0, t1]),
-                    channels: u16::from_le_bytes([c0, c1]),
-                    hz: u32::from_le_bytes([r0, r1, r2, r3]),
-                    bits: u16::from_le_bytes([b0, b1]),
-                    format,
-                    data: body..body + len,
-                });
+                let format = format.ok_or_else(|| not("it has no format before its samples"))?;
+                let size = match (size, true_bytes) {
+                    (PLACEHOLDER_64, Some(bytes)) => {
+                        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
+                    }
+                    (size, _) if is_placeholder(size, body, riff_bytes) => left,
+                    (size, _) => size,
+                };
+                let data = bytes.get(body..body.saturating_add(size));
+                let data = data.ok_or(WavError::CutOff { missing: size.saturating_sub(left) })?;
+                return Ok(Chunks { format, data });
             }
             _ => {}
         }
@@ -172,43 +190,25 @@ fn walk(bytes: &[u8]) -> Result<Chunks, WavError> {
     }
 }
 
-/// The samples of a PCM or float file, by `hound`. It is given the two chunks that matter with their true
-/// lengths: it believes placeholders, and stumbles over the padding of other chunks.
-fn pcm(bytes: &[u8], chunks: &Chunks) -> Result<Vec<f32>, WavError> {
-    let frame_bytes = usize::from(chunks.channels) * usize::from(chunks.bits.div_ceil(8)).max(1);
-    let whole = chunks.data.len() / frame_bytes * frame_bytes;
-    let data = bytes.get(chunks.data.start..chunks.data.start + whole).unwrap_or_default();
-    let format = bytes.get(chunks.format.clone()).unwrap_or_default();
-    let length = |bytes: usize| {
-        let length = u32::try_from(bytes).map_err(|_| WavError::NotWav { what: "it is longer than 4 GB" })?;
-        Ok(length.to_le_bytes())
-    };
-    let mut plain = Vec::with_capacity(28 + format.len() + data.len());
-    plain.extend_from_slice(b"RIFF");
-    plain.extend_from_slice(&length(20 + format.len() + data.len())?);
-    plain.extend_from_slice(b"WAVEfmt ");
-    plain.extend_from_slice(&length(format.len())?);
-    plain.extend_from_slice(format);
-    plain.extend_from_slice(b"data");
-    plain.extend_from_slice(&length(data.len())?);
-    plain.extend_from_slice(data);
-    let unread = |error: hound::Error| WavError::Samples(error.to_string());
-    let mut reader = WavReader::new(Cursor::new(plain)).map_err(unread)?;
-    let spec = reader.spec();
-    match spec.sample_format {
-        SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(unread),
-        SampleFormat::Int => {
-            let full_scale = 2_f32.powi(i32::from(spec.bits_per_sample) - 1);
-            let scaled = |sample: i32| to_f32(sample) / full_scale;
-            reader.samples::<i32>().map(|sample| sample.map(scaled)).collect::<Result<_, _>>().map_err(unread)
-        }
-    }
+fn length(size: [u8; 4]) -> usize {
+    usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX)
 }
 
-/// The nearest `f32`: 24 bits of a sample are more than G.711 keeps.
-fn to_f32(sample: i32) -> f32 {
-    let [low0, low1, high0, high1] = sample.to_le_bytes();
-    f32::from(i16::from_le_bytes([high0, high1])) * 65_536.0 + f32::from(u16::from_le_bytes([low0, low1]))
+/// Whether the writer did not know how many samples would follow: a size that no file has, or none at all in
+/// a file that, by its first size, ends before them.
+const fn is_placeholder(size: usize, body: usize, riff_bytes: usize) -> bool {
+    let riff_is_known = riff_bytes < PLACEHOLDER_BYTES && riff_bytes + 8 > body;
+    size >= PLACEHOLDER_BYTES || (size == 0 && !riff_is_known)
+}
+
+/// Reads `fmt`: of an extensible one the encoding stands behind the other fields.
+fn read_format(chunk: &[u8]) -> Result<Format, WavError> {
+    let Some(&[t0, t1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1]) = chunk.first_chunk() else {
+        return Err(not("its format is cut short"));
+    };
+    let bits = u16::from_le_bytes([b0, b1]);
+    let coding = Coding::read(u16::from_le_bytes([t0, t1]), bits, chunk)?;
+    Ok(Format { coding, channels: u16::from_le_bytes([c0, c1]), hz: u32::from_le_bytes([r0, r1, r2, r3]) })
 }
 
 #[cfg(test)]

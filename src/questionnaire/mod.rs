@@ -18,6 +18,7 @@ mod model;
 mod offer;
 mod order;
 mod prompt;
+mod said;
 mod section;
 pub mod spoken;
 mod value;
@@ -74,26 +75,5 @@ impl Questionnaire {
         has_audio: &dyn Fn(&str) -> bool,
     ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
         load::load(file_name, bytes, has_audio)
-    }
-
-    /// Every utterance that has no pipe: what can be rendered before any call.
-    #[must_use]
-    pub fn utterances(&self) -> Vec<Utterance> {
-        let mut says: Vec<&Say> = Vec::new();
-        for item in &self.items {
-            match &item.kind {
-                Kind::Statement(statement) => says.extend(&statement.say),
-                Kind::End(end) => says.extend(&end.say),
-                Kind::Go(_) => {}
-                Kind::Question(question) => says.extend(question.spoken()),
-            }
-        }
-        says.extend(&self.more_time.say);
-        says.extend(self.computed.iter().flat_map(|computed| &computed.cases).flat_map(|case| &case.say));
-        let mut utterances: Vec<Utterance> = says.into_iter().filter_map(Say::plain).collect();
-        utterances.extend(self.questions().flat_map(|(_, question)| question.offers()));
-        utterances.sort();
-        utterances.dedup();
-        utterances
     }
 }

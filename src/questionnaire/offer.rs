@@ -89,7 +89,7 @@ impl Question {
     }
 
     /// Every utterance of its offers in which nothing but option and key is piped.
-    pub(super) fn offers(&self) -> Vec<Utterance> {
+    pub(crate) fn offers(&self) -> Vec<Utterance> {
         let options: Vec<(&str, &[Say])> = match &self.answers {
             Answers::Choice(options) | Answers::Language(options) => {
                 options.iter().map(|option| (option.keys.as_str(), option.say.as_slice())).collect()

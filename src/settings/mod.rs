@@ -3,8 +3,8 @@
 //! ```text
 //! [sip] [media]      where this instance speaks        [journal]  where it keeps its calls
 //! [trunks.NAME]      through whom it calls             [speech]   who reads out what has no recording
-//! default_trunk, dialplan                              [limits]   what it never exceeds
-//! [recordings]       where what callees say is kept
+//! default_trunk, dialplan                              [prompts]  how loud everything is said
+//! [recordings]       where what callees say is kept     [limits]   what it never exceeds
 //! ```
 //! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
 //! [`Settings::default`] holds: enough to call one address directly.
@@ -31,7 +31,7 @@ pub use error::SettingsError;
 pub use limits::Limits;
 pub use recordings::{RecordingFormat, Recordings};
 pub use secret::SecretError;
-pub use speech::Speech;
+pub use speech::{Lufs, Prompts, Speech};
 pub use trunk::Trunk;
 pub use units::Ports;
 
@@ -59,6 +59,8 @@ pub struct Settings {
     pub speech: Speech,
     /// Where what callees say is kept.
     pub recordings: Recordings,
+    /// What is done to the sound of every prompt.
+    pub prompts: Prompts,
     /// Bounds.
     pub limits: Limits,
 }
@@ -143,6 +145,7 @@ struct Written {
     speech: Speech,
     #[serde(default)]
     recordings: Recordings,
+    prompts: Prompts,
     #[serde(default)]
     limits: Limits,
 }
@@ -208,6 +211,8 @@ impl Settings {
             journal: written.journal,
             speech: written.speech,
             recordings: written.recordings,
+    #[serde(default)]
+            prompts: written.prompts,
             limits: written.limits,
         })
     }

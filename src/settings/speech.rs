@@ -1,4 +1,4 @@
-//! The command that reads out what has no recording.
+//! The command that reads out what has no recording, and what is done to the sound of every prompt.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ pub struct Speech {
     pub command: Vec<String>,
     /// `{voice}` for a language of a questionnaire; absent: the language itself.
     pub voices: BTreeMap<String, String>,
+    /// Programs that run at once: a text waits rather than the machine stalls.
+    #[serde(deserialize_with = "units::programs")]
+    pub at_once: usize,
     /// How long the program may take for one text.
     #[serde(deserialize_with = "units::speech_timeout")]
     pub timeout: Duration,
@@ -35,9 +38,26 @@ impl Default for Speech {
         Self {
             command: command.map(str::to_owned).to_vec(),
             voices: BTreeMap::new(),
+            at_once: 4,
             timeout: Duration::from_secs(20),
             cache: None,
             cache_size: 256 << 20,
         }
     }
 }
+
+/// `[prompts]`: what is done to the sound of recordings and speech alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prompts {
+    /// The loudness that every prompt is brought to; absent: as it was recorded.
+    #[serde(deserialize_with = "units::loudness")]
+    pub loudness: Option<Lufs>,
+}
+
+/// A loudness, in LUFS (ITU-R BS.1770).
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Lufs(pub f64);
+
+/// Within the bounds of the settings, so never a NaN.
+impl Eq for Lufs {}

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::Strangers;
 use super::error::MEND;
+use super::speech::Lufs;
 use crate::sdp::Codec;
 use crate::sip::local::Large;
 use crate::sip::{Method, NameAddr, Protocol, Uri};
@@ -99,6 +100,26 @@ pub(super) fn session_expires<'de, D: Deserializer<'de>>(
 /// How long the speech command may take.
 pub(super) fn speech_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     duration_within(deserializer, "20s", Duration::from_millis(100), Duration::from_secs(600))
+}
+
+/// Speech commands that run at once.
+pub(super) fn programs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let programs = i64::deserialize(deserializer)?;
+    usize::try_from(programs)
+        .ok()
+        .filter(|programs| (1..=64).contains(programs))
+        .ok_or_else(|| wrong(format_args!("{programs} is no number of programs"), "from 1 to 64"))
+}
+
+/// A loudness such as `-19 LUFS`.
+pub(super) fn loudness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Lufs>, D::Error> {
+    let text = deserializer.deserialize_any(Text { example: "-19 LUFS" })?;
+    let number = text.trim().strip_suffix("LUFS").and_then(|number| number.trim().parse::<f64>().ok());
+    match number {
+        Some(lufs) if (-40.0..=-10.0).contains(&lufs) => Ok(Some(Lufs(lufs))),
+        Some(_) => Err(wrong(format_args!("\"{text}\" is out of bounds"), "from -40 LUFS to -10 LUFS")),
+        None => Err(wrong(format_args!("\"{text}\" is no loudness"), "such as \"-19 LUFS\"")),
+    }
 }
 
 /// How long a prompt may be.

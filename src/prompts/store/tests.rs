@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::prompts::{SpeechError, WavError};
 use crate::sdp::Codec;
+use crate::settings::Speech;
 
 const QUESTIONNAIRE: &str = r#"<questionnaire id="q" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
   <contact-field name="name"/>
@@ -76,8 +77,12 @@ fn speech(command: &[&str]) -> Speech {
     Speech { command, ..Speech::default() }
 }
 
+fn store_of(speech: Speech, limits: Limits) -> PromptStore {
+    PromptStore::new(&Settings { speech, limits, ..Settings::default() })
+}
+
 fn cat() -> PromptStore {
-    PromptStore::new(speech(&["cat", "{text}"]), Limits::default())
+    store_of(speech(&["cat", "{text}"]), Limits::default())
 }
 
 fn recording(path: &str) -> Utterance {
@@ -136,7 +141,7 @@ fn a_broken_recording_is_a_finding_at_its_line_and_all_are_told_at_once() {
 #[test]
 fn a_missing_speech_command_is_told_once_at_the_first_text_that_needs_it() {
     let scene = Scene::new();
-    let store = PromptStore::new(speech(&["baton-has-no-voice", "{text}"]), Limits::default());
+    let store = store_of(speech(&["baton-has-no-voice", "{text}"]), Limits::default());
     let findings = scene.load(&store).unwrap_err();
     assert_eq!(
         findings,
@@ -144,7 +149,7 @@ fn a_missing_speech_command_is_told_once_at_the_first_text_that_needs_it() {
           `baton-has-no-voice` is not installed, or not on the PATH \
           (set [speech] command in the settings, or give every <say> an audio file)"]
     );
-    let off = PromptStore::new(speech(&[]), Limits::default());
+    let off = store_of(speech(&[]), Limits::default());
     assert!(scene.load(&off).unwrap_err()[0].contains("no speech command is set"));
 }
 
@@ -166,7 +171,7 @@ fn a_text_of_one_call_is_spoken_when_it_is_needed_and_shared_afterwards() {
 fn texts_of_past_calls_make_room_and_prompts_of_questionnaires_stay() {
     let scene = Scene::new();
     let limits = Limits { prompts: 320 * 100, ..Limits::default() };
-    let store = PromptStore::new(speech(&["cat", "{text}"]), limits);
+    let store = store_of(speech(&["cat", "{text}"]), limits);
     let set = scene.load(&store).unwrap(); // 85 frames of 100
     let any = set.questionnaire;
     for number in 0..10 {
@@ -189,14 +194,14 @@ fn texts_of_past_calls_make_room_and_prompts_of_questionnaires_stay() {
 fn the_speech_command_is_bounded_in_time_and_in_what_it_says() {
     let any = Digest::of(b"any");
     let slow = Speech { timeout: Duration::from_millis(200), ..speech(&["sleep", "{text}"]) };
-    let store = PromptStore::new(slow, Limits::default());
+    let store = store_of(slow, Limits::default());
     let text = |text: &str| Utterance { language: "en".into(), audio: None, text: text.into() };
     let began = std::time::Instant::now();
     let error = store.render(&text("30"), any).unwrap_err();
     assert!(matches!(error, PromptError::Speech(SpeechError::Timeout { .. })));
     assert!(began.elapsed() < Duration::from_secs(10));
     let limits = Limits { prompt_file: 10_000, ..Limits::default() };
-    let endless = PromptStore::new(speech(&["yes", "{text}"]), limits);
+    let endless = store_of(speech(&["yes", "{text}"]), limits);
     let error = endless.render(&text("la"), any).unwrap_err();
     assert!(matches!(error, PromptError::Speech(SpeechError::TooMuch { limit: 10_000, .. })));
 }
@@ -221,7 +226,7 @@ fn a_failing_speech_command_is_told_in_its_own_words() {
 #[test]
 fn no_text_becomes_a_command_or_a_placeholder() {
     let scene = Scene::new();
-    let store = PromptStore::new(
+    let store = store_of(
         Speech {
             voices: [("en".to_owned(), "VOICE".to_owned())].into(),
             ..speech(&["ls", "--", "{text} {voice} {language} {other}"])
@@ -240,13 +245,10 @@ fn what_was_spoken_survives_a_restart_on_disk_within_its_bound() {
     let scene = Scene::new();
     let any = Digest::of(b"any");
     let cache = scene.dir.path().join("cache");
-    let size = u64::try_from(wav(10, 0).len()).unwrap();
+    let size = u64::try_from(wav(10, 0).len()).unwrap() + 72;
     let with_cache = || {
         let speech = speech(&["cat", "{text}"]);
-        PromptStore::new(
-            Speech { cache: Some(cache.clone()), cache_size: 3 * size, ..speech },
-            Limits::default(),
-        )
+        store_of(Speech { cache: Some(cache.clone()), cache_size: 3 * size, ..speech }, Limits::default())
     };
     let store = with_cache();
     for number in 0..5 {
@@ -256,7 +258,9 @@ fn what_was_spoken_survives_a_restart_on_disk_within_its_bound() {
         fs::remove_file(scene.path(&name)).unwrap();
         std::thread::sleep(Duration::from_millis(15)); // file times tell the older from the newer
     }
-    assert_eq!(fs::read_dir(&cache).unwrap().count(), 3);
+    let wavs =
+        fs::read_dir(&cache).unwrap().filter(|entry| entry.as_ref().unwrap().path().extension().is_some());
+    assert_eq!(wavs.count(), 3);
     let restarted = with_cache();
     assert!(restarted.render(&scene.text("4.wav"), any).is_ok(), "it was kept");
     assert!(restarted.render(&scene.text("0.wav"), any).is_err(), "it made room");
@@ -279,7 +283,7 @@ fn threads_that_need_the_same_text_at_once_get_the_same_sound() {
 /// espeak-ng is one of the tools that tests/tools/install brings.
 #[test]
 fn the_default_command_speaks_at_a_level_that_is_heard() {
-    let store = PromptStore::new(Speech::default(), Limits::default());
+    let store = store_of(Speech::default(), Limits::default());
     let any = Digest::of(b"any");
     let text =
         |language: &str, text: &str| Utterance { language: language.into(), audio: None, text: text.into() };

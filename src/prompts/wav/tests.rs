@@ -7,6 +7,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::*;
 use crate::prompts::resample::to_8_khz;
+use crate::rtp::g711;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -93,19 +94,108 @@ fn what_a_phone_cannot_carry_does_not_come_back_as_another_tone() {
     assert!(middle.iter().all(|sample| sample.abs() < 100), "nothing is left of it");
 }
 
-/// A WAV file by hand.
-fn raw(tag: u16, bits: u16, data_bytes: u32, data: &[u8]) -> Vec<u8> {
-    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x12\0\0\0".to_vec();
-    bytes.extend_from_slice(&tag.to_le_bytes());
+/// `fmt` without its name and size.
+fn format(tag: u16, bits: u16) -> Vec<u8> {
+    let mut bytes = tag.to_le_bytes().to_vec();
     bytes.extend_from_slice(&1_u16.to_le_bytes());
     bytes.extend_from_slice(&8_000_u32.to_le_bytes());
     bytes.extend_from_slice(&(8_000 * u32::from(bits) / 8).to_le_bytes());
-    bytes.extend_from_slice(&(bits / 8).to_le_bytes());
+    bytes.extend_from_slice(&bits.div_ceil(8).to_le_bytes());
     bytes.extend_from_slice(&bits.to_le_bytes());
-    bytes.extend_from_slice(b"\0\0LIST\x03\0\0\0abc\0data"); // an odd chunk is padded
-    bytes.extend_from_slice(&data_bytes.to_le_bytes());
-    bytes.extend_from_slice(data);
     bytes
+}
+
+fn chunk(name: &[u8; 4], size: usize, body: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(size).unwrap().to_le_bytes();
+    let padding: &[u8] = if body.len() % 2 == 1 { &[0] } else { &[] };
+    [name, &size, body, padding].concat()
+}
+
+/// A whole chunk, padded to an even length.
+fn whole(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    chunk(name, body.len(), body)
+}
+
+/// A file of these chunks with this size.
+fn file(size: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
+    [b"RIFF".as_slice(), &size.to_le_bytes(), b"WAVE", &chunks.concat()].concat()
+}
+
+/// A WAV file by hand: with an odd chunk before its samples, and a size that a pipe leaves.
+fn raw(tag: u16, bits: u16, data_bytes: u32, data: &[u8]) -> Vec<u8> {
+    let data_bytes = usize::try_from(data_bytes).unwrap();
+    let data = [b"data".as_slice(), &u32::try_from(data_bytes).unwrap().to_le_bytes(), data].concat();
+    file(0, &[whole(b"fmt ", &format(tag, bits)), whole(b"LIST", b"abc"), data])
+}
+
+/// The `fmt` of an extensible file; its samples are written as `tag`, `valid` of their bits counting.
+fn extensible(tag: u16, bits: u16, valid: u16) -> Vec<u8> {
+    let tail = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
+    let loudspeakers = 4_u32.to_le_bytes();
+    let more = [&22_u16.to_le_bytes()[..], &valid.to_le_bytes(), &loudspeakers, &tag.to_le_bytes(), &tail];
+    [format(0xFFFE, bits), more.concat()].concat()
+}
+
+#[test]
+fn every_depth_is_read_to_the_same_samples() {
+    let ints: [i32; 5] = [0, 1 << 30, -(1 << 30), i32::MAX, i32::MIN];
+    let close = |bytes: &[u8], exact: f32| {
+        let samples = read(bytes, LIMIT).unwrap().samples;
+        let expected: Vec<f32> = vec![0.0, 0.5, -0.5, 1.0, -1.0];
+        assert_eq!(samples.len(), expected.len());
+        for (sample, expected) in samples.iter().zip(&expected) {
+            assert!((sample - expected).abs() <= exact, "{samples:?}");
+        }
+    };
+    for (bits, exact) in [(16, 1.0 / 32_768.0), (20, 1.0 / 500_000.0), (24, 1e-6), (32, 1e-6)] {
+        let bytes = usize::from(u16::div_ceil(bits, 8));
+        let data: Vec<u8> =
+            ints.iter().flat_map(|sample| sample.to_le_bytes()[4 - bytes..].to_vec()).collect();
+        let size = u32::try_from(data.len()).unwrap();
+        close(&raw(1, bits, size, &data), exact);
+        // The same in an extensible file: bits that do not count are zeros below those that do.
+        let container = u16::try_from(8 * bytes).unwrap();
+        close(&file(999, &[whole(b"fmt ", &extensible(1, container, bits)), whole(b"data", &data)]), exact);
+    }
+    close(&raw(1, 8, 5, &[128, 192, 64, 255, 0]), 1.0 / 128.0);
+    let floats: Vec<u8> = [0.0_f32, 0.5, -0.5, 1.0, -1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
+    close(&raw(3, 32, 20, &floats), 0.0);
+    let floats: Vec<u8> = [0.0_f64, 0.5, -0.5, 1.0, -1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
+    close(&raw(3, 64, 40, &floats), 0.0);
+    close(&file(999, &[whole(b"fmt ", &extensible(3, 64, 64)), whole(b"data", &floats)]), 0.0);
+    let broken: Vec<u8> = [0.0_f32, f32::NAN].iter().flat_map(|s| s.to_le_bytes()).collect();
+    assert_eq!(read(&raw(3, 32, 8, &broken), LIMIT), Err(WavError::NotFinite { index: 1 }));
+}
+
+#[test]
+fn chunks_before_and_behind_the_samples_are_no_sound() {
+    let (format, sound) = (whole(b"fmt ", &format(1, 16)), [7, 0].repeat(10));
+    let listing = whole(b"LIST", b"INFOISFT\x05\0\0\0sox!\0\0");
+    let odd = [format.clone(), listing.clone(), whole(b"bext", &[1; 603]), whole(b"data", &sound)];
+    assert_eq!(read(&file(999, &odd), LIMIT).unwrap().samples.len(), 10);
+    let behind = [format.clone(), whole(b"data", &sound), listing.clone(), whole(b"id3 ", &[9; 99])];
+    let bytes = file(u32::try_from(4 + behind.concat().len()).unwrap(), &behind);
+    assert_eq!(read(&bytes, LIMIT).unwrap().samples.len(), 10);
+    // Not one sample, and that is meant: the chunk behind them is no sound.
+    let empty = [format.clone(), whole(b"data", &[]), listing];
+    let bytes = file(u32::try_from(4 + empty.concat().len()).unwrap(), &empty);
+    assert_eq!(read(&bytes, LIMIT).unwrap().samples.len(), 0);
+    // An odd number of octets: the file may lack the padding at its end.
+    let octets = [b"data\x05\0\0\0".as_slice(), &[1; 5]].concat();
+    let bytes = file(999, &[whole(b"fmt ", &super::tests::format(7, 8)), octets]);
+    assert_eq!(read(&bytes, LIMIT).unwrap().samples.len(), 5);
+}
+
+#[test]
+fn a_file_of_64_bit_sizes_says_where_its_samples_end() {
+    let sound = [7, 0].repeat(10);
+    let size = u64::try_from(sound.len()).unwrap().to_le_bytes();
+    let sizes = [&[0; 8], size.as_slice(), &[0; 12]].concat();
+    let data = [b"data\xff\xff\xff\xff".as_slice(), &sound].concat();
+    let chunks = [whole(b"ds64", &sizes), whole(b"fmt ", &format(1, 16)), data, whole(b"LIST", &[0; 40])];
+    let mut bytes = file(u32::MAX, &chunks);
+    bytes[..4].copy_from_slice(b"RF64");
+    assert_eq!(read(&bytes, LIMIT).unwrap().samples.len(), 10);
 }
 
 #[test]
@@ -122,7 +212,7 @@ fn g711_files_pass_unchanged() {
 #[test]
 fn a_file_from_a_pipe_ends_where_its_bytes_end_and_a_cut_off_one_is_refused() {
     let data = [0x10, 0x20].repeat(400);
-    for placeholder in [0x7FFF_F000, 0x7FFF_FFFF, u32::MAX] {
+    for placeholder in [0, 0x7FFF_F000, 0x7FFF_FFFF, u32::MAX] {
         assert_eq!(read(&raw(1, 16, placeholder, &data), LIMIT).unwrap().samples.len(), 400);
     }
     assert_eq!(read(&raw(1, 16, 1_000, &data), LIMIT), Err(WavError::CutOff { missing: 200 }));
@@ -136,7 +226,13 @@ fn what_is_no_prompt_is_told_by_its_kind() {
     assert!(told(b"ID3\x04 an mp3 file".to_vec()).contains("it is no WAV file"));
     assert!(told(Vec::new()).contains("it is no WAV file"));
     assert!(told(b"RIFF\0\0\0\0WAVE".to_vec()).contains("it has no samples"));
-    assert!(told(raw(0x55, 0, 4, b"mp3!")).contains("format tag 85"));
+    assert!(told(raw(0x55, 0, 4, b"mp3!")).contains("its encoding (MP3: format tag 85, 0 bits) is not read"));
+    assert!(told(raw(0x31, 0, 4, b"gsm!")).contains("GSM 06.10"));
+    assert!(told(raw(0x4242, 9, 4, b"????")).contains("unknown"));
+    assert!(told(raw(0xFFFE, 16, 4, b"????")).contains("extensible, of no known kind"));
+    assert!(told(file(0, &[whole(b"data", b"ab")])).contains("it has no format before its samples"));
+    assert!(told(file(0, &[whole(b"fmt ", &[1, 0])])).contains("its format is cut short"));
+    assert!(told(b"RIFX\0\0\0\0WAVE".to_vec()).contains("it is big-endian"));
     let quick = written(spec(1, 96_000 / 2 + 1, 16), &[]);
     assert!(told(quick).contains("its rate is 48001 Hz"));
     assert!(told(written(spec(4, 8_000, 16), &[0.0; 8])).contains("it has 4 channels"));
@@ -153,6 +249,10 @@ proptest::proptest! {
     ) {
         let file = raw(tag, bits, 150, &bytes);
         drop(read(&file, LIMIT));
+        let bits = if bits > 80 { bits } else { 8 * bits };
+        for spec in [format(tag % 8, bits), extensible(tag % 8, bits, bits)] {
+            drop(read(&super::tests::file(999, &[whole(b"fmt ", &spec), whole(b"data", &bytes)]), LIMIT));
+        }
         let at = at.index(file.len());
         bytes.splice(0..0, file[..at].iter().copied());
         if let Ok(audio) = read(&bytes, LIMIT) {
