@@ -53,7 +53,8 @@ pub(super) const fn disposition(outcome: Outcome) -> Disposition {
 impl Call {
     /// The interview said its last word: we hang up.
     pub(super) fn part(&mut self, now: Timestamp, outcome: Outcome, turn: &mut Turn) {
-        self.hang_up(now, disposition(outcome), EndedBy::Caller, turn);
+        let ended_by = if outcome == Outcome::Technical { EndedBy::Fault } else { EndedBy::Caller };
+        self.hang_up(now, disposition(outcome), ended_by, turn);
     }
 
     /// The call is over; says whether a recording has to be stored first. [`Call::left`] follows then.
@@ -133,6 +134,17 @@ impl Call {
             }
             Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => {}
         }
+    }
+
+    /// The call is not placed: its INVITE never leaves.
+    pub(super) fn withdraw(&mut self, now: Timestamp, why: String, assets: &Assets, turn: &mut Turn) {
+        let Stage::Calling = self.stage else { return };
+        turn.tell(Step::Withdrawn { why });
+        // As if the transport had refused it, over TCP and then over UDP; what the session says to that is not sent.
+        self.session.transport_failed(now, &mut self.mint);
+        self.session.transport_failed(now, &mut self.mint);
+        while self.session.poll_event().is_some() {}
+        self.end(now, Disposition::NotAttempted, EndedBy::Fault, assets, turn);
     }
 
     /// Nobody listens any more: what the interview has come to.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::dialplan::PostDial;
 use crate::id::{CallId, Digest, Epoch, Revision};
-use crate::interview::Prompt;
+use crate::interview::{Prompt, Utterance};
 use crate::rtp::tones::Signal;
 use crate::rtp::{Anchor, Digit, KeyEvent, MediaReport, Phase};
 use crate::sdp::Negotiated;
@@ -48,7 +48,7 @@ pub enum Input {
     },
     /// The stream has ended, after `CloseMedia`.
     MediaClosed(Box<MediaReport>),
-    /// The last frame of a prompt has left, or the prompt could not be played to its end.
+    /// The last frame of a prompt has left.
     PromptEnded {
         /// The `Play` that ended.
         play: PlayId,
@@ -60,10 +60,21 @@ pub enum Input {
         /// What came of it.
         taken: Taken,
     },
+    /// A prompt was not heard: its speech failed or came too late, or its recording is missing.
+    PromptFailed {
+        /// The `Play` that failed.
+        play: PlayId,
+    },
     /// Which of the quotas of the last `ReserveQuota` are full; in the others a place is kept.
     QuotaAnswered {
         /// Their names.
         full: Vec<String>,
+    },
+    /// The call is not to be placed after all, before it was started: what it says cannot be spoken, or it was
+    /// stopped.
+    Withdrawn {
+        /// Why, for a person.
+        why: String,
     },
     /// `poll_timeout` has passed.
     TimedOut,
@@ -92,6 +103,13 @@ pub enum Output {
         play: PlayId,
         /// The keys, and the pauses between them.
         keys: PostDial,
+    },
+    /// These texts may be said later: have them spoken meanwhile.
+    Prepare {
+        /// The texts.
+        texts: Vec<Utterance>,
+        /// The questionnaire that they belong to.
+        questionnaire: Digest,
     },
     /// Stop a prompt at the next packet; silence follows.
     StopPlay(PlayId),

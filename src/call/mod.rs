@@ -32,7 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::dialplan::PostDial;
 use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
-use crate::interview::{Heard, Interview};
+use crate::interview::{Heard, Interview, Utterance};
+use crate::questionnaire::Questionnaire;
 use crate::rtp::MediaReport;
 use crate::sdp::LocalMedia;
 use crate::sip::session::Session;
@@ -54,6 +55,9 @@ use talk::{Act, Talk};
 
 /// A record longer than this is not one of ours: interview, two SIP messages and the talk fit several times.
 pub const MAX_RECORD_BYTES: usize = 256 * 1024;
+
+/// Values of replies that are still to come, with which a text is spoken ahead of its time.
+const MOST_PREPARED: usize = 20;
 
 /// One outbound call. See the room's page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -158,6 +162,14 @@ impl Call {
         &self.subject.to
     }
 
+    /// The texts with contact fields in them that the call may say: best spoken before it is started. Where replies
+    /// stand beside the fields, each of their values, if they are `most` or fewer.
+    #[must_use]
+    pub fn known_texts(&self, assets: &Assets, most: usize) -> Vec<Utterance> {
+        let questionnaire = assets.questionnaire(self.subject.questionnaire);
+        questionnaire.map(|it| self.interview.known_texts(it, most)).unwrap_or_default()
+    }
+
     /// Tells the call a fact, and lets it decide. `now` never goes back.
     pub fn handle(&mut self, now: Timestamp, input: Input, assets: &Assets) {
         let mut turn = Turn::default();
@@ -178,9 +190,13 @@ impl Call {
             Input::Taken { recording, taken } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.taken(recording, taken, acts));
             }
+            Input::PromptFailed { play } => {
+                self.talk(now, assets, &mut turn, |talk, acts| talk.prompt_failed(play, acts));
+            }
             Input::QuotaAnswered { full } => {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.quota_answered(full, acts));
             }
+            Input::Withdrawn { why } => self.withdraw(now, why, assets, &mut turn),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
             Input::Restored => self.restored(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),
@@ -314,7 +330,9 @@ impl Call {
                     self.interview.released(key, pressed_at, duration_ms);
                 }
                 Act::Heard(heard) => {
+                    let open = self.interview.question(questionnaire).map(str::to_owned);
                     let instruction = self.interview.next(questionnaire, now, heard);
+                    turn.prepare(&self.interview, questionnaire, open.as_deref());
                     let mut more = Vec::new();
                     talk.follow(now, instruction, &mut more);
                     acts.extend(more);
@@ -342,6 +360,15 @@ impl Call {
 }
 
 impl Turn {
+    /// The question that was open may have its reply now: what will be said with it can be spoken meanwhile.
+    fn prepare(&mut self, interview: &Interview, questionnaire: &Questionnaire, open: Option<&str>) {
+        let Some(open) = open.filter(|open| interview.question(questionnaire) != Some(*open)) else { return };
+        let texts = interview.settled_texts(questionnaire, open, MOST_PREPARED);
+        if !texts.is_empty() {
+            self.outputs.push(Output::Prepare { texts, questionnaire: questionnaire.digest() });
+        }
+    }
+
     fn tell(&mut self, step: Step) {
         self.outputs.push(Output::Tell(step));
     }

@@ -15,6 +15,11 @@ pub enum Step {
         /// Whom we call.
         to: String,
     },
+    /// Nothing was sent, and nothing will be.
+    Withdrawn {
+        /// Why.
+        why: String,
+    },
     /// A provisional response came.
     Progress {
         /// Its status, 101–199.
@@ -53,6 +58,8 @@ pub enum Step {
         /// What is said.
         text: String,
     },
+    /// What was to be said could not be said.
+    Unsaid,
     /// A key was counted.
     Key {
         /// `0`–`9`, `*`, `#`, `A`–`D`.
@@ -100,6 +107,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dialling { to } => write!(f, "dialling {to}"),
+            Self::Withdrawn { why } => write!(f, "not dialled: {why}"),
             Self::Progress { status: 180 } => f.write_str("ringing"),
             Self::Progress { status } => write!(f, "progress {status}"),
             Self::Answered { codec } => write!(f, "answered, {codec}"),
@@ -107,6 +115,7 @@ impl fmt::Display for Step {
             Self::Dialled { keys } => write!(f, "sends {keys}"),
             Self::Said { item, text } => write!(f, "says {item}: {text}"),
             Self::Asked { item, text } => write!(f, "asks {item}: {text}"),
+            Self::Unsaid => f.write_str("this could not be said"),
             Self::Key { digit } => write!(f, "key {digit}"),
             Self::Entered { item, digits } => write!(f, "{item}: entered {digits}"),
             Self::Recording { item } => write!(f, "{item}: recording"),

@@ -273,6 +273,21 @@ impl Talk {
         }
     }
 
+    /// A prompt was not heard. Who cannot be told what is asked is not asked: the interview decides how it ends.
+    pub(super) fn prompt_failed(&mut self, play: PlayId, acts: &mut Vec<Act>) {
+        if self.playing().is_none_or(|playing| playing.play != play) {
+            return;
+        }
+        acts.push(Act::Tell(Step::Unsaid));
+        let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
+        acts.push(match doing {
+            Doing::Parting { outcome, .. } => Act::HangUp(outcome),
+            Doing::Nothing | Doing::Saying { .. } | Doing::Asking { .. } | Doing::Reserving { .. } => {
+                Act::Heard(Heard::Unsaid)
+            }
+        });
+    }
+
     /// The next time at which something has to happen without any input.
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
         let lost_at = self.playing().map(|playing| playing.lost_at);

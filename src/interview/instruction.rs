@@ -245,6 +245,9 @@ pub enum Heard {
     Begin,
     /// The prompt of a `Say` ended, or a key cut it short.
     Said,
+    /// What the instruction says could not be said: its speech failed, or its recording is missing. Nobody is asked
+    /// what was not heard, so the interview ends as [`Outcome::Technical`].
+    Unsaid,
     /// An entry is complete.
     Keys(Vec<KeyPress>),
     /// No key came in time; of a recording: nothing was said.

@@ -20,7 +20,6 @@ mod dates;
 mod facts;
 mod grammar;
 mod instruction;
-mod label;
 mod listen;
 mod part;
 mod process;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::part::Part;
 use super::process::half_day;
 use super::{Asking, Interview, Turn};
-use crate::questionnaire::{Answers, AppointmentAsk, Prompt, Question, Questionnaire, Say, Sound, Value};
+use crate::questionnaire::{
+    Answers, AppointmentAsk, Prompt, Question, Questionnaire, Say, Sound, Utterance, Value,
+};
 
 impl Interview {
     /// What these `say`s are in the interview's language.
@@ -17,6 +19,43 @@ impl Interview {
         let mine = says.iter().filter(|say| say.language == language);
         let value = |name: &str| self.piped(questionnaire, name);
         Prompt(mine.flat_map(|say| questionnaire.heard(say, &value)).map(Sound::Say).collect())
+    }
+
+    /// What may be said to this contact in the language of the moment with a contact field in it: known before the
+    /// call. Where replies stand beside it, each of their values, if they are `most` or fewer.
+    #[must_use]
+    pub fn known_texts(&self, questionnaire: &Questionnaire, most: usize) -> Vec<Utterance> {
+        let names_a_field = |say: &Say| say.pipes().any(|name| self.fields.contains_key(name));
+        self.may_be_heard(questionnaire, most, names_a_field)
+    }
+
+    /// What may be said later with the reply to this question in it, now that it is known.
+    #[must_use]
+    pub fn settled_texts(
+        &self,
+        questionnaire: &Questionnaire,
+        question: &str,
+        most: usize,
+    ) -> Vec<Utterance> {
+        if self.record_of(questionnaire, question).is_none_or(|record| record.value.is_none()) {
+            return Vec::new();
+        }
+        let changes = |name: &str| name == question || questionnaire.computed().iter().any(|it| it.id == name);
+        self.may_be_heard(questionnaire, most, |say| say.pipes().any(changes))
+    }
+
+    fn may_be_heard(
+        &self,
+        questionnaire: &Questionnaire,
+        most: usize,
+        which: impl Fn(&Say) -> bool,
+    ) -> Vec<Utterance> {
+        let values = |name: &str| match self.piped(questionnaire, name) {
+            Some(value) => Some(vec![Some(value)]),
+            None => questionnaire.values(name, most),
+        };
+        let says = questionnaire.says().into_iter().filter(|say| say.language == self.language && which(say));
+        says.flat_map(|say| questionnaire.may_be_heard(say, most, &values).unwrap_or_default()).collect()
     }
 
     /// A question, after what is said about silence or keys that are no answer.
@@ -149,7 +188,7 @@ impl Interview {
     }
 
     /// These `say`s as words in the middle of a text; none if there are none.
-    pub(super) fn spoken(&self, says: &[Say]) -> Option<String> {
+    fn spoken(&self, says: &[Say]) -> Option<String> {
         let mut says = says.iter().filter(|say| say.language == self.language).peekable();
         says.peek()?;
         let texts: Vec<String> = says.map(|say| say.fill(|_| String::new()).text).collect();

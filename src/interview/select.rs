@@ -84,19 +84,19 @@ impl Interview {
         self.stage = if over { Stage::Ended { item: None, outcome: Outcome::Technical } } else { stage };
     }
 
-    /// A break-off may still be complete or partial, by what was answered until then.
+    /// A break-off, or a fault of ours, may still be complete or partial, by what was answered until then.
     pub(super) fn settle(&self, questionnaire: &Questionnaire, outcome: Outcome) -> Outcome {
         let holds = |condition: &Option<Expression>| {
             condition.as_ref().is_some_and(|condition| self.is_true(questionnaire, condition))
         };
-        if outcome != Outcome::BreakOff {
+        if !matches!(outcome, Outcome::BreakOff | Outcome::Technical) {
             outcome
         } else if holds(&questionnaire.complete_when) {
             Outcome::Complete
         } else if holds(&questionnaire.partial_when) {
             Outcome::Partial
         } else {
-            Outcome::BreakOff
+            outcome
         }
     }
 

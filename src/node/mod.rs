@@ -45,7 +45,7 @@ use self::faults::Faults;
 use self::load::{Load, Refusal};
 use self::media::{Engine, Lateness};
 use self::ports::PortPools;
-use self::render::Renderer;
+use self::render::{Errand, Renderer};
 use self::shard::Post;
 use self::transport::Transport;
 use crate::call::{Assets, Call, Listening, Start};
@@ -114,7 +114,9 @@ pub struct Usage {
 }
 
 impl Node {
-    /// Places a call. Its record is made durable, then its INVITE leaves; what happens is told as [`Event`]s.
+    /// Places a call. What it says with the contact's fields is spoken, its record is made durable, then its INVITE
+    /// leaves; what happens is told as [`Event`]s. A call whose texts cannot be spoken is not dialled: its result
+    /// says so.
     ///
     /// # Errors
     /// [`PlaceError`]; nothing was sent then.
@@ -188,12 +190,28 @@ impl Node {
             order_seed: order_seed
                 .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
         };
-        let call = Box::new(Call::new(self.clock.now(), start, &self.assets)?);
         let shard = &self.shards[shard_of(call_id, self.shards.len())];
-        shard.inbox.try_send(Post::Place { call, way, ports }).map_err(|refused| match refused {
-            TrySendError::Full(_) => PlaceError::Busy,
-            TrySendError::Disconnected(_) => PlaceError::Failed,
-        })?;
+        let post = |post| {
+            shard.inbox.try_send(post).map_err(|refused| match refused {
+                TrySendError::Full(_) => PlaceError::Busy,
+                TrySendError::Disconnected(_) => PlaceError::Failed,
+            })
+        };
+        let questionnaire = start.questionnaire;
+        let call = Box::new(Call::new(self.clock.now(), start.clone(), &self.assets)?);
+        let texts = call.known_texts(&self.assets, self.settings.speech.ahead);
+        let texts = self.renderer.missing(texts, questionnaire);
+        if texts.is_empty() {
+            post(Post::Place { call, way, ports })?;
+            return Ok(call_id);
+        }
+        // It is made anew when they are spoken: its timers run from then on.
+        post(Post::Hold { start: Box::new(start), way, ports })?;
+        let held = Some((call_id, shard.inbox.clone()));
+        if !self.renderer.prepare(Errand { texts, questionnaire, held }) {
+            let spoken = Err("too many texts wait to be spoken".to_owned());
+            self.post(shard_of(call_id, self.shards.len()), Post::Ready { call: call_id, spoken });
+        }
         Ok(call_id)
     }
 

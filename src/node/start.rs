@@ -302,6 +302,8 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
         inbox.try_send(Post::Media(events)).map_err(|refused| match refused.into_inner() {
             Post::Media(events) => events,
             Post::Place { .. }
+            | Post::Hold { .. }
+            | Post::Ready { .. }
             | Post::Sip(_)
             | Post::HangUp(_)
             | Post::HangUpAll

@@ -1,6 +1,7 @@
 //! The node against a scripted telephone on loopback.
 
 mod phone;
+mod speech;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -82,6 +83,18 @@ impl World {
 
     /// A world whose phone is at this address, with settings of its own.
     fn set(first_port: u16, limits: journal::Limits, phone: IpAddr, set: impl FnOnce(&mut Settings)) -> Self {
+        // A speaker that says every text with the same voice.
+        Self::asking((QUESTIONNAIRE, &["cat", "SPOKEN"]), first_port, limits, phone, set)
+    }
+
+    /// A world with a questionnaire and a speech command, in which `SPOKEN` stands for a WAV file.
+    fn asking(
+        (text, command): (&str, &[&str]),
+        first_port: u16,
+        limits: journal::Limits,
+        phone: IpAddr,
+        set: impl FnOnce(&mut Settings),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, pitch, frames) in
             [("hello", 0.3, 10), ("ready", 0.5, 15), ("bye", 0.7, 8), ("spoken", 0.9, 9)]
@@ -96,13 +109,12 @@ impl World {
         settings.trunks.insert("phone".into(), Trunk::direct(phone.address()));
         settings.limits.calls = 10;
         set(&mut settings);
-        // A speaker that says every text with the same voice.
-        settings.speech.command =
-            ["cat", dir.path().join("spoken.wav").to_str().unwrap()].map(str::to_owned).into();
+        let spoken = dir.path().join("spoken.wav").display().to_string();
+        settings.speech.command = command.iter().map(|part| part.replace("SPOKEN", &spoken)).collect();
         let file = dir.path().join("t.xml");
-        let (questionnaire, _) = Questionnaire::load("t.xml", QUESTIONNAIRE.as_bytes()).unwrap();
+        let (questionnaire, _) = Questionnaire::load("t.xml", text.as_bytes()).unwrap();
         let prompts = Arc::new(PromptStore::new(&settings));
-        prompts.load_questionnaire(&questionnaire, &file, QUESTIONNAIRE.as_bytes()).unwrap();
+        prompts.load_questionnaire(&questionnaire, &file, text.as_bytes()).unwrap();
         let mut assets = Assets::default();
         let questionnaire = assets.insert(Arc::new(questionnaire));
         let (journal, _) = Journal::open(&dir.path().join("journal"), limits).unwrap();

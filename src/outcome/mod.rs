@@ -34,7 +34,8 @@ pub enum Disposition {
     /// The person was handed to another person or service, which finishes the interview. AAPOR 2.30 (eligible,
     /// no interview, other) as far as this one goes.
     Transferred,
-    /// Stopped by an operator, or the caller's side shut down, before anybody answered. AAPOR 3.11.
+    /// Stopped by an operator, or the caller's side shut down, before anybody answered; or not even dialled, because
+    /// what would be said cannot be spoken. AAPOR 3.11.
     NotAttempted,
     /// Busy (486, 600, Q.850 17). AAPOR 3.12.
     Busy,

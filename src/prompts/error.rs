@@ -93,6 +93,25 @@ impl PromptError {
         }
     }
 
+    /// What to do about a language in which nothing can be spoken.
+    pub(super) fn mend_voice(&self, language: &str) -> String {
+        let list = match self {
+            Self::Speech(SpeechError::Failed { program, .. }) if program == "espeak-ng" => {
+                "`espeak-ng --voices` lists its voices; "
+            }
+            _ => "",
+        };
+        format!(
+            "{list}choose a voice in the settings, [speech.voices] {language} = \"…\", or give every <say> in \
+             `{language}` an audio file"
+        )
+    }
+
+    /// Whether the command cannot speak with this voice, as far as one text tells.
+    pub(super) const fn concerns_the_voice(&self) -> bool {
+        matches!(self, Self::Speech(_) | Self::Spoken { .. })
+    }
+
     /// Whether every other text would fail in the same way, so that one message is enough.
     pub(super) const fn concerns_every_text(&self) -> bool {
         matches!(self, Self::Speech(SpeechError::Missing { .. } | SpeechError::Off | SpeechError::Run { .. }))

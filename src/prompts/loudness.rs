@@ -31,8 +31,9 @@ pub(super) fn normalise(samples: &mut [i16], target: Lufs) {
     }
 }
 
-/// The integrated loudness of samples at 8 kHz, in LUFS; none of silence.
-pub(super) fn measure(samples: &[i16]) -> Option<f64> {
+/// The integrated loudness of samples at 8 kHz, in LUFS (ITU-R BS.1770); none of silence.
+#[must_use]
+pub fn measure(samples: &[i16]) -> Option<f64> {
     if samples.is_empty() {
         return None;
     }

@@ -10,18 +10,22 @@
 mod cache;
 mod clip;
 mod error;
+mod load;
 mod loudness;
 mod place;
 mod resample;
 mod speech;
 mod store;
+mod turns;
 mod wav;
 
 pub use clip::{Clip, FRAME_BYTES, FRAME_MS};
 pub use error::PromptError;
+pub use load::PromptSet;
 pub use speech::SpeechError;
-pub use store::{PromptSet, PromptStore};
-pub use wav::WavError;
+pub use store::PromptStore;
+pub use loudness::measure as loudness;
+pub use wav::{WavError, file as wav_file};
 
 use std::time::Duration;
 

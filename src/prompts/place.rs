@@ -14,7 +14,7 @@ fn find(element: &Element, utterance: &Utterance) -> Option<Position> {
     let language_fits = attribute("lang").is_none_or(|language| language == utterance.language);
     let sound_fits = match &utterance.audio {
         Some(path) => attribute("audio") == Some(path),
-        None => attribute("audio").is_none() && words(element).eq(utterance.text.split_whitespace()),
+        None => attribute("audio").is_none() && says(&words(element), &utterance.text),
     };
     if element.name == "say" && language_fits && sound_fits {
         return Some(element.at);
@@ -22,9 +22,42 @@ fn find(element: &Element, utterance: &Utterance) -> Option<Position> {
     element.elements().find_map(|inner| find(inner, utterance))
 }
 
-fn words(element: &Element) -> impl Iterator<Item = &str> {
-    element.children.iter().flat_map(|node| match node {
-        xml::Node::Text(text) => text.value.split_whitespace(),
-        xml::Node::Element(_) => "".split_whitespace(),
-    })
+/// The text as it is written, white space made single.
+fn words(element: &Element) -> String {
+    let texts = element.children.iter().filter_map(|node| match node {
+        xml::Node::Text(text) => Some(text.value.as_str()),
+        xml::Node::Element(_) => None,
+    });
+    let words: Vec<&str> = texts.flat_map(str::split_whitespace).collect();
+    words.join(" ")
+}
+
+/// Whether a text with pipes can have become this one: what stands between the pipes is found in its order.
+fn says(template: &str, text: &str) -> bool {
+    let (mut template, mut text) = (template, text);
+    let mut is_first = true;
+    while let Some((plain, rest)) = template.split_once('{') {
+        let found = if is_first { text.strip_prefix(plain) } else { after(text, plain) };
+        let (Some(left), Some((_, behind))) = (found, rest.split_once('}')) else { return false };
+        (text, template, is_first) = (left, behind, false);
+    }
+    if is_first { text == template } else { text.ends_with(template) }
+}
+
+/// What stands behind a part of a text.
+fn after<'a>(text: &'a str, part: &str) -> Option<&'a str> {
+    text.split_once(part).map(|(_, behind)| behind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says;
+
+    #[test]
+    fn a_text_with_pipes_is_found_again() {
+        assert!(says("Hello.", "Hello.") && !says("Hello.", "Hello. You."));
+        assert!(says("Dear {name}, you owe {sum:money KES}.", "Dear Amina, you owe five shillings."));
+        assert!(says("{n} rooms", "4 rooms") && says("{a}{b}", "anything"));
+        assert!(!says("Dear {name}.", "Hello Amina.") && !says("Dear {name}.", "Dear Amina!"));
+    }
 }

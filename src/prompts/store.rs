@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::Entry;
@@ -19,30 +18,12 @@ use super::cache::Cache;
 use super::clip::Clip;
 use super::error::PromptError;
 use super::loudness;
-use super::place;
 use super::speech::Speaker;
+use super::turns::Turns;
 use super::wav::WavError;
 use crate::id::Digest;
-use crate::questionnaire::{Questionnaire, Utterance};
+use crate::questionnaire::Utterance;
 use crate::settings::{Limits, Lufs, Settings};
-use crate::xml::{Finding, Findings};
-
-/// A questionnaire's prompts, ready to be played.
-#[derive(Clone, Debug)]
-pub struct PromptSet {
-    /// The questionnaire that they belong to.
-    pub questionnaire: Digest,
-    /// Every utterance that is the same in each call, with its sound.
-    pub clips: Vec<(Utterance, Arc<Clip>)>,
-}
-
-impl PromptSet {
-    /// How long all of them play together.
-    #[must_use]
-    pub fn duration(&self) -> Duration {
-        self.clips.iter().map(|(_, clip)| clip.duration()).sum()
-    }
-}
 
 /// All prompts of this instance. Shared by shards and media threads; every method takes `&self`.
 #[derive(Debug)]
@@ -57,8 +38,11 @@ pub struct PromptStore {
     forgettable: Mutex<VecDeque<Digest>>,
     speaker: Speaker,
     cache: Option<Cache>,
+    turns: Turns,
     limits: Limits,
     loudness: Option<Lufs>,
+    ahead: usize,
+    at_once: usize,
 }
 
 impl PromptStore {
@@ -72,6 +56,9 @@ impl PromptStore {
             recordings: DashMap::new(),
             bytes: AtomicU64::new(0),
             forgettable: Mutex::default(),
+            turns: Turns::default(),
+            ahead: speech.ahead,
+            at_once: speech.at_once,
             speaker: Speaker::new(speech, limits.prompt_file),
             cache,
             limits,
@@ -79,46 +66,15 @@ impl PromptStore {
         }
     }
 
-    /// Makes every prompt of a questionnaire ready that is the same in each call: its recordings are read,
-    /// and what has none is spoken. `file` and `bytes` are the questionnaire's own: recordings are looked
-    /// for beside it, and findings name its lines.
-    ///
-    /// Blocks for as long as the speech command takes.
-    ///
-    /// # Errors
-    /// A finding for each prompt that cannot be made, at its `<say>`. No call of it should start then.
-    pub fn load_questionnaire(
-        &self,
-        questionnaire: &Questionnaire,
-        file: &Path,
-        bytes: &[u8],
-    ) -> Result<PromptSet, Vec<Finding>> {
-        let dir = file.parent().unwrap_or(Path::new(""));
-        let name = file.display().to_string();
-        let mut findings = Findings::of(&name);
-        let mut clips = Vec::new();
-        let mut mute: Option<(Utterance, PromptError, usize)> = None;
-        for utterance in questionnaire.utterances() {
-            match self.prepare(&utterance, questionnaire.digest(), dir) {
-                Ok(clip) => clips.push((utterance, clip)),
-                Err(error) if error.concerns_every_text() => match &mut mute {
-                    Some((_, _, more)) => *more += 1,
-                    None => mute = Some((utterance, error, 0)),
-                },
-                Err(error) => {
-                    findings.error(place::of(&name, bytes, &utterance), error.to_string(), error.mend());
-                }
-            }
-        }
-        if let Some((utterance, error, more)) = mute {
-            let others = if more == 0 { String::new() } else { format!(", nor are {more} other texts") };
-            let what = format!("this text has no recording and cannot be spoken{others}: {error}");
-            findings.error(place::of(&name, bytes, &utterance), what, error.mend());
-        }
-        if findings.has_errors() {
-            return Err(findings.into_sorted());
-        }
-        Ok(PromptSet { questionnaire: questionnaire.digest(), clips })
+    /// How many texts with the values of replies are spoken ahead, of one text with a name in it.
+    pub(super) const fn ahead(&self) -> usize {
+        self.ahead
+    }
+
+    /// Speech commands that run at once.
+    #[must_use]
+    pub const fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// The sound of an utterance, if it is ready.
@@ -142,9 +98,27 @@ impl PromptStore {
         if let Some(path) = &utterance.audio {
             return Err(PromptError::NotLoaded { path: path.into() });
         }
+        let _turn = self.turns.take(key);
+        if let Some(clip) = self.clips.get(&key) {
+            return Ok(Arc::clone(clip.value()));
+        }
         let clip = self.keep(key, self.speak(utterance)?)?;
         self.forgettable().push_back(key);
         Ok(clip)
+    }
+
+    /// Speaks a text for a trial: has the command a voice for its language?
+    ///
+    /// # Errors
+    /// If the text cannot be spoken.
+    pub(super) fn try_text(&self, utterance: &Utterance) -> Result<(), PromptError> {
+        let key = self.key(utterance, Digest::of(b""));
+        let _turn = self.turns.take(key);
+        if !self.clips.contains_key(&key) {
+            self.keep(key, self.speak(utterance)?)?;
+            self.forgettable().push_back(key);
+        }
+        Ok(())
     }
 
     /// Bytes of memory that all sounds take.
@@ -160,14 +134,19 @@ impl PromptStore {
         }
     }
 
-    /// The sound of an utterance, read or spoken if need be, to stay.
-    fn prepare(
+    /// The sound of an utterance, read or spoken if need be, to stay. Recordings are looked for in `dir`.
+    /// Blocks for as long as the speech command takes.
+    ///
+    /// # Errors
+    /// If it cannot be read or spoken.
+    pub fn prepare(
         &self,
         utterance: &Utterance,
         questionnaire: Digest,
         dir: &Path,
     ) -> Result<Arc<Clip>, PromptError> {
         let key = self.key(utterance, questionnaire);
+        let _turn = self.turns.take(key);
         if let Some(clip) = self.clips.get(&key) {
             self.forgettable().retain(|kept| *kept != key);
             return Ok(Arc::clone(clip.value()));

@@ -121,6 +121,13 @@ pub(super) fn read(bytes: &[u8], limit: Duration) -> Result<Audio, WavError> {
     Ok(Audio { hz, samples })
 }
 
+/// Samples at 8 kHz as a WAV file.
+#[must_use]
+pub fn file(samples: &[i16]) -> Vec<u8> {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    [head(data.len(), 0).as_slice(), &data].concat()
+}
+
 /// The bytes of a file before its samples: 8 kHz, 16 bits, one channel. So many bytes of samples follow, and so many
 /// of other chunks behind them.
 pub(super) fn head(data_bytes: usize, behind: usize) -> [u8; HEAD_BYTES] {

@@ -129,6 +129,13 @@ pub struct NumberRange {
 }
 
 impl NumberRange {
+    /// Whether a value is a number in it.
+    #[must_use]
+    pub fn holds(&self, value: &Value) -> bool {
+        let (least, most) = (Value::Number(self.number(self.min)), Value::Number(self.number(self.max)));
+        matches!(value, Value::Number(_)) && (least..=most).contains(value)
+    }
+
     /// The number that stands in units of `10^-places` in this range.
     #[must_use]
     pub fn number(&self, scaled: u64) -> Decimal {

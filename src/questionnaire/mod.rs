@@ -17,8 +17,10 @@ mod load;
 mod model;
 mod offer;
 mod order;
+mod parts;
 mod prompt;
 mod said;
+mod samples;
 mod section;
 pub mod spoken;
 mod value;
@@ -41,6 +43,7 @@ pub use model::{
 };
 pub use offer::Offer;
 pub use order::{Anchor, Order};
+pub use parts::Part;
 pub use prompt::{Piece, Prompt, Say, Sound, Utterance};
 pub use section::{Member, Place, Section, Sections, Target};
 pub use value::Value;

@@ -54,6 +54,15 @@ impl Questionnaire {
         sorted(ahead)
     }
 
+    /// A text in this language that will be spoken in some call, with a number in place of each name: to try the
+    /// voice with.
+    #[must_use]
+    pub fn trial_text(&self, language: &str) -> Option<Utterance> {
+        let mut says = self.says().into_iter();
+        let say = says.find(|say| say.language == language && say.audio.is_none())?;
+        Some(say.fill(|_| "1".to_owned()))
+    }
+
     /// What is heard of a `say`, given the values of names; nothing, if there is nothing to say.
     pub(crate) fn heard(&self, say: &Say, value: &dyn Fn(&str) -> Option<Value>) -> Vec<Utterance> {
         if let Some(recorded) = self.recorded_words(say, value) {
@@ -61,7 +70,10 @@ impl Questionnaire {
         }
         let text = |name: &str| value(name).map(|value| self.text_of(name, &say.language, &value));
         let filled = say.fill(|name| text(name).unwrap_or_default());
-        Some(filled).filter(|said| said.audio.is_some() || !said.text.trim().is_empty()).into_iter().collect()
+        // A text of which only a full stop is left says nothing.
+        let is_heard =
+            |said: &Utterance| said.audio.is_some() || said.text.chars().any(char::is_alphanumeric);
+        Some(filled).filter(is_heard).into_iter().collect()
     }
 
     /// Everything that may be heard of a text with pipes, given the values that each name can have; none if a name
@@ -144,7 +156,7 @@ impl Question {
     /// The `say`s of the option or the point that has this value.
     fn label(&self, value: &Value) -> Option<&[Say]> {
         match &self.answers {
-            Answers::Choice(choices) | Answers::Language(choices) => {
+            Answers::Choice(choices) => {
                 choices.iter().find(|choice| choice.value == *value).map(|choice| choice.say.as_slice())
             }
             Answers::Scale(Scale { labels, .. }) => labels
@@ -156,7 +168,9 @@ impl Question {
                 .iter()
                 .find(|option| matches!(value, Value::Text(value) if *value == option.value))
                 .map(|option| option.say.as_slice()),
-            Answers::Number(_)
+            // What is said of a language offers it, each in its own words.
+            Answers::Language(_)
+            | Answers::Number(_)
             | Answers::Digits(_)
             | Answers::Date(_)
             | Answers::Time(_)
@@ -168,12 +182,11 @@ impl Question {
     /// The `say`s of all options and points.
     pub(crate) fn labels(&self) -> Vec<&[Say]> {
         match &self.answers {
-            Answers::Choice(choices) | Answers::Language(choices) => {
-                choices.iter().map(|choice| choice.say.as_slice()).collect()
-            }
+            Answers::Choice(choices) => choices.iter().map(|choice| choice.say.as_slice()).collect(),
             Answers::Scale(scale) => scale.labels.iter().map(|label| label.say.as_slice()).collect(),
             Answers::Multi(multi) => multi.options.iter().map(|option| option.say.as_slice()).collect(),
-            Answers::Number(_)
+            Answers::Language(_)
+            | Answers::Number(_)
             | Answers::Digits(_)
             | Answers::Date(_)
             | Answers::Time(_)
@@ -259,6 +272,7 @@ mod tests {
         for plan in ["the basic plan", "family", ""] {
             expected.extend(["first", "second", "third", ""].map(|n| format!("{plan}: {n}.")));
         }
+        expected.retain(|text| text != ": ."); // nothing is left to say
         expected.sort();
         assert_eq!(ahead(&questionnaire, 12), expected, "names of contacts are not known yet");
         assert!(ahead(&questionnaire, 11).is_empty(), "too many of one text");

@@ -145,6 +145,7 @@ struct Written {
     speech: Speech,
     #[serde(default)]
     recordings: Recordings,
+    #[serde(default)]
     prompts: Prompts,
     #[serde(default)]
     limits: Limits,

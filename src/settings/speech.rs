@@ -18,6 +18,9 @@ pub struct Speech {
     pub command: Vec<String>,
     /// `{voice}` for a language of a questionnaire; absent: the language itself.
     pub voices: BTreeMap<String, String>,
+    /// Values of one text that are spoken before any call, where a reply in it has that many or fewer.
+    #[serde(deserialize_with = "units::values")]
+    pub ahead: usize,
     /// Programs that run at once: a text waits rather than the machine stalls.
     #[serde(deserialize_with = "units::programs")]
     pub at_once: usize,
@@ -38,6 +41,7 @@ impl Default for Speech {
         Self {
             command: command.map(str::to_owned).to_vec(),
             voices: BTreeMap::new(),
+            ahead: 20,
             at_once: 4,
             timeout: Duration::from_secs(20),
             cache: None,

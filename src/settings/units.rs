@@ -111,6 +111,15 @@ pub(super) fn programs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usi
         .ok_or_else(|| wrong(format_args!("{programs} is no number of programs"), "from 1 to 64"))
 }
 
+/// Values of a text that are spoken ahead.
+pub(super) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let values = i64::deserialize(deserializer)?;
+    usize::try_from(values)
+        .ok()
+        .filter(|values| *values <= 1_000)
+        .ok_or_else(|| wrong(format_args!("{values} is no number of values"), "from 0 to 1000"))
+}
+
 /// A loudness such as `-19 LUFS`.
 pub(super) fn loudness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Lufs>, D::Error> {
     let text = deserializer.deserialize_any(Text { example: "-19 LUFS" })?;

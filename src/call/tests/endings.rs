@@ -167,3 +167,46 @@ fn a_full_quota_ends_the_call_and_one_with_room_is_asked_once() {
     // Who does not count is not asked about.
     assert_eq!((run(willing()).reserved, run(willing()).result().quotas.len()), (0, 0));
 }
+
+#[test]
+fn what_cannot_be_said_ends_the_call_as_technical_and_keeps_the_replies() {
+    let world = run(willing().unsaid("How old"));
+    let result = world.result();
+    assert_eq!((result.disposition, result.ended_by), (Disposition::TechnicalFault, EndedBy::Fault));
+    assert_eq!(values(&world)[0], ("consent".to_owned(), Some("yes".to_owned())));
+    assert_eq!(result.responses[1].status, Status::NotReached);
+    let said: Vec<String> = world.said.iter().rev().take(3).rev().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["this could not be said", "says sorry: We have a fault.", "ended: technical_fault (3.16)"]
+    );
+    // A statement is not passed over as if it had been heard.
+    assert_eq!(run(willing().unsaid("Hello")).result().disposition, Disposition::TechnicalFault);
+    // Nor is the outcome another one because goodbye was not said.
+    assert_eq!(run(willing().unsaid("Thank you")).result().disposition, Disposition::Complete);
+    // Nothing at all can be said any more, not even that.
+    let silent = run(willing().unsaid("e"));
+    assert_eq!(
+        (silent.result().disposition, silent.result().ended_by),
+        (Disposition::TechnicalFault, EndedBy::Fault)
+    );
+}
+
+#[test]
+fn what_a_reply_brings_is_asked_for_as_soon_as_it_is_known() {
+    let world = run(willing());
+    assert_eq!(world.prepared, ["You are forty-two."]);
+    let at = |text: &str| world.said.iter().position(|said| said.contains(text)).unwrap();
+    assert!(at("entered 42") < at("Are you well") && at("Are you well") < at("You are forty-two."));
+    assert_eq!(run(willing().at("age", &[Silent])).prepared, [""; 0]);
+}
+
+#[test]
+fn a_call_that_is_withdrawn_sends_nothing() {
+    let world = World::withdrawn(willing(), "it cannot be spoken").run();
+    let result = world.result();
+    assert_eq!((result.disposition, result.aapor.as_str()), (Disposition::NotAttempted, "3.11"));
+    assert_eq!((result.ended_by, result.sip_status), (EndedBy::Fault, None));
+    assert_eq!(world.said, ["not dialled: it cannot be spoken", "ended: not_attempted (3.11)"]);
+    assert_eq!(world.sent_in_order, [""; 0]);
+}

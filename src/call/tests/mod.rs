@@ -36,9 +36,10 @@ const SURVEY: &str = r##"<questionnaire id="t" version="1" languages="en" xmlns=
       <option key="2" value="no"/>
     </choice>
   </section>
-  <end id="done" outcome="complete"><say lang="en">Thank you.</say></end>
+  <end id="done" outcome="complete"><say lang="en">Thank you.</say><say lang="en">You are {age:number}.</say></end>
   <end id="callback" outcome="callback"><say lang="en">We call again.</say></end>
   <end id="too_young" outcome="ineligible"/>
+  <end id="sorry" outcome="technical"><say lang="en">We have a fault.</say></end>
   <end id="enough" outcome="quota-full"><say lang="en">We have enough.</say></end>
 </questionnaire>"##;
 

@@ -55,6 +55,8 @@ pub(super) struct Person {
     pub(super) reinvites_at: Option<&'static str>,
     /// What is said when the call asks whether its quotas have room.
     pub(super) quota: Room,
+    /// Prompts with this text in them cannot be said.
+    pub(super) unsaid: Option<&'static str>,
 }
 
 /// How a quota is answered.
@@ -70,7 +72,7 @@ pub(super) enum Room {
 
 impl Person {
     pub(super) fn new(phone: Phone) -> Self {
-        Self { phone, reactions: BTreeMap::new(), reinvites_at: None, quota: Room::Left }
+        Self { phone, reactions: BTreeMap::new(), reinvites_at: None, quota: Room::Left, unsaid: None }
     }
 
     /// A person who picks up after a second.
@@ -81,6 +83,11 @@ impl Person {
     pub(super) fn at(mut self, question: &'static str, reactions: &[Reaction]) -> Self {
         self.reactions.insert(question, reactions.to_vec());
         self
+    }
+
+    /// Nothing with this text in it can be said to them.
+    pub(super) fn unsaid(self, text: &'static str) -> Self {
+        Self { unsaid: Some(text), ..self }
     }
 
     /// What they do when this question was asked and went wrong `failed` times before.

@@ -108,6 +108,11 @@ fn a_quota_that_is_being_asked_about() {
 }
 
 #[test]
+fn what_cannot_be_said() {
+    survives_everywhere("unsaid", &willing().unsaid("How old"));
+}
+
+#[test]
 fn a_hang_up_in_the_middle() {
     survives_everywhere("hangs up", &willing().at("age", &[HangUp]));
 }

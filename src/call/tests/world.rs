@@ -44,6 +44,7 @@ enum Happening {
     AtCall(Bytes),
     AtPhone(Bytes),
     PromptEnds(PlayId),
+    PromptFails(PlayId),
     Presses(Digit, EventKey),
     Releases(Digit, EventKey),
     Tones(Digit, Phase),
@@ -87,6 +88,8 @@ pub(super) struct World {
     /// How often a place in quotas was asked for.
     pub(super) reserved: usize,
     pub(super) said: Vec<String>,
+    /// Texts that were asked for ahead of their time.
+    pub(super) prepared: Vec<String>,
     /// What the call sent, by (start line, CSeq, branch).
     pub(super) sent: BTreeMap<String, Bytes>,
     pub(super) sent_in_order: Vec<String>,
@@ -166,10 +169,23 @@ impl World {
 
     /// A call with another survey.
     pub(super) fn asking(xml: &str, person: Person, crash: Crash) -> Self {
+        let mut world = Self::at_rest(xml, person, crash);
+        world.feed(Input::Started);
+        world
+    }
+
+    /// The call is not started.
+    pub(super) fn withdrawn(person: Person, why: &str) -> Self {
+        let mut world = Self::at_rest(super::SURVEY, person, Crash::Never);
+        world.feed(Input::Withdrawn { why: why.to_owned() });
+        world
+    }
+
+    fn at_rest(xml: &str, person: Person, crash: Crash) -> Self {
         let (assets, digest) = super::assets_of(xml);
         let now = Timestamp::from_millis(1_795_416_217_000);
         let call = Call::new(now, start(digest), &assets).unwrap();
-        let mut world = Self {
+        Self {
             now,
             assets,
             person,
@@ -194,12 +210,11 @@ impl World {
             forgotten: false,
             reserved: 0,
             said: Vec::new(),
+            prepared: Vec::new(),
             sent: BTreeMap::new(),
             sent_in_order: Vec::new(),
             codecs: Vec::new(),
-        };
-        world.feed(Input::Started);
-        world
+        }
     }
 
     /// The person presses all keys of a row, whatever is asked meanwhile.
@@ -287,6 +302,7 @@ impl World {
             }
             Happening::AtPhone(bytes) => self.at_phone(bytes),
             Happening::PromptEnds(play) => self.feed(Input::PromptEnded { play }),
+            Happening::PromptFails(play) => self.feed(Input::PromptFailed { play }),
             Happening::Presses(digit, key) => {
                 self.held = Some((self.now, digit, key));
                 self.key(self.now, digit, key, Phase::Pressed);
@@ -453,6 +469,9 @@ impl World {
                 self.codecs.push(plan.negotiated.codec);
                 self.media = Some(*plan);
             }
+            Output::Play(play) if self.person.unsaid.is_some_and(|text| play.prompt.text().contains(text)) => {
+                self.plan(PROMPT, Happening::PromptFails(play.play));
+            }
             Output::Play(play) => {
                 self.plan(PROMPT, Happening::PromptEnds(play.play));
                 self.listen();
@@ -461,9 +480,9 @@ impl World {
                 self.dialled.push(keys.to_string());
                 self.plan(PROMPT, Happening::PromptEnds(play));
             }
-            Output::StopPlay(play) => self
-                .agenda
-                .retain(|_, happening| !matches!(happening, Happening::PromptEnds(p) if *p == play)),
+            Output::StopPlay(play) => self.agenda.retain(|_, happening| {
+                !matches!(happening, Happening::PromptEnds(p) | Happening::PromptFails(p) if *p == play)
+            }),
             Output::ReserveQuota { quotas, .. } => {
                 self.reserved += 1;
                 let full = match self.person.quota {
@@ -475,6 +494,9 @@ impl World {
             }
             Output::Record(_) | Output::StopRecord { .. } | Output::KeepRecording { .. } => {
                 panic!("no question of this survey records")
+            }
+            Output::Prepare { texts, .. } => {
+                self.prepared.extend(texts.into_iter().map(|text| text.text));
             }
             Output::CloseMedia => {
                 self.stop_listening();
@@ -494,6 +516,8 @@ impl World {
             }
             Step::Said { .. } => None,
             Step::Dialling { .. }
+            | Step::Withdrawn { .. }
+            | Step::Unsaid
             | Step::Progress { .. }
             | Step::Refused { .. }
             | Step::Answered { .. }

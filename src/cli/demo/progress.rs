@@ -37,7 +37,9 @@ impl Progress {
             Step::Dialling { .. } => Doing::Dialling,
             Step::Progress { .. } => Doing::Ringing,
             Step::Answered { .. } => Doing::Talking,
-            Step::Refused { .. }
+            Step::Withdrawn { .. }
+            | Step::Unsaid
+            | Step::Refused { .. }
             | Step::Dialled { .. }
             | Step::Said { .. }
             | Step::Asked { .. }

@@ -17,7 +17,7 @@ pub(super) use answer::half_day;
 use super::instruction::Heard;
 use super::part::Draft;
 use super::{Asking, Interview, Record, Stage, Status};
-use crate::questionnaire::{Questionnaire, Target};
+use crate::questionnaire::{Outcome, Questionnaire, Target};
 use crate::time::Timestamp;
 
 impl Interview {
@@ -29,6 +29,7 @@ impl Interview {
                 self.began_at = now;
                 return self.select(questionnaire, now, questionnaire.first(self.seed));
             }
+            Stage::Saying(_) if heard == Heard::Unsaid => return self.end(questionnaire, Outcome::Technical),
             Stage::Saying(item) if heard == Heard::Said => return self.go_on(questionnaire, now, item, None),
             Stage::GivingUp(asking) if heard == Heard::Said => {
                 return self.rung_said(questionnaire, now, asking);
@@ -47,6 +48,10 @@ impl Interview {
             Heard::Begin | Heard::Said | Heard::Quota { .. } => {}
             Heard::Recorded(recorded) => self.recorded(questionnaire, now, asking, question, recorded),
             Heard::Keys(keys) => self.keys(questionnaire, now, asking, question, keys),
+            Heard::Unsaid => {
+                self.close(asking, now, Status::NotReached);
+                self.end(questionnaire, Outcome::Technical);
+            }
             Heard::Silence => self.no_input(questionnaire, now, asking, question),
             Heard::Command(command, press) => {
                 self.command(questionnaire, now, asking, question, command, press)

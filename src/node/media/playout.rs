@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Clip;
 use super::PlayId;
@@ -19,7 +20,9 @@ use crate::sdp::Codec;
 /// Plays that wait behind one another. A call asks for the next when one has ended, so that two are many.
 const MAX_PLAYS: usize = 8;
 /// How long a clip may take to be rendered: a callee hangs up on five seconds of silence.
-pub(crate) const RENDER_LIMIT_TICKS: u32 = 250;
+pub(crate) const RENDER_LIMIT: Duration = Duration::from_secs(5);
+/// The same in ticks of 20 ms.
+const RENDER_LIMIT_TICKS: u32 = 250;
 
 /// The plays of one stream.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::node::faults::Faults;
 use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
 use crate::node::quotas::Quotas;
-use crate::node::render::{Order as Prompted, Renderer};
+use crate::node::render::{Errand, Order as Prompted, Renderer};
 use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
 use crate::sip::{Hop, Message, Request, StatusCode, stray};
 use crate::store::recordings::{Order, Recordings, Take};
@@ -118,6 +118,13 @@ impl Hands {
                 self.keep_recording(take);
             }
             Output::CloseMedia => self.close_media(live),
+            // Without room they are spoken when they are needed.
+            Output::Prepare { texts, questionnaire } => {
+                let texts = self.renderer.missing(texts, questionnaire);
+                if !texts.is_empty() && !self.renderer.prepare(Errand { texts, questionnaire, held: None }) {
+                    self.fault("prompt", "errands-full", "too many texts wait to be spoken ahead");
+                }
+            }
             Output::ReserveQuota { questionnaire, quotas } => {
                 live.reserved = Some(self.quotas.reserve(live.call.id(), questionnaire, &quotas));
             }
@@ -186,9 +193,10 @@ impl Hands {
         let clips = self.renderer.ready(&prompt, questionnaire);
         let awaited = clips.is_none();
         self.command(thread, Command::Play { call, play, clips });
+        let at = self.clock.now();
         if awaited
             && let Err(order) =
-                self.renderer.order(Prompted { call, thread, play, prompt, questionnaire, played })
+                self.renderer.order(Prompted { call, thread, play, prompt, questionnaire, played, at })
         {
             self.fault(
                 "prompt",

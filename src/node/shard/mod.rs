@@ -11,6 +11,7 @@
 
 mod delivery;
 mod hands;
+mod held;
 mod live;
 mod parking;
 mod saves;
@@ -25,7 +26,7 @@ use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
 use super::ports::PortPair;
 use super::transport::{Arrived, Mail, Otherwise};
-use crate::call::{Assets, Call, Input, Output, RecordingId, Taken};
+use crate::call::{Assets, Call, Input, Output, RecordingId, Start, Taken};
 use crate::id::CallId;
 use crate::settings::Trunk;
 use crate::sip::{Message, StatusCode};
@@ -33,6 +34,7 @@ use crate::store::journal::{Ack, AppendError};
 use crate::time::Timestamp;
 
 pub(crate) use hands::{Hands, HandsParts};
+use held::Held;
 use live::Live;
 pub(crate) use saves::Saves;
 
@@ -48,6 +50,9 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Outputs of one call that may wait for the journal before what comes from its peer is dropped: the peer sends again.
 const MAX_PARKED: usize = 256;
 
+/// Why a call was not placed that was stopped while it was held.
+const STOPPED: &str = "it was stopped before it was placed";
+
 /// What comes into a shard.
 #[derive(Debug)]
 pub(crate) enum Post {
@@ -59,6 +64,22 @@ pub(crate) enum Post {
         way: usize,
         /// Its bound ports.
         ports: PortPair,
+    },
+    /// A call to place as soon as it is ready.
+    Hold {
+        /// What it is made of.
+        start: Box<Start>,
+        /// The local address that its trunk is called from.
+        way: usize,
+        /// Its bound ports.
+        ports: PortPair,
+    },
+    /// What a held call says is spoken, or why it cannot be.
+    Ready {
+        /// Which call.
+        call: CallId,
+        /// Whether it is, and why not.
+        spoken: Result<(), String>,
     },
     /// What came in for calls of this shard, and what did not leave.
     Sip(Mail),
@@ -91,6 +112,7 @@ pub(crate) struct Shard {
     inbox: Receiver<Post>,
     acks: Receiver<Ack>,
     calls: BTreeMap<CallId, Live>,
+    held: BTreeMap<CallId, Held>,
     timers: BTreeSet<(Timestamp, CallId)>,
     saves: Saves,
     hands: Hands,
@@ -108,8 +130,8 @@ impl Shard {
         saves: Saves,
         hands: Hands,
     ) -> Self {
-        let (calls, timers) = (BTreeMap::new(), BTreeSet::new());
-        Self { clock, assets, trunks, inbox, acks, calls, timers, saves, hands, stopping: false }
+        let (calls, held, timers) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { clock, assets, trunks, inbox, acks, calls, held, timers, saves, hands, stopping: false }
     }
 
     /// Runs until it is told to stop or the journal fails.
@@ -159,6 +181,10 @@ impl Shard {
                 self.calls.insert(id, Live::new(*call, way, ports));
                 self.tell(id, Input::Started);
             }
+            Post::Hold { start, way, ports } => {
+                self.held.insert(start.call_id, Held { start, way, ports });
+            }
+            Post::Ready { call, spoken } => self.let_go(call, spoken),
             Post::Sip(Mail { arrived, undelivered, weight }) => {
                 drop(weight);
                 for call in undelivered {
@@ -173,8 +199,13 @@ impl Shard {
                     self.media(event);
                 }
             }
-            Post::HangUp(call) => self.tell(call, Input::HangUpAsked),
+            Post::HangUp(call) => {
+                self.let_go(call, Err(STOPPED.to_owned()));
+                self.tell(call, Input::HangUpAsked);
+            }
             Post::HangUpAll => {
+                let held: Vec<CallId> = self.held.keys().copied().collect();
+                held.into_iter().for_each(|call| self.let_go(call, Err(STOPPED.to_owned())));
                 let calls: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in calls {
                     self.tell(call, Input::HangUpAsked);
@@ -235,6 +266,7 @@ impl Shard {
                         "missing",
                         format_args!("call {call}: a prompt was not heard"),
                     );
+                    return self.tell(call, Input::PromptFailed { play });
                 }
                 self.tell(call, Input::PromptEnded { play });
             }
@@ -385,6 +417,7 @@ impl Shard {
             );
             self.hands.delivery.failed(format!("the journal cannot be written: {error}"));
         }
+        std::mem::take(&mut self.held).into_iter().for_each(|_| self.drop_held());
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {
             self.abandon(call);

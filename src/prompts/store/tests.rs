@@ -1,13 +1,17 @@
 //! Prompts as callers hear them and as authors of questionnaires are told of them.
 
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::prompts::{SpeechError, WavError};
+use crate::prompts::{PromptSet, SpeechError, WavError, wav};
+use crate::questionnaire::Questionnaire;
 use crate::sdp::Codec;
 use crate::settings::Speech;
+use crate::xml::Finding;
 
 const QUESTIONNAIRE: &str = r#"<questionnaire id="q" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
   <contact-field name="name"/>
@@ -278,6 +282,89 @@ fn threads_that_need_the_same_text_at_once_get_the_same_sound() {
     });
     assert!(clips.iter().all(|clip| Arc::ptr_eq(clip, &clips[0])));
     assert_eq!(store.bytes(), 10 * 320);
+}
+
+/// A questionnaire in Luganda, which espeak-ng does not speak, with English and Swahili.
+const LANGUAGES: &str = r#"<questionnaire id="q" version="1" languages="en lg sw" xmlns="urn:baton:questionnaire:1">
+  <contact-field name="name"/>
+  <yes-no id="a">
+    <say lang="en">Are you well?</say><say lang="lg">Oli bulungi?</say><say lang="sw">Habari?</say>
+  </yes-no>
+  <statement id="b">
+    <say lang="en">You said {a}.</say><say lang="lg">Ogambye {a}.</say><say lang="sw">Umesema {a}.</say>
+  </statement>
+  <end id="done" outcome="complete"/>
+</questionnaire>
+"#;
+
+fn load_text(store: &PromptStore, text: &str) -> Result<PromptSet, Vec<String>> {
+    let (questionnaire, _) = Questionnaire::load("q.xml", text.as_bytes()).unwrap();
+    let loaded = store.load_questionnaire(&questionnaire, Path::new("q.xml"), text.as_bytes());
+    loaded.map_err(|findings| findings.iter().map(Finding::to_string).collect())
+}
+
+#[test]
+fn a_missing_voice_is_one_error_at_load_for_its_language() {
+    let espeak = store_of(Speech::default(), Limits::default());
+    let missing = "4:39: error: nothing can be spoken in `lg`: the speech command `espeak-ng` failed (exit status: 1): \
+                   Error: The specified espeak-ng voice does not exist. (`espeak-ng --voices` lists its voices; \
+                   choose a voice in the settings, [speech.voices] lg = \"…\", or give every <say> in `lg` an audio file)";
+    assert_eq!(load_text(&espeak, LANGUAGES).unwrap_err(), [format!("q.xml:{missing}")]);
+    // Also where nothing is spoken before the calls: then a text is tried.
+    let later = LANGUAGES.replace(">Oli bulungi?<", " audio='a.wav'>Oli bulungi?<").replace("{a}", "{name}");
+    let found = load_text(&espeak, &later).unwrap_err();
+    assert!(
+        found.iter().any(|told| told.starts_with("q.xml:7:42: error: nothing can be spoken in `lg`")),
+        "{found:?}"
+    );
+    let voices = [("lg".to_owned(), "sw".to_owned())].into();
+    let mended = store_of(Speech { voices, ..Speech::default() }, Limits::default());
+    let set = load_text(&mended, LANGUAGES).unwrap();
+    assert_eq!(
+        set.clips.len(),
+        3 * 4,
+        "a question, and yes, no and nothing in the statement; in each language"
+    );
+}
+
+#[test]
+fn values_are_spoken_ahead_only_where_they_are_few() {
+    let ahead = |ahead| {
+        let voices = [("lg".to_owned(), "sw".to_owned())].into();
+        let store = store_of(Speech { ahead, voices, ..Speech::default() }, Limits::default());
+        load_text(&store, LANGUAGES).unwrap().clips.len()
+    };
+    assert_eq!((ahead(3), ahead(2), ahead(0)), (12, 3, 3));
+}
+
+#[test]
+fn prompts_are_brought_to_one_loudness_if_the_settings_say_so() {
+    let scene = Scene::new();
+    let settings = Settings { speech: speech(&["cat", "{text}"]), ..Settings::default() };
+    let plain = PromptStore::new(&settings);
+    let even = PromptStore::new(&Settings {
+        prompts: crate::settings::Prompts { loudness: Some(Lufs(-19.0)) },
+        ..settings
+    });
+    let tone = |peak: f32| {
+        #[expect(clippy::cast_possible_truncation, reason = "far within i16")]
+        let samples = (0..16_000_u16).map(|n| (peak * (f32::from(n) * 0.4).sin()) as i16);
+        let samples: Vec<i16> = samples.collect();
+        let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        [wav::head(data.len(), 0).as_slice(), &data].concat()
+    };
+    scene.put("quiet.wav", &tone(1_500.0));
+    scene.put("loud.wav", &tone(25_000.0));
+    let lufs = |store: &PromptStore, name: &str| {
+        let clip = store.render(&scene.text(name), Digest::of(b"any")).unwrap();
+        let samples: Vec<i16> =
+            clip.octets(Codec::Pcmu).iter().map(|&octet| crate::rtp::g711::ulaw_decode(octet)).collect();
+        loudness::measure(&samples).unwrap()
+    };
+    assert!(lufs(&plain, "loud.wav") - lufs(&plain, "quiet.wav") > 20.0);
+    for name in ["quiet.wav", "loud.wav"] {
+        assert!((lufs(&even, name) + 19.0).abs() < 0.3, "{name}: {}", lufs(&even, name));
+    }
 }
 
 /// espeak-ng is one of the tools that tests/tools/install brings.

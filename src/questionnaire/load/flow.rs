@@ -56,6 +56,8 @@ impl Reading<'_> {
         }
         let starts = [self.outline.sections.first(0, None).unwrap_or(0)].into_iter();
         let starts = starts.chain(quotas.iter().map(|quota| quota.full.item));
+        // What cannot be said leads there from anywhere.
+        let starts = starts.chain(end_of(&self.items, Outcome::Technical));
         let starts = starts.flat_map(|start| onward.with_alternatives(start));
         let reached = reach(all, starts.collect());
         let mut before = true;
