@@ -12,6 +12,7 @@ mod gateway;
 mod graph;
 mod rehearse;
 mod report;
+mod say;
 mod survey;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -74,6 +75,8 @@ enum Command {
     Graph(graph::Args),
     /// Run an interview here, without a telephone: keys typed or from a pipe
     Try(rehearse::Args),
+    /// Write the prompts of a questionnaire as WAV files, as a callee hears them
+    Say(say::Args),
 }
 
 /// Reads the process's arguments, runs the command, says errors on stderr.
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Graph(args) => graph::run(args),
         Command::Try(args) => rehearse::run(args),
+        Command::Say(args) => say::run(args),
     };
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
