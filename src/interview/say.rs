@@ -40,7 +40,8 @@ impl Interview {
         if self.record_of(questionnaire, question).is_none_or(|record| record.value.is_none()) {
             return Vec::new();
         }
-        let changes = |name: &str| name == question || questionnaire.computed().iter().any(|it| it.id == name);
+        let changes =
+            |name: &str| name == question || questionnaire.computed().iter().any(|it| it.id == name);
         self.may_be_heard(questionnaire, most, |say| say.pipes().any(changes))
     }
 

@@ -22,9 +22,9 @@ mod wav;
 pub use clip::{Clip, FRAME_BYTES, FRAME_MS};
 pub use error::PromptError;
 pub use load::PromptSet;
+pub use loudness::measure as loudness;
 pub use speech::SpeechError;
 pub use store::PromptStore;
-pub use loudness::measure as loudness;
 pub use wav::{WavError, file as wav_file};
 
 use std::time::Duration;

@@ -36,13 +36,23 @@ impl Question {
         let mut parts = vec![part("prompt", &self.say)];
         match &self.answers {
             Answers::Choice(choices) | Answers::Language(choices) => {
-                parts.extend(choices.iter().map(|option| part(format!("option-{}", option.value), &option.say)));
+                parts.extend(
+                    choices.iter().map(|option| part(format!("option-{}", option.value), &option.say)),
+                );
             }
             Answers::Scale(scale) => {
-                parts.extend(scale.labels.iter().map(|point| part(format!("point-{}", point.value), &point.say)));
+                parts.extend(
+                    scale.labels.iter().map(|point| part(format!("point-{}", point.value), &point.say)),
+                );
             }
-            Answers::Multi(Multi { options, style: MultiStyle::Keys { .. } | MultiStyle::OneByOne { .. }, .. }) => {
-                parts.extend(options.iter().map(|option| part(format!("option-{}", option.value), &option.say)));
+            Answers::Multi(Multi {
+                options,
+                style: MultiStyle::Keys { .. } | MultiStyle::OneByOne { .. },
+                ..
+            }) => {
+                parts.extend(
+                    options.iter().map(|option| part(format!("option-{}", option.value), &option.say)),
+                );
             }
             Answers::Time(time) => parts.push(part("half-day", &time.half_day.say)),
             Answers::Record(recording) => {

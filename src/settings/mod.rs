@@ -212,7 +212,7 @@ impl Settings {
             journal: written.journal,
             speech: written.speech,
             recordings: written.recordings,
-    #[serde(default)]
+            #[serde(default)]
             prompts: written.prompts,
             limits: written.limits,
         })

@@ -39,8 +39,17 @@ fn the_example_holds_every_setting_and_loads() {
     assert!(settings.recordings.dir.is_absolute());
     // Every key that this program knows stands in it, at least as a comment.
     let text = std::fs::read_to_string(&path).unwrap();
-    for section in ["", "[sip]", "[media]", "[trunks.a]", "[journal]", "[speech]", "[prompts]", "[recordings]", "[limits]"]
-    {
+    for section in [
+        "",
+        "[sip]",
+        "[media]",
+        "[trunks.a]",
+        "[journal]",
+        "[speech]",
+        "[prompts]",
+        "[recordings]",
+        "[limits]",
+    ] {
         let told = wrong(&format!("{section}\nunheard_of_key = 1\n"));
         let known = told.split_once("known here: ").unwrap().1.trim_end_matches(')').to_owned();
         for key in known.split(", ") {

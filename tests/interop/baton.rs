@@ -113,7 +113,8 @@ impl Call {
         Self::run(wrapped, place)
     }
 
-    fn start(place: Place, set: &Setting<'_>, questionnaire: &Path, more: &[&str]) -> Self {
+    #[track_caller]
+    pub(crate) fn start(place: Place, set: &Setting<'_>, questionnaire: &Path, more: &[&str]) -> Self {
         let command = Self::command(&place, set, questionnaire, more);
         Self::run(command, place)
     }

@@ -32,5 +32,6 @@ mod matrix;
 mod media;
 mod midcall;
 mod recordings;
+mod speech;
 mod transports;
 mod wire;
