@@ -282,9 +282,11 @@ impl Talk {
         let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
         acts.push(match doing {
             Doing::Parting { outcome, .. } => Act::HangUp(outcome),
-            Doing::Nothing | Doing::Saying { .. } | Doing::Asking { .. } | Doing::Reserving { .. } => {
-                Act::Heard(Heard::Unsaid)
-            }
+            Doing::Nothing
+            | Doing::Saying { .. }
+            | Doing::Asking { .. }
+            | Doing::Recording(_)
+            | Doing::Reserving { .. } => Act::Heard(Heard::Unsaid),
         });
     }
 

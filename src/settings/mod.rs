@@ -212,7 +212,6 @@ impl Settings {
             journal: written.journal,
             speech: written.speech,
             recordings: written.recordings,
-            #[serde(default)]
             prompts: written.prompts,
             limits: written.limits,
         })

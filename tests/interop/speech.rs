@@ -7,7 +7,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::baton::Call;
+use crate::baton::{Call, Setting};
 use crate::capture::{Capture, Wire};
 use crate::machine::{self, Place};
 use crate::pcap::Speaker;
@@ -48,7 +48,7 @@ fn hears(language: &str, texts: [&str; 3]) {
     let capture = Capture::start(&format!("udp port {}", sipp.media_port));
     let language_field = format!("language={language}");
     let more = ["--trunk", "peer", "--set", "name=Amina", "--set", language_field.as_str()];
-    let outcome = Call::start(Place::new(), sipp.port, ("5s", ""), &questionnaire, &more).finish();
+    let outcome = Call::start(Place::new(), &Setting::new(sipp.port), &questionnaire, &more).finish();
     let media = sipp.media_port;
     let trace = sipp.finish();
     let wire = capture.stop();
