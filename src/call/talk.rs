@@ -282,6 +282,7 @@ impl Talk {
         let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
         acts.push(match doing {
             Doing::Parting { outcome, .. } => Act::HangUp(outcome),
+            Doing::Dialling { .. } => Act::Heard(Heard::Begin),
             Doing::Nothing
             | Doing::Saying { .. }
             | Doing::Asking { .. }
