@@ -8,7 +8,8 @@ use crate::machine::{self, Place, Running};
 
 /// A running pair.
 pub(crate) struct Kamailio {
-    _processes: [Running; 2],
+    kamailio: Running,
+    _rtpengine: Running,
     place: Place,
     /// Its SIP port.
     pub(crate) port: u16,
@@ -77,7 +78,7 @@ impl Kamailio {
         kamailio.args(["-DD", "-E", "-m", "32", "-M", "8"]).arg("-Y").arg(place.path());
         kamailio.arg("-f").arg(config).arg("-P").arg(place.file("kamailio.pid"));
         let kamailio = start(kamailio, &place, "kamailio");
-        let pair = Self { _processes: [kamailio, rtpengine], place, port };
+        let pair = Self { kamailio, _rtpengine: rtpengine, place, port };
         let ready = machine::until(Duration::from_secs(20), || pair.answers());
         assert!(ready, "Kamailio does not start:\n{}", pair.place.read("kamailio.log"));
         pair
@@ -102,6 +103,16 @@ impl Kamailio {
     /// Has rtpengine heard RTP or RTCP of both sides, and passed it on?
     pub(crate) fn has_relayed(&self) -> bool {
         self.place.read("rtpengine.log").matches("Confirmed peer address").count() >= 2
+    }
+}
+
+impl Drop for Kamailio {
+    /// Its children end with it only if it is asked to end.
+    fn drop(&mut self) {
+        use nix::sys::signal::{Signal, kill};
+        let id = i32::try_from(self.kamailio.id()).unwrap();
+        drop(kill(nix::unistd::Pid::from_raw(id), Signal::SIGTERM));
+        machine::until(Duration::from_secs(5), || self.kamailio.is_over());
     }
 }
 
