@@ -111,8 +111,9 @@ impl Drop for Kamailio {
     fn drop(&mut self) {
         use nix::sys::signal::{Signal, kill};
         let id = i32::try_from(self.kamailio.id()).unwrap();
-        drop(kill(nix::unistd::Pid::from_raw(id), Signal::SIGTERM));
-        machine::until(Duration::from_secs(5), || self.kamailio.is_over());
+        if kill(nix::unistd::Pid::from_raw(id), Signal::SIGTERM).is_ok() {
+            machine::until(Duration::from_secs(5), || self.kamailio.is_over());
+        }
     }
 }
 
