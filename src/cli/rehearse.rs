@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::Exit;
 use super::check::to_stdout;
 use crate::id::Digest;
-use crate::interview::rehearsal::{Act, Rehearsal, Scene};
+use crate::interview::rehearsal::{Act, Rehearsal, Scene, script};
 use crate::interview::{Interview, Outcome, QuotaAsked, Response, Value};
 use crate::questionnaire::Questionnaire;
 use crate::time::Timestamp;
@@ -26,7 +26,10 @@ const SPEAK: &str = "(this is recorded: type speak, or speak 8s #, and press Ent
     after_help = "Each line of the input is what the callee does at a question: keys such as 1 or 42#, \
                         an empty line for silence, h to hang up. Where the callee is recorded: speak, or\n\
                         speak 8s # (for so long, then a key). The end of the input hangs up.\n\
-                        The interview is shown on stderr, the replies go to stdout as JSON."
+                        The interview is shown on stderr, the replies go to stdout as JSON.\n\n\
+                        --script keeps runs: write the lines of callees behind `> ` into a file, each run\n\
+                        below a line `# title`; --write fills in what is said. From then on a run without\n\
+                        --write says what is not as it was (exit code 1)."
 )]
 pub(super) struct Args {
     /// The questionnaire
@@ -41,6 +44,12 @@ pub(super) struct Args {
     /// A quota that is full; repeat for more. All others have room
     #[arg(long, value_name = "QUOTA")]
     full: Vec<String>,
+    /// Runs that are kept: plays what the callees do in this file, and compares what comes of it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["set", "seed", "full"])]
+    script: Option<PathBuf>,
+    /// With --script: write what came of it into the file
+    #[arg(long, requires = "script")]
+    write: bool,
 }
 
 fn field(text: &str) -> Result<(String, String), String> {
@@ -63,6 +72,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    if let Some(script) = &args.script {
+        return play(&questionnaire, script, args.write, &mut shown);
+    }
     for quota in &args.full {
         let known: Vec<&str> = questionnaire.quotas().iter().map(|quota| quota.id.as_str()).collect();
         if !known.contains(&quota.as_str()) {
@@ -82,6 +94,38 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     converse(&mut rehearsal, &mut shown)?;
     let result = result(&questionnaire, rehearsal.interview());
     to_stdout(&(serde_json::to_string_pretty(&result)? + "\n"))?;
+    Ok(Exit::Done)
+}
+
+/// Plays the runs of a file, and compares or writes what comes of them.
+fn play(
+    questionnaire: &Questionnaire,
+    file: &Path,
+    write: bool,
+    shown: &mut impl std::io::Write,
+) -> anyhow::Result<Exit> {
+    let name = file.display();
+    let kept = std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+    let came = script::play(questionnaire, &kept).with_context(|| format!("cannot play {name}"))?;
+    let runs = kept.lines().filter(|line| line.starts_with("# ")).count().max(1);
+    if write {
+        std::fs::write(file, &came).with_context(|| format!("cannot write {name}"))?;
+        writeln!(shown, "{name}: {runs} runs written")?;
+        return Ok(Exit::Done);
+    }
+    let (mut expected, mut found) = (kept.trim_end().lines(), came.trim_end().lines());
+    for line in 1.. {
+        match (expected.next(), found.next()) {
+            (None, None) => break,
+            (expected, found) if expected == found => {}
+            (expected, found) => {
+                writeln!(shown, "{name}:{line}: the script says  {}", expected.unwrap_or("(nothing more)"))?;
+                writeln!(shown, "{name}:{line}: but this came    {}", found.unwrap_or("(nothing more)"))?;
+                return Ok(Exit::Not);
+            }
+        }
+    }
+    writeln!(shown, "{name}: {runs} runs, all as they were")?;
     Ok(Exit::Done)
 }
 

@@ -8,6 +8,8 @@
 //! ```
 //! `baton try`, the golden interviews and the examples of docs/questionnaire.md all run on it.
 
+pub mod script;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 

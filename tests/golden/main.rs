@@ -116,6 +116,11 @@ fn shipped() {
 }
 
 #[test]
+fn the_tutorial() {
+    assert!(run("docs/tutorial.md") >= 5);
+}
+
+#[test]
 fn the_reference() {
     assert!(run("docs/questionnaire.md") >= 12);
 }
