@@ -308,8 +308,11 @@ impl Taking {
         let (question, take) = (self.item.clone(), self.take.number);
         let result = match taken {
             Taken::Kept(Kept { file, duration_ms, digest, ended_by }) => {
-                let gap = recovered && self.leaving.is_none();
-                let ended_by = if gap { RecordingEnd::Gap } else { ended_by };
+                let ended_by = match (recovered, self.leaving) {
+                    (true, None) => RecordingEnd::Gap,
+                    (true, Some(_)) => RecordingEnd::HangUp, // it was being stored when the process died
+                    (false, _) => ended_by,
+                };
                 let (file, digest, fault) = (Some(file), Some(digest), None);
                 RecordingResult { question, take, file, duration_ms, digest, ended_by, fault }
             }
