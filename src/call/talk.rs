@@ -75,7 +75,7 @@ enum Doing {
     Saying {
         playing: Playing,
         barge_in: bool,
-        type_ahead: bool,
+        keeps_keys: bool,
     },
     Asking {
         item: String,
@@ -197,18 +197,21 @@ impl Talk {
         now: Timestamp,
         item: String,
         prompt: Prompt,
-        (barge_in, type_ahead): (bool, bool),
+        (barge_in, type_ahead): (bool, TypeAhead),
         acts: &mut Vec<Act>,
     ) {
+        if !type_ahead.keeps(barge_in) {
+            self.carried.clear();
+        }
         if barge_in && !self.carried.is_empty() {
             return acts.push(Act::Heard(Heard::Said));
         }
-        if !type_ahead {
-            self.carried.clear();
-        }
         acts.push(Act::Tell(Step::Said { item, text: prompt.text() }));
         match self.play(now, prompt, acts) {
-            Some(playing) => self.doing = Doing::Saying { playing, barge_in, type_ahead },
+            Some(playing) => {
+                let keeps_keys = type_ahead == TypeAhead::Kept;
+                self.doing = Doing::Saying { playing, barge_in, keeps_keys };
+            }
             None => acts.push(Act::Heard(Heard::Said)),
         }
     }
@@ -375,7 +378,7 @@ impl Talk {
                 self.carry(press);
                 acts.push(Act::Heard(Heard::Said));
             }
-            Doing::Saying { type_ahead: true, .. } => self.carry(press),
+            Doing::Saying { keeps_keys: true, .. } => self.carry(press),
             Doing::Saying { .. } => {}
             Doing::Asking { playing: Some(_), collector, .. } if collector.keeps_keys() => self.carry(press),
             Doing::Asking { .. } => self.gather(now, press, acts),

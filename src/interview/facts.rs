@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use super::{Interview, Record, Status};
 use crate::questionnaire::{Compute, Decimal, Expression, Facts, Known, Questionnaire, Say, Value};
 
@@ -34,7 +36,7 @@ impl Interview {
 
     /// Computed values are found once for each question about them, each from those above it.
     fn with_facts<T>(&self, questionnaire: &Questionnaire, ask: impl FnOnce(&Facts<'_>) -> T) -> T {
-        let today = self.today();
+        let today: &dyn Fn() -> Date = &|| self.today();
         let computed: OnceCell<Vec<Known>> = OnceCell::new();
         let all = || {
             let mut values: Vec<Known> = Vec::new();

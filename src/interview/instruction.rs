@@ -22,8 +22,8 @@ pub enum Instruction {
         prompt: Prompt,
         /// Whether a key cuts it short. The key then belongs to the next question.
         barge_in: bool,
-        /// Whether keys that come although they cannot cut it short are kept for the next questions.
-        type_ahead: bool,
+        /// What becomes of keys that were pressed ahead.
+        type_ahead: TypeAhead,
     },
     /// Say this and gather an entry with a [`Collector`](super::Collector).
     Ask {
@@ -113,7 +113,7 @@ pub struct Collect {
     pub late_term_char: Option<Key>,
 }
 
-/// What becomes of keys that were pressed before a question was asked.
+/// What becomes of keys that were pressed before a question was asked, or a statement said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TypeAhead {
     /// They do not count, nor do those that follow them in a row.
@@ -122,6 +122,18 @@ pub enum TypeAhead {
     Taken,
     /// They count; also those that come while the prompt cannot be cut short, as soon as it has ended.
     Kept,
+}
+
+impl TypeAhead {
+    /// Whether keys that were pressed ahead outlast a prompt.
+    #[must_use]
+    pub const fn keeps(self, barge_in: bool) -> bool {
+        match self {
+            Self::Dropped => false,
+            Self::Taken => barge_in,
+            Self::Kept => true,
+        }
+    }
 }
 
 /// Which entries are answers.

@@ -307,7 +307,7 @@ impl<'q> Rehearsal<'q> {
             match self.interview.next(self.questionnaire, self.now, heard) {
                 Instruction::Say { item, prompt, barge_in, type_ahead } => {
                     self.say(&item, &prompt, None);
-                    self.pass(&prompt, barge_in || type_ahead);
+                    self.pass(&prompt, type_ahead.keeps(barge_in));
                     heard = Heard::Said;
                 }
                 Instruction::Ask { item, prompt, collect } => {

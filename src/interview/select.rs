@@ -1,6 +1,6 @@
 //! Select: which item is next, and the instruction that it is.
 
-use super::instruction::Instruction;
+use super::instruction::{Instruction, TypeAhead};
 use super::part::{Draft, Part};
 use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status};
 use crate::questionnaire::{
@@ -108,7 +108,9 @@ impl Interview {
             Stage::Saying(index) => {
                 if let Some((id, Kind::Statement(statement))) = kind(index) {
                     let prompt = self.prompt(questionnaire, &statement.say);
-                    let (barge_in, type_ahead) = (statement.barge_in, questionnaire.type_ahead());
+                    let barge_in = statement.barge_in;
+                    let type_ahead =
+                        if questionnaire.type_ahead() { TypeAhead::Kept } else { TypeAhead::Taken };
                     return Instruction::Say { item: id.clone(), prompt, barge_in, type_ahead };
                 }
             }
@@ -117,7 +119,12 @@ impl Interview {
                     let rung = question.rung(asking);
                     let prompt = rung.map(|rung| self.prompt(questionnaire, &rung.say)).unwrap_or_default();
                     let barge_in = question.cuts_short(asking);
-                    return Instruction::Say { item: id.clone(), prompt, barge_in, type_ahead: false };
+                    return Instruction::Say {
+                        item: id.clone(),
+                        prompt,
+                        barge_in,
+                        type_ahead: TypeAhead::Dropped,
+                    };
                 }
             }
             Stage::Asking(asking) => {
@@ -145,7 +152,7 @@ impl Interview {
                     item: String::new(),
                     prompt: Prompt::default(),
                     barge_in: false,
-                    type_ahead: false,
+                    type_ahead: TypeAhead::Taken,
                 };
             }
         }

@@ -1,6 +1,7 @@
 //! Commands: keys that are no answer, whatever is asked.
 
 use crate::interview::instruction::KeyPress;
+use crate::interview::part::{Draft, Part};
 use crate::interview::{Asking, Interview, Stage, Status, Turn};
 use crate::questionnaire::{Command, Outcome, Question, Questionnaire};
 use crate::time::Timestamp;
@@ -26,6 +27,11 @@ impl Interview {
                 }
                 return self.end(questionnaire, Outcome::Refusal);
             }
+            // From a later part of a question back to its beginning.
+            Command::Back if !asking.part.is_first() => {
+                self.draft = Draft::default();
+                Turn::Plain
+            }
             Command::Back if self.back(questionnaire, now, asking) => return,
             // Before the first question there is none: it is said again.
             Command::Back | Command::Repeat => Turn::Plain,
@@ -34,7 +40,8 @@ impl Interview {
         if asking.repeats >= MAX_REPEATS {
             return self.no_match(questionnaire, now, asking, question);
         }
-        let asking = Asking { turn, repeats: asking.repeats + 1, ..asking };
+        let part = if command == Command::Back { Part::first(question) } else { asking.part };
+        let asking = Asking { turn, part, repeats: asking.repeats + 1, ..asking };
         match turn {
             // It is not said again, so it does not count as asked again.
             Turn::MoreTime => self.step(questionnaire, Stage::Asking(asking)),

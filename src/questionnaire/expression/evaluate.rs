@@ -10,8 +10,8 @@ use crate::questionnaire::{Decimal, Value};
 pub struct Facts<'a> {
     /// What is known under a name.
     pub known: &'a dyn Fn(&str) -> Known,
-    /// Today, where the callee is.
-    pub today: Date,
+    /// Today, where the callee is; asked for only where it is needed.
+    pub today: &'a dyn Fn() -> Date,
 }
 
 /// What is known of a contact field or question.
@@ -94,7 +94,7 @@ fn worth(node: &Node, facts: &Facts<'_>) -> Worth {
             number @ Worth::Number(_) => number,
             Worth::Nothing | Worth::Truth(_) => Worth::Nothing,
         },
-        Term::Today => Worth::Text(facts.today.to_string()),
+        Term::Today => Worth::Text((facts.today)().to_string()),
         Term::Not(inner) => Worth::Truth(!truth(inner, facts)),
         Term::Negative(inner) => match worth(inner, facts) {
             Worth::Number(number) => Worth::Number(number.negative()),

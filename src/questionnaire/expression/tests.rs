@@ -263,7 +263,7 @@ fn expressions_are_worth_what_the_slow_way_says() {
         }
         counted += 1;
         truths += u32::from(truth.worth);
-        let facts = Facts { known: &|name| round.known(name), today: TODAY };
+        let facts = Facts { known: &|name| round.known(name), today: &|| TODAY };
         let condition = Expression::read(&truth.text, &variables());
         let condition = condition.unwrap_or_else(|fault| panic!("seed {seed}: {}: {fault:?}", truth.text));
         assert_eq!(condition.is_true(&facts), truth.worth, "seed {seed}: {}", truth.text);
@@ -339,7 +339,7 @@ fn operators_have_their_ranks() {
             [plain, explicit].map(|source| Expression::read(source, &variables()).unwrap());
         for (a, b) in (0..5).flat_map(|a| (0..5).map(move |b| (Decimal::from(a), Decimal::from(b)))) {
             let known = |name: &str| if name == "a" { Known::Number(a) } else { Known::Number(b) };
-            let facts = Facts { known: &known, today: TODAY };
+            let facts = Facts { known: &known, today: &|| TODAY };
             assert_eq!(plain.is_true(&facts), explicit.is_true(&facts), "a {a}, b {b}: {plain:?}");
         }
     }
