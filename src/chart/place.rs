@@ -434,12 +434,12 @@ mod tests {
             reader.config_mut().enable_all_checks(true);
             let mut texts = 0;
             loop {
-                match reader.read_event().expect("it is well-formed") {
-                    quick_xml::events::Event::Eof => break,
-                    quick_xml::events::Event::Start(start) if start.name().into_inner() == "text" => {
-                        texts += 1
-                    }
-                    _ => {}
+                let event = reader.read_event().expect("it is well-formed");
+                if matches!(event, quick_xml::events::Event::Eof) {
+                    break;
+                }
+                if let quick_xml::events::Event::Start(start) = event {
+                    texts += usize::from(start.name().into_inner() == "text");
                 }
             }
             assert_eq!(texts, place(&chart).words.len());

@@ -44,7 +44,7 @@ use self::clock::Clock;
 use self::faults::Faults;
 use self::load::{Load, Refusal};
 use self::media::{Engine, Lateness};
-use self::ports::PortPools;
+use self::ports::{PortPair, PortPools};
 use self::render::{Errand, Renderer};
 use self::shard::Post;
 use self::transport::Transport;
@@ -190,6 +190,12 @@ impl Node {
             order_seed: order_seed
                 .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
         };
+        self.hand_over(start, way, ports)
+    }
+
+    /// Hands a call to the shard that will own it: at once, or when what it says by name is spoken.
+    fn hand_over(&self, start: Start, way: usize, ports: PortPair) -> Result<CallId, PlaceError> {
+        let call_id = start.call_id;
         let shard = &self.shards[shard_of(call_id, self.shards.len())];
         let post = |post| {
             shard.inbox.try_send(post).map_err(|refused| match refused {

@@ -121,10 +121,11 @@ impl Renderer {
     /// The order, if too many wait.
     pub(crate) fn order(&self, order: Order) -> Result<(), Box<Order>> {
         let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        match inboxes.as_ref().map(|inboxes| inboxes.orders.try_send(order)) {
-            // After `stop` there are no calls to play anything to.
-            Some(Ok(())) | None => Ok(()),
-            Some(Err(TrySendError::Full(order) | TrySendError::Disconnected(order))) => Err(Box::new(order)),
+        // After `stop` there are no calls to play anything to.
+        let Some(inboxes) = inboxes.as_ref() else { return Ok(()) };
+        match inboxes.orders.try_send(order) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => Err(Box::new(order)),
         }
     }
 

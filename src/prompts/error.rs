@@ -95,12 +95,9 @@ impl PromptError {
 
     /// What to do about a language in which nothing can be spoken.
     pub(super) fn mend_voice(&self, language: &str) -> String {
-        let list = match self {
-            Self::Speech(SpeechError::Failed { program, .. }) if program == "espeak-ng" => {
-                "`espeak-ng --voices` lists its voices; "
-            }
-            _ => "",
-        };
+        let by_espeak =
+            matches!(self, Self::Speech(SpeechError::Failed { program, .. }) if program == "espeak-ng");
+        let list = if by_espeak { "`espeak-ng --voices` lists its voices; " } else { "" };
         format!(
             "{list}choose a voice in the settings, [speech.voices] {language} = \"…\", or give every <say> in \
              `{language}` an audio file"

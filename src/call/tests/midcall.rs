@@ -103,9 +103,9 @@ impl Line {
 
     /// The direction and remote address of the stream that this turn asks for.
     fn stream(&self) -> Option<(Direction, String)> {
-        self.outputs.iter().find_map(|output| match output {
-            Output::OpenMedia(plan) => Some((plan.negotiated.direction, plan.negotiated.remote.to_string())),
-            _ => None,
+        self.outputs.iter().find_map(|output| {
+            let Output::OpenMedia(plan) = output else { return None };
+            Some((plan.negotiated.direction, plan.negotiated.remote.to_string()))
         })
     }
 
@@ -233,9 +233,9 @@ fn a_trunk_that_is_busy_says_how_long() {
     // RFC 3261 §21.5.4
     let mut line = Line::dialled();
     line.respond(503, "Retry-After: 120\r\n", "");
-    let result = line.outputs.iter().find_map(|output| match output {
-        Output::Ended(result) => Some(result),
-        _ => None,
+    let result = line.outputs.iter().find_map(|output| {
+        let Output::Ended(result) = output else { return None };
+        Some(result)
     });
     assert_eq!(result.unwrap().retry_after_s, Some(120));
 }

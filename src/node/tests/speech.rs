@@ -82,7 +82,7 @@ fn nobody_is_rung_whose_name_cannot_be_spoken() {
     // The next one is called as if nothing had been.
     world.place_for("Amina");
     let invite = world.phone.request("INVITE");
-    assert!(invite.headers().call_id().unwrap().contains(call.as_str()) == false);
+    assert!(!invite.headers().call_id().unwrap().contains(call.as_str()));
     assert_eq!(world.node.usage().calls, 1);
 }
 
