@@ -75,7 +75,9 @@ fn heard(instruction: &Instruction, turn: u64) -> Option<Heard> {
     match instruction {
         Instruction::Say { .. } => Some(Heard::Said),
         Instruction::Ask { .. } if turn % 9 == 5 => Some(Heard::Silence),
-        Instruction::Ask { .. } => Some(Heard::Keys(vec![press(if turn.is_multiple_of(3) { '2' } else { '1' })])),
+        Instruction::Ask { .. } => {
+            Some(Heard::Keys(vec![press(if turn.is_multiple_of(3) { '2' } else { '1' })]))
+        }
         Instruction::AskQuota { .. } => Some(Heard::Quota { full: Vec::new() }),
         Instruction::Record { .. } => Some(Heard::Silence),
         Instruction::End { .. } => None,
