@@ -7,6 +7,7 @@
 //! ```
 //! This is the node's half of the flow link: nothing here knows what a question means.
 
+mod act;
 mod takes;
 
 use std::collections::VecDeque;
@@ -25,8 +26,9 @@ use crate::time::Timestamp;
 
 use super::keys::{Press, Presses};
 use super::message::{Ears, MediaPlan, Output, PlayId};
-use super::recording::{Leaving, RecordingResult, Taking};
+use super::recording::Taking;
 use super::step::Step;
+pub(super) use act::Act;
 
 /// A prompt that has not ended after this long will not: the media engine lost it. Longer than the
 /// longest prompt that is accepted (5 minutes).
@@ -99,33 +101,6 @@ enum Doing {
 pub(super) struct Playing {
     pub(super) play: PlayId,
     lost_at: Timestamp,
-}
-
-/// What the call must carry out for its talk.
-#[derive(Clone, Debug)]
-pub(super) enum Act {
-    Play(PlayId, Prompt),
-    StopPlay(PlayId),
-    Tell(Step),
-    /// A key that was counted before has been let go.
-    Released {
-        key: Key,
-        pressed_at: Timestamp,
-        duration_ms: u32,
-    },
-    /// The flow controller is to be told this, and asked for the next instruction.
-    Heard(Heard),
-    ReserveQuota(Vec<String>),
-    /// The edge is to do this about a recording.
-    Do(Output),
-    /// A take is over: it belongs into the result.
-    Recorded(RecordingResult),
-    /// The flow controller is to be asked for its instruction again.
-    Again,
-    /// The flow controller is to be told the last that was heard; then the call is over.
-    Left(Option<Heard>, Leaving),
-    /// The last word is said.
-    HangUp(Outcome),
 }
 
 impl Talk {
