@@ -41,6 +41,8 @@ checks! {
     EMPTY_SAY = error("empty-say", "the callee would hear silence and hang up");
     /// A recording that is not there.
     MISSING_RECORDING = error("missing-recording", "the callee would hear silence in the middle of the call");
+    /// A recording that cannot be played.
+    BROKEN_RECORDING = error("broken-recording", "the callee would hear silence or noise in the middle of the call");
     /// A recording with a `{name}` in its text.
     UNSPOKEN_NAME = warning("unspoken-name", "a recording is the same in every call, so the value is never heard");
     /// Braces that do not match.
@@ -62,6 +64,8 @@ checks! {
     ASKED_LATER = error("asked-later", "nothing is known of it there in any call");
     /// A computed value without a value.
     NO_VALUE = error("no-value", "there would be nothing to compute");
+    /// A condition that nobody fulfils.
+    NEVER_TRUE = warning("never-true", "what it decides about never happens; probably a number or `and` is not what was meant");
     // --- keys ---
     /// A key for two answers.
     DOUBLE_KEY = error("double-key", "the callee who presses it could mean either");
@@ -128,4 +132,7 @@ checks! {
     NO_WAY_OUT = error("no-way-out", "whoever comes there and answers is asked for ever");
     /// A loop that asks nothing.
     SILENT_LOOP = error("silent-loop", "the call would go round in it without listening to anyone");
+    // --- quotas ---
+    /// A quota that nobody can count for.
+    QUOTA_NEVER_FILLS = error("quota-never-fills", "the campaign would call for ever to fill it");
 }

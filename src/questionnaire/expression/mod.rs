@@ -20,10 +20,12 @@
 mod check;
 mod evaluate;
 mod parse;
+mod possible;
 mod token;
 
 pub use check::{Type, Variable, Variables};
 pub use evaluate::{Facts, Known};
+pub(crate) use possible::{Domain, Values, Wanted};
 pub(crate) use token::RESERVED;
 
 use super::{Decimal, Value, checks};

@@ -40,6 +40,7 @@ impl Reading<'_> {
         if self.check_reach(quotas, &onward, &all, &answering) {
             self.check_loops(&unasked);
             self.check_uses(&all);
+            self.check_conditions(quotas, &answering);
         }
     }
 
@@ -107,7 +108,8 @@ impl Reading<'_> {
                 ending.extend(&back[index]);
             }
         }
-        if let Some(index) = (0..length).find(|index| reached[*index] && !ends[*index]) {
+        let lost = |index: usize| reached[index] && !ends[index];
+        for index in (0..length).filter(|index| lost(*index) && !index.checked_sub(1).is_some_and(lost)) {
             let what = format!("there is no way to end from {}", self.name(index));
             self.findings.add(
                 &checks::NO_WAY_OUT,
@@ -187,10 +189,10 @@ impl Reading<'_> {
 }
 
 /// The items that may come after each item.
-type Graph = Vec<Vec<usize>>;
+pub(super) type Graph = Vec<Vec<usize>>;
 
 /// The items that are reached from these.
-fn reach(all: &Graph, mut from: Vec<usize>) -> Vec<bool> {
+pub(super) fn reach(all: &Graph, mut from: Vec<usize>) -> Vec<bool> {
     let mut reached = vec![false; all.len()];
     while let Some(index) = from.pop() {
         if let Some(flag) = reached.get_mut(index)

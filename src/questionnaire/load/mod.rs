@@ -17,6 +17,7 @@ mod items;
 mod numbers;
 mod offer;
 mod options;
+mod never;
 mod order;
 mod outline;
 mod retry;
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::attributes::{text, value_at};
+use self::never::Condition;
 use self::outline::Outline;
 pub(super) use self::schema::SCHEMA;
 use super::calendar::time_zone;
@@ -61,6 +63,7 @@ pub(super) fn load(
         flow_is_known,
         retries: BTreeMap::new(),
         uses: Vec::new(),
+        conditions: Vec::new(),
         said_as: BTreeSet::new(),
         piped_besides: &[],
         items: Vec::new(),
@@ -91,6 +94,8 @@ struct Reading<'a> {
     retries: BTreeMap<String, NamedRetry>,
     /// Where replies are used.
     uses: Vec<Use>,
+    /// All conditions of the file.
+    conditions: Vec<Condition>,
     /// Contact fields and the forms in which they are said.
     said_as: BTreeSet<(String, SayAs)>,
     /// Names that can be piped where the reading stands, besides fields, replies and computed values.
@@ -259,6 +264,8 @@ impl Reading<'_> {
                 for (name, offset) in expression.names() {
                     self.uses_name(name, attribute.value.place(offset), moment);
                 }
+                let (at, of) = (value_at(attribute), element.name.clone());
+                self.conditions.push(Condition { expression: expression.clone(), at, of });
                 Some(expression)
             }
             Err(Fault { check, offset, what, mend }) => {
