@@ -185,7 +185,7 @@ impl Drawing<'_> {
         let mut goes_on = false;
         for choice in question.answers.choices().unwrap_or_default() {
             match choice.go {
-                Some(to) => self.way(row, to, format!("{} {}", choice.keys, choice.value)),
+                Some(to) => self.way(row, to, keyed(choice)),
                 None => goes_on = true,
             }
         }
@@ -287,6 +287,12 @@ fn range_in_words(range: &NumberRange) -> String {
     format!("{} to {}", range.number(range.min), range.number(range.max))
 }
 
+/// The keys and the value; one of them where they are the same.
+fn keyed(choice: &Choice) -> String {
+    let value = choice.value.to_string();
+    if value == choice.keys { value } else { format!("{} {value}", choice.keys) }
+}
+
 fn is_yes_no(choices: &[Choice]) -> bool {
     choices.iter().map(|choice| choice.value.to_string()).eq(["yes".to_owned(), "no".to_owned()])
 }
@@ -314,9 +320,7 @@ fn kind_in_words(answers: &Answers) -> String {
 /// What can be answered, with its keys.
 fn options(question: &Question) -> Vec<String> {
     let mut options: Vec<String> = match &question.answers {
-        Answers::Choice(choices) | Answers::Language(choices) => {
-            choices.iter().map(|choice| format!("{} {}", choice.keys, choice.value)).collect()
-        }
+        Answers::Choice(choices) | Answers::Language(choices) => choices.iter().map(keyed).collect(),
         Answers::Multi(multi) => multi
             .options
             .iter()

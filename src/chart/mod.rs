@@ -113,6 +113,16 @@ impl Chart {
         }
     }
 
+    /// The name of what a jump leads to.
+    fn name_of(&self, goal: Goal) -> &str {
+        let row = || self.rows.get(self.row_of(goal)).map(|row| row.name.as_str());
+        let group = match goal {
+            Goal::Group(group) => self.groups.get(group).map(|group| group.name.as_str()),
+            Goal::Row(_) => None,
+        };
+        group.or_else(row).unwrap_or_default()
+    }
+
     /// The innermost drawn group whose parts these two neighbours are, if they are two of its parts: then
     /// neither comes after the other in every call.
     fn drawn_between(&self, row: usize) -> bool {

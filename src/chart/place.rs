@@ -247,15 +247,19 @@ impl Placing<'_> {
             y += ENTRY;
         }
         for (number, way) in chart.ways.iter().enumerate().filter(|(_, way)| way.from == index) {
-            let label: Vec<String> =
-                way.labels.iter().flat_map(|label| wrap(label, SMALL, LABEL, 3)).collect();
-            let is_plain = label.is_empty();
-            for line in label {
+            let mut labels: Vec<String> =
+                way.labels.iter().filter(|label| !label.is_empty()).cloned().collect();
+            let goal = format!("→ {}", chart.name_of(way.to));
+            match labels.last_mut() {
+                Some(last) => *last = format!("{last} {goal}"),
+                None => labels.push(goal),
+            }
+            for line in labels.iter().flat_map(|label| wrap(label, SMALL, LABEL, 3)) {
                 y += LINE - 2;
                 self.label_width = self.label_width.max(width(&line, SMALL, false));
                 self.say(self.labels, y, Style::Label, line);
             }
-            y += if is_plain { ENTRY } else { 5 };
+            y += 5;
             self.outs[number] = y;
             y += 4;
         }
@@ -317,6 +321,8 @@ impl Placing<'_> {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
+
+    use quick_xml::events::{BytesStart, Event};
 
     use super::*;
     use crate::questionnaire::Questionnaire;
@@ -435,12 +441,11 @@ mod tests {
             let mut texts = 0;
             loop {
                 let event = reader.read_event().expect("it is well-formed");
-                if matches!(event, quick_xml::events::Event::Eof) {
+                if matches!(event, Event::Eof) {
                     break;
                 }
-                if let quick_xml::events::Event::Start(start) = event {
-                    texts += usize::from(start.name().into_inner() == "text");
-                }
+                let is_text = |start: &BytesStart<'_>| start.name().into_inner() == "text";
+                texts += usize::from(matches!(&event, Event::Start(start) if is_text(start)));
             }
             assert_eq!(texts, place(&chart).words.len());
             assert!(place(&chart).size.0 < 1_400, "{:?}", place(&chart).size);
