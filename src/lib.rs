@@ -10,8 +10,10 @@ pub mod time;
 
 pub mod call;
 pub mod chart;
+pub mod contacts;
 pub mod dialplan;
 pub mod interview;
+pub mod measure;
 pub mod outcome;
 pub mod questionnaire;
 pub mod rtp;

@@ -27,11 +27,124 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn what_comes_with_baton_has_no_findings() {
-    let files = ["questionnaires/satisfaction.xml", "questionnaires/clinic.xml", "dialplans/kenya.xml"];
+    let files = [
+        "questionnaires/satisfaction.xml",
+        "questionnaires/clinic.xml",
+        "dialplans/kenya.xml",
+        "docs/baton.toml",
+    ];
     let checked = baton(&[&["check"], &files[..]].concat(), "");
     assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
-    for (line, file) in text(&checked.stdout).lines().zip(files) {
+    let lines: Vec<&str> = text(&checked.stdout).lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(lines.len(), files.len(), "{lines:?}");
+    for (line, file) in lines.iter().zip(files) {
         assert!(line.starts_with(file) && line.ends_with("no findings"), "{line}");
+    }
+}
+
+/// The Swahili prompts of the clinic are longer than the English ones; the figures are those of the files.
+#[test]
+fn a_questionnaire_is_measured_by_its_recordings() {
+    let checked = baton(&["check", "--json", "questionnaires/clinic.xml"], "");
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let measures = &report["checked"][0]["measures"];
+    assert_eq!((&report["format"], &report["checked"][0]["kind"]), (&1.into(), &"questionnaire".into()));
+    assert_eq!(
+        (&measures["paths"], &measures["orders"], &measures["loops"]),
+        (&"6".into(), &"1".into(), &0.into())
+    );
+    let number = |language: usize, name: &str| measures["languages"][language][name].as_f64().unwrap();
+    assert_eq!((number(0, "relative"), number(0, "estimated"), number(1, "estimated")), (1.0, 0.0, 0.0));
+    assert!((1.1..1.4).contains(&number(1, "relative")), "{measures:#}");
+    for language in 0..2 {
+        let times = ["typical_s", "longest_s", "at_most_s"].map(|name| number(language, name));
+        assert!(times.is_sorted() && times[0] > 30.0 && times[2] < 600.0, "{times:?}");
+    }
+}
+
+#[test]
+fn stdin_is_checked_by_what_it_holds() {
+    let xml = std::fs::read_to_string(format!("{ROOT}/dialplans/kenya.xml")).unwrap();
+    let checked = baton(&["check", "-"], &xml);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+    assert!(text(&checked.stdout).starts_with("<stdin>: dialplan with"), "{}", text(&checked.stdout));
+    let checked = baton(&["check", "-"], "[sip]\nlisten = \"nowhere\"\n");
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked.stdout).starts_with("<stdin>:2:10: error: "), "{}", text(&checked.stdout));
+    let checked = baton(&["check", "-"], "");
+    assert!(
+        text(&checked.stdout).starts_with("<stdin>:1:1: error: the file has no element"),
+        "{}",
+        text(&checked.stdout)
+    );
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_its_end() {
+    let checked = baton(&["check", "/dev/zero", "/dev/null"], "");
+    assert_eq!(checked.status.code(), Some(1));
+    let lines = text(&checked.stdout);
+    assert!(lines.contains("/dev/zero:1:1: error: the file has more than 4194304 bytes"), "{lines}");
+    assert!(lines.contains("/dev/null:1:1: error: the file has no element"), "{lines}");
+}
+
+#[test]
+fn contacts_are_checked_against_the_questionnaire() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("people.csv");
+    let name = file.display().to_string();
+    let arguments = ["check", "questionnaires/satisfaction.xml", "--contacts", &name];
+    std::fs::write(&file, "number,visits\n+254700000001,3\n+254700000002,\n").unwrap();
+    let checked = baton(&arguments, "");
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+    assert!(
+        text(&checked.stdout).contains("2 contacts for `satisfaction`: no findings"),
+        "{}",
+        text(&checked.stdout)
+    );
+    std::fs::write(&file, "number,visits\n+254700000001,three\n").unwrap();
+    let checked = baton(&arguments, "");
+    assert_eq!(checked.status.code(), Some(1));
+    let finding = format!(
+        "{name}:2:15: error: the contact field `visits` cannot be `three`: it is no number [unfit-value]"
+    );
+    assert!(text(&checked.stdout).lines().any(|line| line == finding), "{}", text(&checked.stdout));
+    let checked = baton(&["check", "dialplans/kenya.xml", "--contacts", &name], "");
+    assert_eq!(checked.status.code(), Some(2));
+}
+
+#[test]
+fn a_recording_that_cannot_be_played_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("q.xml");
+    let xml = "<questionnaire id='q' version='1' languages='en' xmlns='urn:baton:questionnaire:1'>\n\
+               <statement id='a'><say audio='a.wav'>A</say></statement><end id='e' outcome='complete'/>\n</questionnaire>";
+    std::fs::write(&file, xml).unwrap();
+    std::fs::write(directory.path().join("a.wav"), "no sound").unwrap();
+    let checked = baton(&["check", file.to_str().unwrap()], "");
+    assert_eq!(checked.status.code(), Some(1));
+    let said = text(&checked.stdout);
+    assert!(
+        said.contains("q.xml:2:19: error: the recording") && said.contains("[broken-recording]"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_flow_is_drawn_in_three_languages() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, begins) in [("a.svg", "<?xml"), ("a.dot", "digraph"), ("a.mmd", "---\ntitle: \"clinic")] {
+        let out = directory.path().join(name);
+        let drawn = baton(&["graph", "questionnaires/clinic.xml", "-o", out.to_str().unwrap()], "");
+        assert_eq!(drawn.status.code(), Some(0), "{}", text(&drawn.stderr));
+        let picture = std::fs::read_to_string(&out).unwrap();
+        assert!(picture.starts_with(begins) && picture.contains("too_young"), "{name}: {picture}");
+    }
+    let drawn = baton(&["graph", "questionnaires/clinic.xml", "--language", "sw"], "");
+    assert!(text(&drawn.stdout).contains("Kwa Kiswahili, bonyeza 2."));
+    for wrong in [&["--language", "fr"][..], &["-o", "a.png"]] {
+        let drawn = baton(&[&["graph", "questionnaires/clinic.xml"], wrong].concat(), "");
+        assert_eq!(drawn.status.code(), Some(2), "{}", text(&drawn.stderr));
     }
 }
 
@@ -98,7 +211,13 @@ fn the_end_of_the_pipe_hangs_up_and_wrong_input_is_named() {
 #[test]
 fn a_reader_that_goes_away_ends_a_command_quietly() {
     let file = "questionnaires/clinic.xml";
-    for arguments in [&["try", file][..], &["check", file], &["check", "--json", file], &["try", "no.xml"]] {
+    for arguments in [
+        &["try", file][..],
+        &["check", file],
+        &["graph", file],
+        &["check", "--json", file],
+        &["try", "no.xml"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let child = Command::new(BATON)

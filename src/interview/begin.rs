@@ -107,6 +107,20 @@ impl Interview {
     }
 }
 
+/// Whether a contact's field can have this value. Of names that the questionnaire does not know nothing is
+/// said: a file of contacts may have more columns.
+///
+/// # Errors
+/// As [`Interview::begin`].
+pub fn check_field(questionnaire: &Questionnaire, name: &str, value: &str) -> Result<(), BeginError> {
+    if let Some(field) = questionnaire.contact_fields().iter().find(|field| field.name == name) {
+        check(field, value)?;
+    }
+    let alone = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    language(questionnaire, &alone)?;
+    zone(questionnaire, &alone).map(drop)
+}
+
 fn check(field: &ContactField, value: &str) -> Result<(), BeginError> {
     let why = if value.chars().count() > MAX_VALUE_CHARACTERS {
         format!("it has more than {MAX_VALUE_CHARACTERS} characters")

@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::questionnaire::{Command, Key, Outcome, Prompt, Sound, Utterance, Value};
-pub use begin::BeginError;
+pub use begin::{BeginError, check_field};
 pub use collector::{Collector, Verdict};
 pub use instruction::{
     Collect, Days, Grammar, Heard, Instruction, KeyPress, Method, Recorded, RecordingEnd, Several, Take,

@@ -93,24 +93,18 @@ pub(super) struct Audio {
     pub(super) samples: Vec<f32>,
 }
 
+/// How long a WAV file plays, by its header; at most `limit`.
+pub(super) fn playing_time(bytes: &[u8], limit: Duration) -> Result<Duration, WavError> {
+    walk(bytes)?.playing_time(limit)
+}
+
 /// Reads a WAV file that plays at most `limit`.
 pub(super) fn read(bytes: &[u8], limit: Duration) -> Result<Audio, WavError> {
-    let Chunks { format, data } = walk(bytes)?;
-    let Format { coding, channels, hz } = format;
-    if !RATES_HZ.contains(&hz) {
-        return Err(WavError::Rate { hz });
-    }
-    if !(1..=2).contains(&channels) {
-        return Err(WavError::Channels { channels });
-    }
-    let frame_bytes = usize::from(channels) * coding.bytes();
-    let frames = data.len() / frame_bytes;
-    let millis = u64::try_from(frames).unwrap_or(u64::MAX).saturating_mul(1_000) / u64::from(hz);
-    let duration = Duration::from_millis(millis);
-    if duration > limit {
-        return Err(WavError::TooLong { duration, limit });
-    }
-    let interleaved = coding.decode(data.get(..frames * frame_bytes).unwrap_or_default());
+    let chunks = walk(bytes)?;
+    chunks.playing_time(limit)?;
+    let Chunks { format: Format { coding, channels, hz }, data } = chunks;
+    let whole_bytes = chunks.frames() * chunks.frame_bytes();
+    let interleaved = coding.decode(data.get(..whole_bytes).unwrap_or_default());
     if let Some(index) = interleaved.iter().position(|sample| !sample.is_finite()) {
         return Err(WavError::NotFinite { index });
     }
@@ -150,6 +144,35 @@ struct Format {
 struct Chunks<'a> {
     format: Format,
     data: &'a [u8],
+}
+
+impl Chunks<'_> {
+    /// Bytes of one sample of each channel.
+    fn frame_bytes(&self) -> usize {
+        usize::from(self.format.channels) * self.format.coding.bytes()
+    }
+
+    /// Samples of one channel; there is at least one channel.
+    fn frames(&self) -> usize {
+        self.data.len() / self.frame_bytes()
+    }
+
+    /// How long the samples play, if rate, channels and length are within bounds.
+    fn playing_time(&self, limit: Duration) -> Result<Duration, WavError> {
+        let Format { channels, hz, .. } = self.format;
+        if !RATES_HZ.contains(&hz) {
+            return Err(WavError::Rate { hz });
+        }
+        if !(1..=2).contains(&channels) {
+            return Err(WavError::Channels { channels });
+        }
+        let millis = u64::try_from(self.frames()).unwrap_or(u64::MAX).saturating_mul(1_000) / u64::from(hz);
+        let duration = Duration::from_millis(millis);
+        if duration > limit {
+            return Err(WavError::TooLong { duration, limit });
+        }
+        Ok(duration)
+    }
 }
 
 const fn not(what: &'static str) -> WavError {

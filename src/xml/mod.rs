@@ -20,4 +20,4 @@ pub use check::{Check, checks, error, warning};
 pub use document::{Attribute, Document, Element, Node, Text};
 pub use finding::{Finding, Findings, Position, Severity};
 pub use nearest::{did_you_mean, nearest};
-pub use parse::parse;
+pub use parse::{MAX_BYTES, parse};

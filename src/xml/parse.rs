@@ -13,7 +13,7 @@ use super::finding::{Finding, Findings, Position};
 use super::tag::{self, Scope};
 
 /// Bytes of a file: about 2,000 questions with long texts in ten languages.
-const MAX_BYTES: usize = 4 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
 /// Elements within elements; a questionnaire needs six or seven.
 const MAX_DEPTH: usize = 24;
 /// Elements of a file.
@@ -38,7 +38,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Document, Vec<Finding>> {
 fn decode<'a>(bytes: &'a [u8], findings: &mut Findings) -> Option<Cow<'a, str>> {
     const SAVE: &str = "save the file as UTF-8";
     if bytes.len() > MAX_BYTES {
-        let what = format!("the file has {} bytes; {MAX_BYTES} are read at most", bytes.len());
+        let what = format!("the file has more than {MAX_BYTES} bytes");
         findings.add(&checks::TOO_MUCH, Position::START, what, None);
         return None;
     }
