@@ -56,14 +56,14 @@ fn put(to: &mut String, depth: usize, text: &str) {
     writeln!(to, "{:indent$}{text}", "", indent = depth * 2).expect("a string takes all");
 }
 
-/// In quotes Mermaid reads HTML, entities by number, and Markdown: what could mean something is written by
-/// its number.
+/// In quotes Mermaid reads HTML, entities by number, and Markdown between backticks: what could mean something
+/// is written by its number.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
         match character {
             '\n' => escaped.push_str("<br/>"),
-            '"' | '<' | '>' | '&' | '#' | ';' | '`' | '*' | '_' | '\\' | '{' | '}' | '|' => {
+            '"' | '<' | '>' | '&' | '#' | '`' => {
                 write!(escaped, "#{};", u32::from(character)).expect("a string takes all");
             }
             _ => escaped.push(character),

@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
         self.pass(blank);
         let at = self.at;
         if !self.rest.starts_with('"') {
-            let end = self.rest.find(|c| c == part || c == '\n' || c == '\r').unwrap_or(self.rest.len());
+            let end = self.rest.find([part, '\n', '\r']).unwrap_or(self.rest.len());
             return Ok(Cell { text: self.pass(end).trim().to_owned(), at });
         }
         self.pass(1);
@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
             text.push('"');
             self.pass(1);
         }
-        let behind = self.rest.find(|c| c == part || c == '\n' || c == '\r').unwrap_or(self.rest.len());
+        let behind = self.rest.find([part, '\n', '\r']).unwrap_or(self.rest.len());
         let behind_at = self.at;
         if !self.pass(behind).trim().is_empty() {
             let what = "text behind a closing quote; a quote in a quoted value is written twice".to_owned();

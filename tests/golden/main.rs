@@ -11,6 +11,7 @@
 //! `questionnaire FILE` in place of XML takes a file of the repository. `BATON_GOLDEN=write cargo test --test
 //! golden` writes what was found into the files; read the difference before you commit it.
 
+mod checks;
 mod damage;
 mod example;
 mod markdown;

@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evaluate::{self, Known};
 use super::{Expression, Node, Operator, Term};
 
 /// Steps after which a condition is taken to be possible: bounds the time of a hostile file.
@@ -105,9 +104,9 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whether that can be, if each name can stand for what its domain says.
-    pub(crate) fn is_possible(self, domains: &BTreeMap<String, Domain>) -> bool {
+    pub(crate) fn is_possible(&self, domains: &BTreeMap<String, Domain>) -> bool {
         let known = self.names_of(domains);
-        solve(self.0, known, &mut 0)
+        solve(self.0.clone(), known, &mut 0)
     }
 
     /// The domains of the names that these conditions ask about.
@@ -122,19 +121,12 @@ impl<'a> Wanted<'a> {
 }
 
 /// Narrows what names can stand for by one goal after the other.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not looked into can be anything")]
 fn solve(mut goals: Vec<(&Node, bool)>, mut domains: BTreeMap<String, Domain>, steps: &mut u32) -> bool {
     while let Some((node, wanted)) = goals.pop() {
         *steps += 1;
         if *steps > MAX_STEPS {
             return true;
-        }
-        let mut names = Vec::new();
-        node.names(&mut names);
-        if names.is_empty() {
-            if evaluate::truth(node, &|_| Known::Nothing) != wanted {
-                return false;
-            }
-            continue;
         }
         match &node.term {
             Term::Not(inner) => goals.push((inner, !wanted)),
@@ -159,6 +151,12 @@ fn solve(mut goals: Vec<(&Node, bool)>, mut domains: BTreeMap<String, Domain>, s
                 }
             }
             Term::Binary(operator, left, right) => {
+                if let Some(is_true) = decided(*operator, left, right) {
+                    if is_true != wanted {
+                        return false;
+                    }
+                    continue;
+                }
                 let Some((name, operator, value)) = comparison(*operator, left, right) else { continue };
                 let Some(domain) = domains.get(name) else { continue };
                 let mut narrowed = domain.clone();
@@ -190,6 +188,7 @@ fn solve(mut goals: Vec<(&Node, bool)>, mut domains: BTreeMap<String, Domain>, s
 }
 
 /// A name that is compared with a constant, the name on the left.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not looked into can be anything")]
 fn comparison<'a>(
     operator: Operator,
     left: &'a Node,
@@ -209,6 +208,25 @@ fn comparison<'a>(
     is_comparison(operator).then_some((name, turned, value))
 }
 
+/// What a comparison of two constants is.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not looked into can be anything")]
+fn decided(operator: Operator, left: &Node, right: &Node) -> Option<bool> {
+    let order = match (constant(left)?, constant(right)?) {
+        (Value::Number(one), Value::Number(other)) => one.partial_cmp(&other)?,
+        (Value::Text(one), Value::Text(other)) => one.cmp(other),
+        (Value::Number(_), Value::Text(_)) | (Value::Text(_), Value::Number(_)) => return None,
+    };
+    match operator {
+        Operator::Equal => Some(order.is_eq()),
+        Operator::NotEqual => Some(order.is_ne()),
+        Operator::Less => Some(order.is_lt()),
+        Operator::LessOrEqual => Some(order.is_le()),
+        Operator::Greater => Some(order.is_gt()),
+        Operator::GreaterOrEqual => Some(order.is_ge()),
+        _ => None,
+    }
+}
+
 const fn is_comparison(operator: Operator) -> bool {
     matches!(
         operator,
@@ -221,6 +239,7 @@ const fn is_comparison(operator: Operator) -> bool {
     )
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not looked into can be anything")]
 const fn opposite(operator: Operator) -> Operator {
     match operator {
         Operator::Equal => Operator::NotEqual,
@@ -233,9 +252,10 @@ const fn opposite(operator: Operator) -> Operator {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not looked into can be anything")]
 fn constant(node: &Node) -> Option<Value<'_>> {
     match &node.term {
-        Term::Number(number) => Some(Value::Number(*number)),
+        Term::Number(number) => Some(Value::Number(number.as_f64())),
         Term::Text(text) => Some(Value::Text(text)),
         Term::Negative(inner) => match constant(inner) {
             Some(Value::Number(number)) => Some(Value::Number(-number)),
@@ -249,8 +269,7 @@ fn constant(node: &Node) -> Option<Value<'_>> {
 mod tests {
     use super::*;
     use crate::id::Mint;
-    use crate::questionnaire::expression::tests::condition;
-    use crate::questionnaire::{Type, Variable, Variables};
+    use crate::questionnaire::{Facts, Known, Type, Variable, Variables};
 
     fn variables() -> Variables {
         let of = |of| Variable { of, question: Some(0) };
@@ -266,13 +285,26 @@ mod tests {
         names.into_iter().chain([("plan".to_owned(), Domain { nothing: true, values: plan })]).collect()
     }
 
+    fn condition(mint: &mut Mint, depth: u16) -> String {
+        let mut pick = |below: u16| usize::from(mint.number16() % below);
+        let name = ["a", "b", "none"][pick(3)];
+        match pick(if depth == 0 { 4 } else { 8 }) {
+            0 => format!("answered({name})"),
+            1 | 2 => format!("{name} {} {}", ["=", "!=", "<", "<=", ">", ">="][pick(6)], pick(6)),
+            3 => format!("plan {} '{}'", ["=", "!="][pick(2)], ["gold", "silver"][pick(2)]),
+            4 => format!("not ({})", condition(mint, depth - 1)),
+            5 | 6 => format!("({}) and ({})", condition(mint, depth - 1), condition(mint, depth - 1)),
+            _ => format!("({}) or ({})", condition(mint, depth - 1), condition(mint, depth - 1)),
+        }
+    }
+
     fn read(source: &str) -> Expression {
         Expression::read(source, &variables()).unwrap_or_else(|fault| panic!("{source}: {fault:?}"))
     }
 
     /// Every way in which all four can be.
     fn all() -> Vec<BTreeMap<&'static str, Known>> {
-        let numbers = || (0..4).map(|n| Known::Number(f64::from(n))).chain([Known::Nothing]);
+        let numbers = || (0..4_u64).map(|n| Known::Number(n.into())).chain([Known::Nothing]);
         let plans = || {
             ["gold", "silver"].map(|plan| Known::Text(plan.to_owned())).into_iter().chain([Known::Nothing])
         };
@@ -306,7 +338,8 @@ mod tests {
                 goals.and(&expression, wanted);
                 let said = goals.is_possible(&domains());
                 let is_true = |them: &BTreeMap<&str, Known>| {
-                    expression.is_true(&|name| them.get(name).cloned().unwrap_or(Known::Nothing))
+                    let known = |name: &str| them.get(name).cloned().unwrap_or(Known::Nothing);
+                    expression.is_true(&Facts { known: &known, today: jiff::civil::date(2026, 11, 26) })
                 };
                 let can_be = all.iter().any(|them| is_true(them) == wanted);
                 assert!(said || !can_be, "`{source}` can be {wanted}");
