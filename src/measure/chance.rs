@@ -60,7 +60,7 @@ impl<'a> Chances<'a> {
         }
         let known = |name: &str| known(name).cloned().unwrap_or(Known::Nothing);
         let today = jiff::civil::Date::MIN; // nothing asks about it
-        Some(condition.is_true(&Facts { known: &known, today }))
+        Some(condition.is_true(&Facts { known: &known, today: &|| today }))
     }
 
     /// What the question answers in one lot.

@@ -58,5 +58,6 @@ fn length(path: &Path, limits: &Limits) -> Result<Duration, PromptError> {
     }
     let mut read = Vec::new();
     file.take(limits.prompt_file).read_to_end(&mut read).map_err(unreadable)?;
-    wav::playing_time(&read, limits.prompt).map_err(|source| PromptError::Audio { path: path.to_owned(), source })
+    wav::playing_time(&read, limits.prompt)
+        .map_err(|source| PromptError::Audio { path: path.to_owned(), source })
 }
