@@ -142,9 +142,13 @@ fn users(questionnaire: &Questionnaire, name: &str) -> Vec<String> {
 fn check_row(questionnaire: &Questionnaire, names: &[Cell], cells: &[Cell], findings: &mut Findings) {
     let Some(first) = cells.first() else { return };
     if cells.len() != names.len() {
-        let what = format!("this row has {} cells, the header {}", cells.len(), names.len());
-        let mend = "a comma in a value needs quotes around the value".to_owned();
-        return findings.add(&checks::TORN_ROW, first.at, what, mend);
+        let plural = if cells.len() == 1 { "" } else { "s" };
+        let what = format!("this row has {} cell{plural}, the header {}", cells.len(), names.len());
+        let mend = match cells.len() > names.len() {
+            true => "a comma in a value needs quotes around the value",
+            false => "an empty cell needs its comma, too",
+        };
+        return findings.add(&checks::TORN_ROW, first.at, what, mend.to_owned());
     }
     for (name, cell) in names.iter().zip(cells) {
         let field = questionnaire.contact_fields().iter().find(|field| field.name == name.text);

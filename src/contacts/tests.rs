@@ -66,7 +66,7 @@ fn torn_rows_and_files_that_are_none() {
         check("first_name,visits\nLi, Bo,3\nAmina\nEve,1\n").1,
         [
             "2:1 torn-row this row has 3 cells, the header 2 (a comma in a value needs quotes around the value)",
-            "3:1 torn-row this row has 1 cells, the header 2 (a comma in a value needs quotes around the value)",
+            "3:1 torn-row this row has 1 cell, the header 2 (an empty cell needs its comma, too)",
         ]
     );
     assert_eq!(
