@@ -45,7 +45,8 @@ fn hears(language: &str, texts: [&str; 3]) {
     }
     let sipp =
         Sipp::callee("answer.xml", &[("event", "101")], &[("keys.pcap", &speaker.voice(8_000).pcap())]);
-    let capture = Capture::start(&format!("udp port {}", sipp.media_port));
+    // The signalling tells tshark which packets are RTP.
+    let capture = Capture::start(&format!("udp port {} or udp port {}", sipp.port, sipp.media_port));
     let language_field = format!("language={language}");
     let more = ["--trunk", "peer", "--set", "name=Amina", "--set", language_field.as_str()];
     let outcome = Call::start(Place::new(), &Setting::new(sipp.port), &questionnaire, &more).finish();
