@@ -158,7 +158,7 @@ mod tests {
     /// Someone who answers everything, a result as it should be, and the telephone's testimony.
     fn all_well() -> (Questionnaire, Person, CallResult, Testimony) {
         let (questionnaire, _) = Questionnaire::load("satisfaction.xml", shipped::QUESTIONNAIRE).unwrap();
-        let people = people::gather(&questionnaire, &BTreeMap::new(), 8, 1);
+        let people = people::gather(&questionnaire, &BTreeMap::new(), 8, 1, Timestamp::EPOCH);
         let person = people.into_iter().find(|person| person.persona == Persona::Complete).unwrap();
         let keyed = |question: &String| {
             let turn = person.party.turn_at_question(question).unwrap();

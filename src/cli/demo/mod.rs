@@ -33,6 +33,7 @@ use super::{Exit, MachineError};
 use crate::callee::script::Script;
 use crate::callee::testimony::Testimony;
 use crate::callee::{Crowd, CrowdConfig, lesson};
+use crate::node::clock::Clock;
 use crate::questionnaire::Questionnaire;
 use crate::settings::{Settings, Trunk};
 
@@ -91,7 +92,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let survey = Survey::load(&file, &settings)?;
     let fields = survey::fields(&args.set);
     survey.check_fields(&fields)?;
-    let people = people::gather(&survey.questionnaire, &fields, usize::from(args.calls), args.seed);
+    if let Some(question) = people::unanswerable(&survey.questionnaire) {
+        anyhow::bail!(
+            "{}: the people of the demo answer choices, yes-no, languages, whole numbers and scales; they do not \
+             know how to answer `{question}` (be the respondent yourself: baton try, or baton call to your phone)",
+            file.display()
+        );
+    }
+    let people = people::gather(
+        &survey.questionnaire,
+        &fields,
+        usize::from(args.calls),
+        args.seed,
+        Clock::of_process().now(),
+    );
     let mut files = files::Files::create(&args.out)?;
 
     let index = lesson::learn(&survey.questionnaire, &survey.prompts, &fields);

@@ -15,6 +15,7 @@ use crate::callee::script::{Party, Pickup, Place, Turn};
 use crate::id::Mint;
 use crate::outcome::Disposition;
 use crate::questionnaire::{Answers, Command, NumberRange, Outcome, Question, Questionnaire, Scale};
+use crate::time::Timestamp;
 
 /// Draws of answers until an interview is complete.
 const MAX_DRAWS: usize = 300;
@@ -104,15 +105,16 @@ pub(super) struct Expected {
     pub(super) replies: BTreeMap<String, String>,
 }
 
-/// Gathers `calls` people for a questionnaire; the same for the same seed.
+/// Gathers `calls` people for a questionnaire who are called now; the same for the same seed.
 pub(super) fn gather(
     questionnaire: &Questionnaire,
     fields: &BTreeMap<String, String>,
     calls: usize,
     seed: u64,
+    now: Timestamp,
 ) -> Vec<Person> {
     let mut mint = Mint::seeded(seed);
-    let casting = Casting { questionnaire, fields };
+    let casting = Casting { questionnaire, fields, now };
     let personas = casting.cast(calls, &mut mint);
     let numbered = personas.into_iter().enumerate();
     numbered.map(|(index, persona)| casting.person(index, persona, &mut mint)).collect()
@@ -121,6 +123,8 @@ pub(super) fn gather(
 struct Casting<'a> {
     questionnaire: &'a Questionnaire,
     fields: &'a BTreeMap<String, String>,
+    /// When the calls take place.
+    now: Timestamp,
 }
 
 impl Casting<'_> {
@@ -176,7 +180,7 @@ impl Casting<'_> {
     }
 
     fn rehearse(&self, fields: &BTreeMap<String, String>, party: &Party) -> Rehearsal {
-        rehearse(self.questionnaire, fields, party)
+        rehearse(self.questionnaire, fields, party, self.now)
     }
 
     /// The contact's fields: as given; a number that was not given and has a default varies.
@@ -301,6 +305,23 @@ fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
     }
 }
 
+/// The first question that the people of the demo do not know how to answer: one in parts, or that is not keyed.
+pub(super) fn unanswerable(questionnaire: &Questionnaire) -> Option<&str> {
+    let strange = |question: &Question| match &question.answers {
+        Answers::Choice(_) | Answers::Language(_) => question.confirm.is_some(),
+        Answers::Number(range) | Answers::Scale(Scale { range, .. }) => {
+            range.places > 0 || question.confirm.is_some()
+        }
+        Answers::Digits(_)
+        | Answers::Multi(_)
+        | Answers::Date(_)
+        | Answers::Time(_)
+        | Answers::Record(_)
+        | Answers::Appointment(_) => true,
+    };
+    questionnaire.questions().find(|(_, question)| strange(question)).map(|(id, _)| id)
+}
+
 /// Keys that are an answer.
 fn right_entry(question: &Question, mint: &mut Mint) -> String {
     match &question.answers {
@@ -404,10 +425,10 @@ mod tests {
     fn everyone_is_among_twenty_and_the_same_seed_calls_the_same_people() {
         let questionnaire = shipped();
         for seed in 0..20 {
-            let people = gather(&questionnaire, &BTreeMap::new(), 20, seed);
+            let people = gather(&questionnaire, &BTreeMap::new(), 20, seed, Timestamp::EPOCH);
             let personas: BTreeSet<Persona> = people.iter().map(|person| person.persona).collect();
             assert_eq!(personas.len(), Persona::ALL.len(), "seed {seed}");
-            let again = gather(&questionnaire, &BTreeMap::new(), 20, seed);
+            let again = gather(&questionnaire, &BTreeMap::new(), 20, seed, Timestamp::EPOCH);
             assert!(people.iter().zip(&again).all(|(a, b)| a.expected == b.expected && a.number == b.number));
         }
     }
@@ -415,7 +436,7 @@ mod tests {
     #[test]
     fn people_end_as_their_persona_says() {
         let questionnaire = shipped();
-        for person in gather(&questionnaire, &BTreeMap::new(), 200, 3) {
+        for person in gather(&questionnaire, &BTreeMap::new(), 200, 3, Timestamp::EPOCH) {
             let disposition = person.expected.disposition;
             let right = match person.persona {
                 Persona::Complete | Persona::WrongKeys => disposition == Disposition::Complete,

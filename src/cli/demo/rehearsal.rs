@@ -24,16 +24,16 @@ pub(super) struct Rehearsal {
     pub(super) replies: BTreeMap<String, String>,
 }
 
-/// Plays an interview with this respondent.
+/// Plays an interview with this respondent, beginning now: dates and appointments are those of today.
 pub(super) fn rehearse(
     questionnaire: &Questionnaire,
     fields: &BTreeMap<String, String>,
     party: &Party,
+    mut now: Timestamp,
 ) -> Rehearsal {
     let Ok(mut interview) = Interview::begin(questionnaire, fields, 0) else { return Rehearsal::default() };
     let mut rehearsal = Rehearsal::default();
     let mut come: BTreeMap<String, usize> = BTreeMap::new();
-    let mut now = Timestamp::EPOCH;
     let mut heard = Heard::Begin;
     for _ in 0..MAX_STEPS {
         now = now + Duration::from_secs(10);
