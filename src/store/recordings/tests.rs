@@ -138,8 +138,9 @@ fn in_a_child(name: &str, shell: &str, dir: &Path) -> std::process::ExitStatus {
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", &name, "--nocapture"])
         .env(CHILD_DIR, dir)
-        .status()
+        .output() // into pipes: a limit holds for every file it writes, also for a log of this run
         .unwrap()
+        .status
 }
 
 /// A process that is killed while a callee speaks: complete chunks are there for the next one, which asks for them if
