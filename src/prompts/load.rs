@@ -59,7 +59,7 @@ impl PromptStore {
             store: self,
             questionnaire,
             dir,
-            place: &|utterance| place::of(&name, bytes, utterance),
+            place: &place::finder(&name, bytes),
             findings: Findings::of(&name),
         };
         let mute = load.mute();

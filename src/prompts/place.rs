@@ -1,12 +1,18 @@
-//! Where an utterance stands in its questionnaire, for findings.
+//! Where utterances stand in their questionnaire, for findings.
+
+use std::cell::LazyCell;
 
 use crate::questionnaire::Utterance;
 use crate::xml::{self, Element, Position};
 
-/// The place of the `<say>` that an utterance comes from; the file's start if it is not found.
-pub(super) fn of(file: &str, bytes: &[u8], utterance: &Utterance) -> Position {
-    let document = xml::parse(file, bytes);
-    document.ok().and_then(|document| find(&document.root, utterance)).unwrap_or(Position::START)
+/// The place of the `<say>` that an utterance comes from; the file's start if it is not found. The file is parsed
+/// for the first finding, and not again for the next ones.
+pub(super) fn finder<'a>(file: &'a str, bytes: &'a [u8]) -> impl Fn(&Utterance) -> Position + 'a {
+    let document = LazyCell::new(move || xml::parse(file, bytes).ok());
+    move |utterance| {
+        let document = document.as_ref();
+        document.and_then(|document| find(&document.root, utterance)).unwrap_or(Position::START)
+    }
 }
 
 fn find(element: &Element, utterance: &Utterance) -> Option<Position> {

@@ -27,6 +27,7 @@ impl Recordings {
     pub fn of(questionnaire: &Questionnaire, file: &Path, bytes: &[u8], limits: &Limits) -> Self {
         let dir = file.parent().unwrap_or(Path::new(""));
         let name = file.display().to_string();
+        let place = place::finder(&name, bytes);
         let mut findings = Findings::of(&name);
         let mut lengths: BTreeMap<String, Option<Duration>> = BTreeMap::new();
         let says = questionnaire.says().into_iter().filter_map(|say| Some((say, say.audio.as_ref()?)));
@@ -35,8 +36,12 @@ impl Recordings {
                 continue; // what is missing is a finding of the questionnaire itself
             }
             let length = length(&dir.join(audio), limits).map_err(|error| {
-                let at = place::of(&name, bytes, &utterance(say));
-                findings.add(&checks::BROKEN_RECORDING, at, error.to_string(), error.mend());
+                findings.add(
+                    &checks::BROKEN_RECORDING,
+                    place(&utterance(say)),
+                    error.to_string(),
+                    error.mend(),
+                );
             });
             lengths.insert(audio.clone(), length.ok());
         }
