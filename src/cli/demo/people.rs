@@ -14,7 +14,7 @@ use crate::callee::pattern::Pattern;
 use crate::callee::script::{Party, Pickup, Place, Turn};
 use crate::id::Mint;
 use crate::outcome::Disposition;
-use crate::questionnaire::{Answers, Command, NumberRange, Outcome, Question, Questionnaire, Scale};
+use crate::questionnaire::{Command, NumberRange, Outcome, Question, Questionnaire};
 use crate::time::Timestamp;
 
 /// Draws of answers until an interview is complete.
@@ -307,43 +307,27 @@ fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
 
 /// The first question that the people of the demo do not know how to answer: one in parts, or that is not keyed.
 pub(super) fn unanswerable(questionnaire: &Questionnaire) -> Option<&str> {
-    let strange = |question: &Question| match &question.answers {
-        Answers::Choice(_) | Answers::Language(_) => question.confirm.is_some(),
-        Answers::Number(range) | Answers::Scale(Scale { range, .. }) => {
-            range.places > 0 || question.confirm.is_some()
-        }
-        Answers::Digits(_)
-        | Answers::Multi(_)
-        | Answers::Date(_)
-        | Answers::Time(_)
-        | Answers::Record(_)
-        | Answers::Appointment(_) => true,
+    let strange = |question: &Question| {
+        let is_keyed = question.answers.choices().is_some()
+            || question.answers.range().is_some_and(|range| range.places == 0);
+        !is_keyed || question.confirm.is_some()
     };
     questionnaire.questions().find(|(_, question)| strange(question)).map(|(id, _)| id)
 }
 
 /// Keys that are an answer.
 fn right_entry(question: &Question, mint: &mut Mint) -> String {
-    match &question.answers {
-        Answers::Choice(options) | Answers::Language(options) => {
-            let all = options.iter().map(|option| option.keys.clone());
-            let keys: Vec<String> = all.filter(|keys| !is_command(question, keys)).collect();
-            if keys.is_empty() { String::new() } else { keys[below(mint, keys.len())].clone() }
-        }
-        Answers::Number(range) | Answers::Scale(Scale { range, .. }) => {
-            let span = range.max.saturating_sub(range.min).saturating_add(1);
-            let draw = |mint: &mut Mint| range.min + mint.number() % span;
-            // The higher of two: people rather like what they are asked about.
-            let number = draw(mint).max(draw(mint));
-            spell(range, number)
-        }
-        Answers::Digits(_)
-        | Answers::Multi(_)
-        | Answers::Date(_)
-        | Answers::Time(_)
-        | Answers::Record(_)
-        | Answers::Appointment(_) => String::new(),
+    if let Some(options) = question.answers.choices() {
+        let all = options.iter().map(|option| option.keys.clone());
+        let keys: Vec<String> = all.filter(|keys| !is_command(question, keys)).collect();
+        return if keys.is_empty() { String::new() } else { keys[below(mint, keys.len())].clone() };
     }
+    let Some(range) = question.answers.range() else { return String::new() };
+    let span = range.max.saturating_sub(range.min).saturating_add(1);
+    let draw = |mint: &mut Mint| range.min + mint.number() % span;
+    // The higher of two: people rather like what they are asked about.
+    let number = draw(mint).max(draw(mint));
+    spell(range, number)
 }
 
 /// How a number is keyed: with the end key, unless no further digit is possible.
@@ -360,25 +344,16 @@ fn wrong_entry(question: &Question) -> Option<String> {
     if question.retry.no_match_again == 0 {
         return None;
     }
-    match &question.answers {
-        Answers::Choice(options) | Answers::Language(options) => {
-            let begins = |key: char| options.iter().any(|option| option.keys.starts_with(key));
-            let free = |key: &char| !begins(*key) && !is_command(question, &key.to_string());
-            let single = options.iter().all(|option| option.keys.chars().count() == 1);
-            "7845601239".chars().filter(|_| single).find(free).map(|key| key.to_string())
-        }
-        Answers::Number(range) | Answers::Scale(Scale { range, .. }) => {
-            let beyond = range.max.saturating_add(1).to_string();
-            let fits = beyond.len() == usize::from(range.max_digits);
-            (fits && is_waited_for(range, &beyond) && !is_command(question, &beyond)).then_some(beyond)
-        }
-        Answers::Digits(_)
-        | Answers::Multi(_)
-        | Answers::Date(_)
-        | Answers::Time(_)
-        | Answers::Record(_)
-        | Answers::Appointment(_) => None,
+    if let Some(options) = question.answers.choices() {
+        let begins = |key: char| options.iter().any(|option| option.keys.starts_with(key));
+        let free = |key: &char| !begins(*key) && !is_command(question, &key.to_string());
+        let single = options.iter().all(|option| option.keys.chars().count() == 1);
+        return "7845601239".chars().filter(|_| single).find(free).map(|key| key.to_string());
     }
+    let range = question.answers.range()?;
+    let beyond = range.max.saturating_add(1).to_string();
+    let fits = beyond.len() == usize::from(range.max_digits);
+    (fits && is_waited_for(range, &beyond) && !is_command(question, &beyond)).then_some(beyond)
 }
 
 /// Whether an entry is heard to its last key: each of its beginnings may still become a longer answer.
