@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instruction::{KeyPress, Recorded};
 use super::{Asking, Turn};
-use crate::questionnaire::{Answers, Multi, MultiStyle, Question, Value};
+use crate::questionnaire::{Question, Value};
 
 /// Which part of a question is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,20 +53,9 @@ pub(super) enum Part {
 impl Part {
     /// The part that a question begins with.
     pub(super) const fn first(question: &Question) -> Self {
-        match &question.answers {
-            Answers::Multi(Multi { style: MultiStyle::OneByOne { .. }, .. }) => {
-                Self::Option { index: 0, chosen: 0 }
-            }
-            Answers::Choice(_)
-            | Answers::Language(_)
-            | Answers::Number(_)
-            | Answers::Scale(_)
-            | Answers::Digits(_)
-            | Answers::Multi(_)
-            | Answers::Date(_)
-            | Answers::Time(_)
-            | Answers::Record(_)
-            | Answers::Appointment(_) => Self::Entry,
+        match question.answers.asked_one_by_one() {
+            Some(_) => Self::Option { index: 0, chosen: 0 },
+            None => Self::Entry,
         }
     }
 

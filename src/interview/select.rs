@@ -3,9 +3,7 @@
 use super::instruction::{Instruction, TypeAhead};
 use super::part::{Draft, Part};
 use super::{Asking, Interview, MIN_STEPS, Record, STEPS_PER_ITEM, Stage, Status};
-use crate::questionnaire::{
-    Answers, Expression, Kind, Multi, MultiStyle, Outcome, Prompt, Question, Questionnaire,
-};
+use crate::questionnaire::{Answers, Expression, Kind, Outcome, Prompt, Question, Questionnaire};
 use crate::time::Timestamp;
 
 impl Interview {
@@ -168,18 +166,7 @@ impl Interview {
 
 /// What can be asked: each item, and each option that is asked by itself.
 pub(super) fn parts(questionnaire: &Questionnaire) -> usize {
-    let options = |(_, question): (&str, &Question)| match &question.answers {
-        Answers::Multi(Multi { style: MultiStyle::OneByOne { .. }, options, .. }) => options.len(),
-        Answers::Choice(_)
-        | Answers::Language(_)
-        | Answers::Number(_)
-        | Answers::Scale(_)
-        | Answers::Digits(_)
-        | Answers::Multi(_)
-        | Answers::Date(_)
-        | Answers::Time(_)
-        | Answers::Record(_)
-        | Answers::Appointment(_) => 0,
-    };
+    let options =
+        |(_, question): (&str, &Question)| question.answers.asked_one_by_one().map_or(0, <[_]>::len);
     questionnaire.items().len() + questionnaire.questions().map(options).sum::<usize>()
 }

@@ -63,6 +63,26 @@ impl Answers {
         }
     }
 
+    /// The options, where each is asked by itself.
+    #[must_use]
+    pub const fn asked_one_by_one(&self) -> Option<&[MultiOption]> {
+        match self {
+            Self::Multi(Multi { style: MultiStyle::OneByOne { .. }, options, .. }) => {
+                Some(options.as_slice())
+            }
+            Self::Choice(_)
+            | Self::Language(_)
+            | Self::Number(_)
+            | Self::Scale(_)
+            | Self::Digits(_)
+            | Self::Multi(_)
+            | Self::Date(_)
+            | Self::Time(_)
+            | Self::Record(_)
+            | Self::Appointment(_) => None,
+        }
+    }
+
     /// The range, where a number is keyed.
     #[must_use]
     pub const fn range(&self) -> Option<&NumberRange> {
