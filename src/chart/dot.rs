@@ -1,8 +1,6 @@
 //! The flow in the language of Graphviz (`dot -Tsvg`).
 
-use std::fmt::Write as _;
-
-use super::{Chart, Goal, Row, Shape};
+use super::{Block, Chart, Goal, Row, Shape, put};
 
 impl Chart {
     /// The flow as a `digraph`.
@@ -13,25 +11,16 @@ impl Chart {
         dot.push_str("  edge [fontname=\"Helvetica\", fontsize=10];\n");
         let heading = format!("{}\n{}", self.title, self.notes.join("\n"));
         put(&mut dot, 1, &format!("label=\"{}\"; labelloc=t;", escape(&heading)));
-        let mut open: Vec<usize> = Vec::new();
-        for (index, row) in self.rows.iter().enumerate() {
-            for (number, group) in
-                self.groups.iter().enumerate().filter(|(_, group)| group.rows.start == index)
-            {
-                let label = group.in_lines().join("\n");
-                put(&mut dot, open.len() + 1, &format!("subgraph cluster_{number} {{"));
-                open.push(group.rows.end);
-                let style = if group.drawn { "dashed" } else { "solid" };
-                put(
-                    &mut dot,
-                    open.len() + 1,
-                    &format!("label=\"{}\"; labeljust=l; style={style};", escape(&label)),
-                );
-            }
-            put(&mut dot, open.len() + 1, &node(index, row));
-            while open.last() == Some(&(index + 1)) {
-                open.pop();
-                put(&mut dot, open.len() + 1, "}");
+        for (depth, block) in self.blocks() {
+            match block {
+                Block::Begin(number, group) => {
+                    let label = escape(&group.in_lines().join("\n"));
+                    let style = if group.drawn { "dashed" } else { "solid" };
+                    put(&mut dot, depth, &format!("subgraph cluster_{number} {{"));
+                    put(&mut dot, depth + 1, &format!("label=\"{label}\"; labeljust=l; style={style};"));
+                }
+                Block::Row(index, row) => put(&mut dot, depth, &node(index, row)),
+                Block::End => put(&mut dot, depth, "}"),
             }
         }
         for row in (0..self.rows.len()).filter(|row| self.leads_on(*row)) {
@@ -60,10 +49,6 @@ fn node(index: usize, row: &Row) -> String {
         Shape::Quota => ", shape=note",
     };
     format!("n{index} [label=\"{}\"{style}];", escape(&row.in_lines().join("\n")))
-}
-
-fn put(dot: &mut String, depth: usize, text: &str) {
-    writeln!(dot, "{:indent$}{text}", "", indent = depth * 2).expect("a string takes all");
 }
 
 /// In quotes `"` and `\` mean something, and lines break by `\n`.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Chart, Goal, Row, Shape};
+use super::{Block, Chart, Goal, Row, Shape, put};
 
 impl Chart {
     /// The flow as a `flowchart`.
@@ -10,19 +10,14 @@ impl Chart {
     pub fn mermaid(&self) -> String {
         let mut text =
             format!("---\ntitle: \"{}\"\n---\nflowchart TD\n", self.title.replace(['"', '\\'], "'"));
-        let mut open: Vec<usize> = Vec::new();
-        for (index, row) in self.rows.iter().enumerate() {
-            for (number, group) in
-                self.groups.iter().enumerate().filter(|(_, group)| group.rows.start == index)
-            {
-                let label = group.in_lines().join("\n");
-                put(&mut text, open.len() + 1, &format!("subgraph g{number}[\"{}\"]", escape(&label)));
-                open.push(group.rows.end);
-            }
-            put(&mut text, open.len() + 1, &node(index, row));
-            while open.last() == Some(&(index + 1)) {
-                open.pop();
-                put(&mut text, open.len() + 1, "end");
+        for (depth, block) in self.blocks() {
+            match block {
+                Block::Begin(number, group) => {
+                    let label = escape(&group.in_lines().join("\n"));
+                    put(&mut text, depth, &format!("subgraph g{number}[\"{label}\"]"));
+                }
+                Block::Row(index, row) => put(&mut text, depth, &node(index, row)),
+                Block::End => put(&mut text, depth, "end"),
             }
         }
         for row in (0..self.rows.len()).filter(|row| self.leads_on(*row)) {
@@ -50,10 +45,6 @@ fn node(index: usize, row: &Row) -> String {
         Shape::Quota => ("[/", "/]"),
     };
     format!("n{index}{left}\"{}\"{right}", escape(&row.in_lines().join("\n")))
-}
-
-fn put(to: &mut String, depth: usize, text: &str) {
-    writeln!(to, "{:indent$}{text}", "", indent = depth * 2).expect("a string takes all");
 }
 
 /// In quotes Mermaid reads HTML, entities by number, and Markdown between backticks: what could mean something

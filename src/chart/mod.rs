@@ -15,6 +15,7 @@ mod place;
 mod svg;
 mod text;
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use crate::questionnaire::Outcome;
@@ -130,6 +131,27 @@ impl Chart {
         self.groups.iter().filter(both).max_by_key(|group| group.depth).is_some_and(|group| group.drawn)
     }
 
+    /// Groups and rows as they stand in one another, each with its depth, from 1: for languages of pictures that
+    /// write a group as a block around its rows.
+    fn blocks(&self) -> Vec<(usize, Block<'_>)> {
+        let mut blocks = Vec::new();
+        let mut open: Vec<usize> = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            for (number, group) in self.groups.iter().enumerate() {
+                if group.rows.start == index {
+                    blocks.push((open.len() + 1, Block::Begin(number, group)));
+                    open.push(group.rows.end);
+                }
+            }
+            blocks.push((open.len() + 1, Block::Row(index, row)));
+            while open.last() == Some(&(index + 1)) {
+                open.pop();
+                blocks.push((open.len() + 1, Block::End));
+            }
+        }
+        blocks
+    }
+
     /// Whether the row after this one follows it: not where an order is drawn between them.
     fn leads_on(&self, row: usize) -> bool {
         let ends_here = |group: &&Group| group.drawn && group.rows.end == row + 1;
@@ -139,6 +161,21 @@ impl Chart {
             && !self.drawn_between(row)
             && rows.any(|row| self.rows.get(row).is_some_and(|row| row.goes_on))
     }
+}
+
+/// Groups as blocks around their rows: what comes next.
+enum Block<'a> {
+    /// A group begins.
+    Begin(usize, &'a Group),
+    /// A row.
+    Row(usize, &'a Row),
+    /// The innermost group ends.
+    End,
+}
+
+/// A line of a block.
+fn put(to: &mut String, depth: usize, text: &str) {
+    writeln!(to, "{:indent$}{text}", "", indent = depth * 2).expect("a string takes all");
 }
 
 impl Group {
