@@ -22,8 +22,6 @@ use super::step::Step;
 use super::talk::Act;
 use super::{Assets, Call, Stage, Turn};
 
-/// Q.850 cause of an ordinary end (ITU-T Q.850 §2.2.7.1.7).
-const NORMAL_CLEARING: u16 = 16;
 /// How long a result waits for the media thread to say what passed: it does so within a tick of 20 ms.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
@@ -33,6 +31,11 @@ pub(super) struct Verdict {
     pub(super) disposition: Disposition,
     pub(super) ended_by: EndedBy,
     pub(super) at: Timestamp,
+}
+
+/// The cause of an ordinary end (ITU-T Q.850 §2.2.7.1.7).
+pub(super) fn normal_clearing() -> Reason {
+    Reason::q850(16, "Normal call clearing")
 }
 
 /// The disposition of an interview that reached this end.
@@ -118,11 +121,7 @@ impl Call {
         turn.changed = true; // a CANCEL may have to wait for a 1xx: the wish is kept until then
         match self.stage {
             Stage::Calling => {
-                self.session.cancel(
-                    now,
-                    Some(Reason::q850(NORMAL_CLEARING, "Normal call clearing")),
-                    &mut self.mint,
-                );
+                self.session.cancel(now, Some(normal_clearing()), &mut self.mint);
                 self.decide(now, Disposition::NotAttempted, EndedBy::Caller);
             }
             Stage::Talking(_) => {
@@ -167,7 +166,7 @@ impl Call {
             turn.outputs.push(Output::CloseMedia);
         }
         self.decide(now, disposition, ended_by);
-        self.session.bye(now, Some(Reason::q850(NORMAL_CLEARING, "Normal call clearing")), &mut self.mint);
+        self.session.bye(now, Some(normal_clearing()), &mut self.mint);
     }
 
     /// Gives the verdict while a CANCEL or BYE is still to be answered.

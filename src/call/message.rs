@@ -80,6 +80,8 @@ pub enum Input {
     TimedOut,
     /// The record was read back by a process that now owns the call at the same addresses.
     Restored,
+    /// The record was read back as with `Restored`, but its RTP ports are another's now.
+    PortsLost,
     /// A person or the end of the process wants this call ended.
     HangUpAsked,
     /// A message could not be sent: the socket refused it (RFC 3261 §18.4).

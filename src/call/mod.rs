@@ -18,6 +18,7 @@ mod listening;
 mod message;
 mod record;
 mod recording;
+mod restored;
 mod result;
 mod signalling;
 mod start;
@@ -199,6 +200,7 @@ impl Call {
             Input::Withdrawn { why } => self.withdraw(now, why, assets, &mut turn),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
             Input::Restored => self.restored(now, assets, &mut turn),
+            Input::PortsLost => self.ports_lost(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),
             Input::TransportFailed => self.session.transport_failed(now, &mut self.mint),
         }
@@ -247,38 +249,6 @@ impl Call {
             self.settle(assets, turn);
         } else {
             self.talk(now, assets, turn, |talk, acts| talk.timed_out(now, acts));
-        }
-    }
-
-    /// The record was read back: whatever should be on the wire goes there again, and the open question is
-    /// asked again from its beginning.
-    fn restored(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
-        self.session.resume(now, &mut self.mint);
-        self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());
-        match &self.stage {
-            Stage::Calling | Stage::Closing(_) => {}
-            Stage::Settling { .. } => self.settle(assets, turn),
-            Stage::Talking(talk) => {
-                if self.streaming {
-                    turn.outputs.push(talk.media());
-                }
-                let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
-                    return self.break_off(now, assets, turn);
-                };
-                if talk.is_dialling() {
-                    // How many of the keys left is not known; sent twice they would be a wrong extension.
-                    return self.talk(now, assets, turn, |_, acts| acts.push(Act::Heard(Heard::Begin)));
-                }
-                let instruction = self.interview.again(questionnaire);
-                self.talk(now, assets, turn, |talk, acts| talk.restart(now, instruction, acts));
-            }
-            Stage::Ended(verdict) => {
-                let verdict = *verdict;
-                self.give_out(verdict, assets, turn);
-                if self.session.is_over() {
-                    turn.outputs.push(Output::Forget);
-                }
-            }
         }
     }
 

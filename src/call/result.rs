@@ -58,6 +58,8 @@ pub enum Fault {
     PeerGone,
     /// The session timer ran out (RFC 4028), or a refresh found no session at the peer's.
     SessionExpired,
+    /// Its process died, and when the next one went on with the call another program had its RTP ports.
+    PortsLost,
 }
 
 /// The outcome of one attempt and every reply given in it.

@@ -4,12 +4,31 @@
 //! Timestamp = wall time at the anchor + monotonic time since
 //! ```
 //! A step of the system's wall clock during a run therefore never moves a deadline or an RTP stream; the
-//! drift between the two is what NTP slews in a run, and a restart anchors anew.
+//! drift between the two is what NTP slews in a run.
+//!
+//! A process that goes on with the calls of the one before it goes on with its clock too ([`Clock::continued`]):
+//! monotonic time is the machine's, so that one number from the first process is enough. It stands in a file:
+//! ```text
+//! 1 4e1e8f0c-… 1795641600123456      format, the machine's boot id, wall time at monotonic 0 in µs
+//! ```
+//! After a boot monotonic time begins anew, and so does the clock.
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::time::Timestamp;
+
+/// The file in the journal's directory.
+const FILE: &str = "clock";
+/// The shape of the file.
+const FORMAT: &str = "1";
+/// Changes with each boot of the machine (random(4)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Reads the time of this process. Copies of one clock agree; [`Clock::of_process`] is the one to copy.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +48,31 @@ impl Clock {
     fn anchored_now() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { anchor: Instant::now(), wall: Timestamp::EPOCH + wall }
+    }
+
+    /// The clock of the process that wrote `dir` before, if it has calls left and the machine was not booted since:
+    /// a step of the wall clock between the two moves no deadline, and no RTP stream goes back. Else the clock of
+    /// this process. Either is written down for the next one.
+    ///
+    /// # Errors
+    /// If the file cannot be written. One that cannot be read is as good as none.
+    pub fn continued(dir: &Path, has_calls: bool) -> io::Result<Self> {
+        let boot = fs::read_to_string(BOOT_ID)?.trim().to_owned();
+        let path = dir.join(FILE);
+        let before = if has_calls { fs::read_to_string(&path).ok() } else { None };
+        if let Some(zero) = before.and_then(|text| zero(&text, &boot)) {
+            let anchor = Instant::now();
+            return Ok(Self { anchor, wall: zero + monotonic()? });
+        }
+        let clock = Self::of_process();
+        // Read one after the other: what lies between is less than a packet's jitter.
+        let zero = clock.now().as_micros().saturating_sub(micros(monotonic()?));
+        let new = dir.join("clock.new");
+        let mut file = fs::File::create(&new)?;
+        writeln!(file, "{FORMAT} {boot} {zero}")?;
+        file.sync_all()?;
+        fs::rename(new, path)?;
+        Ok(clock)
     }
 
     /// The time now.
@@ -52,9 +96,50 @@ impl Clock {
     }
 }
 
+/// Wall time at monotonic 0, as the file says it for this boot.
+fn zero(text: &str, boot: &str) -> Option<Timestamp> {
+    let mut words = text.split_whitespace();
+    let known = words.next() == Some(FORMAT) && words.next() == Some(boot);
+    known.then_some(())?;
+    words.next()?.parse().ok().map(Timestamp::from_micros)
+}
+
+/// The machine's monotonic time, the same for all processes (`clock_gettime(2)`); it is what [`Instant`] reads.
+fn monotonic() -> io::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into())
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_goes_on_has_the_clock_of_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(FILE);
+        let first = Clock::continued(dir.path(), false).unwrap();
+        let written = fs::read_to_string(&file).unwrap();
+        // As if the wall clock had been an hour ahead in the process before.
+        let mut words: Vec<String> = written.split_whitespace().map(str::to_owned).collect();
+        let zero: u64 = words[2].parse().unwrap();
+        words[2] = (zero + 3_600_000_000).to_string();
+        fs::write(&file, words.join(" ")).unwrap();
+        let next = Clock::continued(dir.path(), true).unwrap();
+        let ahead = next.now().since(first.now());
+        assert!((3_599..=3_601).contains(&ahead.as_secs()), "{ahead:?}");
+        let anew = Clock::continued(dir.path(), false).unwrap();
+        assert!(anew.now().since(first.now()) < Duration::from_secs(1), "without calls it is anchored anew");
+        for other in ["1 another-boot 5", "2 x 5", "", "1"] {
+            fs::write(&file, other).unwrap();
+            let anew = Clock::continued(dir.path(), true).unwrap();
+            assert!(anew.now().since(first.now()) < Duration::from_secs(1), "{other:?}");
+            assert_eq!(fs::read_to_string(&file).unwrap().split(' ').count(), 3, "and written down");
+        }
+    }
 
     #[test]
     fn it_is_wall_time_that_never_steps_back() {

@@ -65,6 +65,14 @@ impl Load {
         Ok(())
     }
 
+    /// Takes the place of a call of the process before, though there are as many as may be.
+    pub(crate) fn resume(&self) {
+        self.change(|counts| {
+            counts.held += 1;
+            counts.live += 1;
+        });
+    }
+
     /// A call has its outcome.
     pub(crate) fn ended(&self) {
         self.change(|counts| counts.live = counts.live.saturating_sub(1));

@@ -25,6 +25,7 @@ mod placement;
 mod ports;
 mod quotas;
 mod render;
+mod resume;
 mod shard;
 mod start;
 mod transport;

@@ -66,6 +66,8 @@ impl PortPools {
 pub(crate) struct PortPool {
     address: IpAddr,
     clock: Clock,
+    /// Those of the settings.
+    ports: RangeInclusive<u16>,
     /// Even ports and the time from which each may be used, the longest rested first.
     free: Mutex<VecDeque<(u16, Timestamp)>>,
 }
@@ -90,7 +92,7 @@ impl PortPool {
     pub(crate) fn new(address: IpAddr, ports: &RangeInclusive<u16>, clock: Clock) -> Arc<Self> {
         let pairs = ports.clone().filter(|port| port % 2 == 0 && port < ports.end());
         let free = pairs.map(|port| (port, Timestamp::EPOCH)).collect();
-        Arc::new(Self { address, clock, free: Mutex::new(free) })
+        Arc::new(Self { address, clock, ports: ports.clone(), free: Mutex::new(free) })
     }
 
     /// Binds the pair that has rested longest. Pairs that another process holds are passed over.
@@ -110,6 +112,19 @@ impl PortPool {
             }
         }
         Err(PortError::Exhausted { address: self.address })
+    }
+
+    /// Binds the pair that a call of the process before has, wherever it lies.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub(crate) fn bind_at(self: &Arc<Self>, port: u16) -> Result<PortPair, PortError> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).retain(|(free, _)| *free != port);
+        let lease = Lease { port, pool: Arc::clone(self) };
+        match lease.bind() {
+            Ok((rtp, rtcp)) => Ok(PortPair { rtp, rtcp, lease }),
+            Err(source) => Err(PortError::Bind { at: SocketAddr::new(self.address, port), source }),
+        }
     }
 
     fn lease(self: &Arc<Self>) -> Option<Lease> {
@@ -145,6 +160,9 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if !self.pool.ports.contains(&self.port) {
+            return; // of the settings of the process before
+        }
         let rested = self.pool.clock.now() + REST;
         let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push_back((self.port, rested));
@@ -187,6 +205,25 @@ mod tests {
         assert!(matches!(pool.bind(), Err(PortError::Exhausted { .. })));
         drop(one);
         assert!(matches!(pool.bind(), Err(PortError::Exhausted { .. })), "a port rests after its call");
+    }
+
+    #[test]
+    fn a_call_of_the_process_before_has_its_pair_again_and_nobody_else_gets_it() {
+        let pool = pool(21_020..=21_023);
+        let again = pool.bind_at(21_020).unwrap();
+        let outside = pool.bind_at(21_030).unwrap();
+        assert_eq!(again.rtcp.local_addr().unwrap().port(), 21_021);
+        assert_eq!(pool.bind().unwrap().lease.port(), 21_022);
+        assert!(matches!(pool.bind(), Err(PortError::Exhausted { .. })));
+        let other = UdpSocket::bind((own_loopback(), 21_033)).unwrap();
+        assert!(
+            matches!(pool.bind_at(21_032), Err(PortError::Bind { .. })),
+            "another process has its RTCP port"
+        );
+        drop(other);
+        drop((again, outside));
+        let resting: Vec<u16> = pool.free.lock().unwrap().iter().map(|(port, _)| *port).collect();
+        assert!(!resting.contains(&21_030), "{resting:?}: it is not of these settings");
     }
 
     #[test]

@@ -61,6 +61,14 @@ impl Quotas {
         full
     }
 
+    /// The places that a call of the process before has: it was told that there is room.
+    pub(crate) fn keep(&self, call: CallId, questionnaire: Digest, names: &[String]) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            places.entry((questionnaire, name.clone())).or_default().kept.insert(call);
+        }
+    }
+
     /// A call is over: its places count, or are given back.
     pub(crate) fn ended(
         &self,
@@ -139,6 +147,16 @@ mod tests {
         let (d, e) = (desk.call(), desk.call());
         assert!(desk.full(d, &["all"]).is_empty(), "who does not belong to it any more does not count");
         assert_eq!(desk.full(e, &["all"]), ["all"]);
+    }
+
+    #[test]
+    fn a_call_of_the_process_before_has_its_place_again() {
+        let mut desk = Desk::new();
+        let (a, b) = (desk.call(), desk.call());
+        desk.quotas.keep(a, desk.digest, &["few".to_owned()]);
+        assert_eq!(desk.full(b, &["few"]), ["few"]);
+        desk.end(a, Disposition::BreakOff, &[("few", true)]);
+        assert!(desk.full(b, &["few"]).is_empty());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::call::Assets;
 use crate::id::{CallId, Epoch, Mint};
 use crate::prompts::PromptStore;
 use crate::settings::{Limits, SecretError, Settings, Trunk};
-use crate::store::journal::{Ack, Journal};
+use crate::store::journal::{Ack, Journal, SavedCall};
 use crate::store::recordings::{Recordings, Take};
 
 /// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
@@ -50,7 +50,11 @@ pub struct NodeConfig {
     pub media_threads: usize,
     /// The longest conversation; a longer one is ended.
     pub longest: Duration,
-    /// Calls of an earlier run that the journal holds: their recordings are left alone.
+    /// The time by which it goes: of this process, or of the one before whose calls it goes on with.
+    pub clock: Clock,
+    /// Calls of the process before that it goes on with.
+    pub resume: Vec<SavedCall>,
+    /// Other calls that the journal holds: they stay there, and their recordings are left alone.
     pub left: Vec<CallId>,
 }
 
@@ -61,7 +65,15 @@ impl NodeConfig {
     pub fn new(settings: Settings) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let each = (cores / 2).clamp(1, 8);
-        Self { settings, shards: each, media_threads: each, longest: LONGEST, left: Vec::new() }
+        Self {
+            settings,
+            shards: each,
+            media_threads: each,
+            longest: LONGEST,
+            clock: Clock::of_process(),
+            resume: Vec::new(),
+            left: Vec::new(),
+        }
     }
 }
 
@@ -108,17 +120,17 @@ impl Node {
         prompts: Arc<PromptStore>,
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
-        let NodeConfig { settings, shards, media_threads, longest, left } = config;
+        let NodeConfig { settings, shards, media_threads, longest, clock, resume, mut left } = config;
         let shards = shards.max(1);
         for (name, trunk) in &settings.trunks {
             if let Some(credentials) = trunk.credentials(name)? {
                 assets.insert_credentials(name, credentials);
             }
         }
-        let clock = Clock::of_process();
         let seed = drawn_seed()?;
+        left.extend(resume.iter().map(|saved| saved.call_id));
         raise_open_files(settings.limits);
-        let mut transport = Transport::bind(&settings.listens_at(), settings.limits.connections)
+        let transport = Transport::bind(&settings.listens_at(), settings.limits.connections)
             .map_err(|(address, source)| NodeError::Listen { address, source })?;
         let trunks = Arc::new(settings.trunks.clone());
         let common = Common::new(clock, assets, &settings);
@@ -154,12 +166,7 @@ impl Node {
             faults: Arc::clone(&common.faults),
             gate: Arc::new(Gate::new(&settings)),
         };
-        transport.read_into(&desk).map_err(NodeError::Thread)?;
-        for (_, way) in transport.ways().iter() {
-            tracing::info!(address = %way.local, "listening for SIP over UDP and TCP");
-        }
-        tracing::info!(shards, media_threads, "node started");
-        let node = Self {
+        let mut node = Self {
             ports: PortPools::new(settings.media.ports, clock),
             settings,
             longest,
@@ -176,6 +183,13 @@ impl Node {
             _recordings: recordings,
             _journal: journal,
         };
+        // Before their peers are read: a message of a call that is not here yet would be answered with 481.
+        node.resume(resume);
+        node.transport.read_into(&desk).map_err(NodeError::Thread)?;
+        for (_, way) in node.transport.ways().iter() {
+            tracing::info!(address = %way.local, "listening for SIP over UDP and TCP");
+        }
+        tracing::info!(shards, media_threads, "node started");
         Ok((node, receiver))
     }
 }
@@ -302,6 +316,7 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
         inbox.try_send(Post::Media(events)).map_err(|refused| match refused.into_inner() {
             Post::Media(events) => events,
             Post::Place { .. }
+            | Post::Resume(_)
             | Post::Hold { .. }
             | Post::Ready { .. }
             | Post::Sip(_)

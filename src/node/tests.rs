@@ -1,6 +1,7 @@
 //! The node against a scripted telephone on loopback.
 
 mod phone;
+mod restart;
 mod speech;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use self::phone::Phone;
+use super::clock::Clock;
 use super::ports::own_loopback;
 use super::{Event, Node, NodeConfig, PlaceError, Placement, Receipt};
 use crate::call::{Assets, Call, CallResult, Step};
@@ -70,6 +72,9 @@ struct World {
     phone: Phone,
     questionnaire: Digest,
     dir: TempDir,
+    settings: Settings,
+    text: String,
+    limits: journal::Limits,
 }
 
 impl World {
@@ -111,16 +116,19 @@ impl World {
         set(&mut settings);
         let spoken = dir.path().join("spoken.wav").display().to_string();
         settings.speech.command = command.iter().map(|part| part.replace("SPOKEN", &spoken)).collect();
-        let file = dir.path().join("t.xml");
-        let (questionnaire, _) = Questionnaire::load("t.xml", text.as_bytes()).unwrap();
-        let prompts = Arc::new(PromptStore::new(&settings));
-        prompts.load_questionnaire(&questionnaire, &file, text.as_bytes()).unwrap();
-        let mut assets = Assets::default();
-        let questionnaire = assets.insert(Arc::new(questionnaire));
-        let (journal, _) = Journal::open(&dir.path().join("journal"), limits).unwrap();
-        let config = NodeConfig { shards: 2, media_threads: 1, ..NodeConfig::new(settings) };
-        let (node, events) = Node::start(config, assets, prompts, journal).unwrap();
-        Self { node, events, phone, questionnaire, dir }
+        let (node, events, questionnaire) = start(dir.path(), text, limits, settings.clone());
+        Self { node, events, phone, questionnaire, dir, settings, text: text.to_owned(), limits }
+    }
+
+    /// The process dies, something happens meanwhile, and the next one starts at the same addresses.
+    fn restart(mut self, meanwhile: impl FnOnce(&mut Phone)) -> Self {
+        self.settings.sip.listen = self.node.listens_at()[0].into();
+        let Self { node, phone, dir, settings, text, limits, .. } = self;
+        drop(node);
+        let mut phone = phone;
+        meanwhile(&mut phone);
+        let (node, events, questionnaire) = start(dir.path(), &text, limits, settings.clone());
+        Self { node, events, phone, questionnaire, dir, settings, text, limits }
     }
 
     fn placement(&self) -> Placement {
@@ -155,6 +163,27 @@ impl World {
             }
         }
     }
+}
+
+/// A process: it goes on with what the journal of the one before holds.
+fn start(
+    dir: &Path,
+    text: &str,
+    limits: journal::Limits,
+    settings: Settings,
+) -> (Node, mpsc::Receiver<Event>, Digest) {
+    let (questionnaire, _) = Questionnaire::load("t.xml", text.as_bytes()).unwrap();
+    let prompts = Arc::new(PromptStore::new(&settings));
+    prompts.load_questionnaire(&questionnaire, &dir.join("t.xml"), text.as_bytes()).unwrap();
+    let mut assets = Assets::default();
+    let questionnaire = assets.insert(Arc::new(questionnaire));
+    let journal_dir = dir.join("journal");
+    let (journal, replay) = Journal::open(&journal_dir, limits).unwrap();
+    let clock = Clock::continued(&journal_dir, !replay.calls.is_empty()).unwrap();
+    let config =
+        NodeConfig { shards: 2, media_threads: 1, clock, resume: replay.calls, ..NodeConfig::new(settings) };
+    let (node, events) = Node::start(config, assets, prompts, journal).unwrap();
+    (node, events, questionnaire)
 }
 
 /// What a sound of these samples is on the wire.
@@ -264,7 +293,7 @@ fn busy_is_acknowledged_and_gives_its_ports_back() {
 
 #[test]
 fn a_shutdown_cancels_what_rings() {
-    let World { node, mut events, mut phone, questionnaire, dir } = World::new(21_580);
+    let World { node, mut events, mut phone, questionnaire, dir, .. } = World::new(21_580);
     node.place(Placement::new("+254712345678", "phone", questionnaire)).unwrap();
     let invite = phone.request("INVITE");
     phone.reply(&invite, "180 Ringing", None);

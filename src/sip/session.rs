@@ -18,6 +18,7 @@
 //! has nothing to say to it yet (a CANCEL may have to wait). All else may be forgotten: the peer repeats.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -264,6 +265,18 @@ impl Session {
         if let Some(usage) = &self.usage {
             usage.resume(&mut turn);
         }
+    }
+
+    /// Where the first INVITE went.
+    #[must_use]
+    pub const fn first_hop(&self) -> Hop {
+        self.local.fallback
+    }
+
+    /// Our address in Via and Contact.
+    #[must_use]
+    pub const fn sent_by(&self) -> SocketAddr {
+        self.local.sent_by
     }
 
     /// True once every transaction has ended and nothing is owed.

@@ -35,7 +35,7 @@ pub(crate) struct Hands {
     server: String,
     pub(super) load: Arc<Load>,
     faults: Arc<Faults>,
-    quotas: Arc<Quotas>,
+    pub(super) quotas: Arc<Quotas>,
 }
 
 /// What [`Hands`] are made of; unlike them, it can be sent to the shard's thread.

@@ -65,15 +65,27 @@ pub(super) struct Ending {
 impl Live {
     /// A call that is about to be placed.
     pub(super) fn new(call: Call, way: usize, ports: PortPair) -> Self {
+        let live = Self::of(call, (Epoch::default(), Revision::default()), way, Media::Bound(ports));
+        live.span.in_scope(|| tracing::info!(to = %Masked(live.call.to()), "call placed"));
+        live
+    }
+
+    /// A call of the process before, as it was saved last.
+    pub(super) fn resumed(call: Call, saved: (Epoch, Revision), way: usize, ports: Option<PortPair>) -> Self {
+        let live = Self::of(call, saved, way, ports.map_or(Media::Closed, Media::Bound));
+        live.span.in_scope(|| tracing::info!(to = %Masked(live.call.to()), "call goes on"));
+        live
+    }
+
+    fn of(call: Call, saved: (Epoch, Revision), way: usize, media: Media) -> Self {
         let span = tracing::info_span!("call", call = %call.id(), trunk = call.trunk());
-        span.in_scope(|| tracing::info!(to = %Masked(call.to()), "call placed"));
         Self {
             call,
             way,
             parking: Parking::new(),
-            media: Media::Bound(ports),
+            media,
             due: None,
-            saved: (Epoch::default(), Revision::default()),
+            saved,
             reserved: None,
             ending: Ending::default(),
             span,

@@ -24,10 +24,10 @@ use crossbeam_channel::{Receiver, select};
 
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
-use super::ports::PortPair;
+use super::ports::{PortError, PortPair};
 use super::transport::{Arrived, Mail, Otherwise};
 use crate::call::{Assets, Call, Input, Output, RecordingId, Start, Taken};
-use crate::id::CallId;
+use crate::id::{CallId, Epoch, Revision};
 use crate::settings::Trunk;
 use crate::sip::{Message, StatusCode};
 use crate::store::journal::{Ack, AppendError};
@@ -65,6 +65,8 @@ pub(crate) enum Post {
         /// Its bound ports.
         ports: PortPair,
     },
+    /// A call of the process before, to go on with.
+    Resume(Box<Resumed>),
     /// A call to place as soon as it is ready.
     Hold {
         /// What it is made of.
@@ -102,6 +104,19 @@ pub(crate) enum Post {
     },
     /// End the loop.
     Stop,
+}
+
+/// A call of the process before.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    /// As it was saved last.
+    pub(crate) call: Call,
+    /// Under what that was.
+    pub(crate) saved: (Epoch, Revision),
+    /// The local address that its trunk is called from.
+    pub(crate) way: usize,
+    /// Its ports, bound again; `None`: it needs none.
+    pub(crate) ports: Option<Result<PortPair, PortError>>,
 }
 
 /// One shard. Lives on its own thread.
@@ -181,6 +196,7 @@ impl Shard {
                 self.calls.insert(id, Live::new(*call, way, ports));
                 self.tell(id, Input::Started);
             }
+            Post::Resume(resumed) => self.resume(*resumed),
             Post::Hold { start, way, ports } => {
                 self.held.insert(start.call_id, Held { start, way, ports });
             }
@@ -219,6 +235,27 @@ impl Shard {
             }
             Post::Taken { call, recording, taken } => self.tell(call, Input::Taken { recording, taken }),
             Post::Stop => self.stopping = true,
+        }
+    }
+
+    /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
+    fn resume(&mut self, resumed: Resumed) {
+        let Resumed { call, saved, way, ports } = resumed;
+        let (ports, lost) = match ports {
+            Some(Ok(ports)) => (Some(ports), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let id = call.id();
+        if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
+            self.hands.quotas.keep(id, digest, &quotas);
+        }
+        self.calls.insert(id, Live::resumed(call, saved, way, ports));
+        if let Some(error) = lost {
+            self.hands.fault("rtp", "ports-lost", format_args!("call {id}: {error}"));
+            self.tell(id, Input::PortsLost);
+        } else {
+            self.tell(id, Input::Restored);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A telephone whose every message the test writes itself.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub(super) struct Phone {
     /// Where the caller's offer wants our RTP.
     media: Option<SocketAddr>,
     sequence: u16,
+    /// Of the packets that were heard, since [`Phone::hear_on`].
+    pub(super) heard: RefCell<Vec<Header>>,
 }
 
 impl Phone {
@@ -27,7 +30,7 @@ impl Phone {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket
         });
-        Self { sip, rtp, caller: None, media: None, sequence: 0 }
+        Self { sip, rtp, caller: None, media: None, sequence: 0, heard: RefCell::default() }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -99,14 +102,26 @@ impl Phone {
         )
     }
 
+    /// Passes over what has come so far.
+    pub(super) fn hear_on(&self) {
+        self.rtp.set_nonblocking(true).unwrap();
+        while self.rtp.recv(&mut [0; 400]).is_ok() {}
+        self.rtp.set_nonblocking(false).unwrap();
+        self.heard.take();
+    }
+
     /// The payload of the next RTP packet.
+    #[track_caller]
     pub(super) fn hear(&self) -> Vec<u8> {
         let mut buffer = [0; 400];
         let length = self.rtp.recv(&mut buffer).expect("50 packets a second");
-        parse_packet(&buffer[..length]).unwrap().payload.to_vec()
+        let packet = parse_packet(&buffer[..length]).unwrap();
+        self.heard.borrow_mut().push(packet.header);
+        packet.payload.to_vec()
     }
 
     /// Listens until this whole sound has been heard without a hole in it.
+    #[track_caller]
     pub(super) fn hear_out(&self, sound: &[u8]) {
         let frames: Vec<&[u8]> = sound.chunks(160).collect();
         let mut next = 0;
@@ -151,6 +166,11 @@ impl Phone {
     /// Sends a text to the caller.
     pub(super) fn send(&self, text: &str) {
         self.sip.send_to(text.as_bytes(), self.caller()).unwrap();
+    }
+
+    /// The caller's RTP port.
+    pub(super) fn media_port(&self) -> u16 {
+        self.media.expect("an offer").port()
     }
 
     /// Where the caller is.

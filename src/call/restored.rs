@@ -1,0 +1,116 @@
+//! How a call goes on in another process than the one that saved it.
+//!
+//! ```text
+//! Calling ─► the same INVITE, CANCEL or ACK again
+//! Talking ─► the same stream, the open question from its beginning
+//! Closing ─► the same BYE or CANCEL again
+//! Ended ───► the result again
+//! ```
+
+use std::net::SocketAddr;
+
+use crate::id::Digest;
+use crate::interview::Heard;
+use crate::outcome::Disposition;
+use crate::sip::Hop;
+use crate::time::Timestamp;
+
+use super::ending::normal_clearing;
+use super::message::Output;
+use super::result::{EndedBy, Fault};
+use super::talk::Act;
+use super::{Assets, Call, Stage, Turn};
+
+impl Call {
+    /// Whether it wants its RTP ports: they are offered, or used.
+    #[must_use]
+    pub fn needs_ports(&self) -> bool {
+        match &self.stage {
+            Stage::Calling => true,
+            Stage::Talking(talk) => !talk.is_gone(),
+            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => false,
+        }
+    }
+
+    /// The RTP port that was offered to the peer.
+    #[must_use]
+    pub const fn rtp_port(&self) -> u16 {
+        self.local.port
+    }
+
+    /// Where the first INVITE went.
+    #[must_use]
+    pub const fn first_hop(&self) -> Hop {
+        self.session.first_hop()
+    }
+
+    /// Our address in Via and Contact.
+    #[must_use]
+    pub const fn sent_by(&self) -> SocketAddr {
+        self.session.sent_by()
+    }
+
+    /// The quotas in which a place is kept for it.
+    #[must_use]
+    pub fn kept_quotas(&self, assets: &Assets) -> Option<(Digest, Vec<String>)> {
+        if matches!(self.stage, Stage::Ended(_)) {
+            return None;
+        }
+        let digest = self.subject.questionnaire;
+        let asked = self.interview.quotas(assets.questionnaire(digest)?);
+        if asked.iter().any(|asked| asked.full) {
+            return None; // then there is none in any
+        }
+        Some((digest, asked.into_iter().map(|asked| asked.quota).collect()))
+    }
+
+    /// The record was read back: whatever should be on the wire goes there again, and the open question is
+    /// asked again from its beginning.
+    pub(super) fn restored(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        self.session.resume(now, &mut self.mint);
+        self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());
+        match &mut self.stage {
+            Stage::Calling | Stage::Closing(_) => {}
+            Stage::Settling { .. } => self.settle(assets, turn),
+            Stage::Talking(talk) => {
+                if self.streaming {
+                    // No jump that a jitter buffer would play as delay, and no number twice.
+                    talk.anchor = talk.anchor.resume(None, now);
+                    turn.outputs.push(talk.media());
+                }
+                let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
+                    return self.break_off(now, assets, turn);
+                };
+                if talk.is_dialling() {
+                    // How many of the keys left is not known; sent twice they would be a wrong extension.
+                    return self.talk(now, assets, turn, |_, acts| acts.push(Act::Heard(Heard::Begin)));
+                }
+                let instruction = self.interview.again(questionnaire);
+                self.talk(now, assets, turn, |talk, acts| talk.restart(now, instruction, acts));
+            }
+            Stage::Ended(verdict) => {
+                let verdict = *verdict;
+                self.give_out(verdict, assets, turn);
+                if self.session.is_over() {
+                    turn.outputs.push(Output::Forget);
+                }
+            }
+        }
+    }
+
+    /// The record was read back, and nothing can be heard or said: the call is ended in order.
+    pub(super) fn ports_lost(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+        turn.changed = true;
+        self.session.resume(now, &mut self.mint);
+        self.streaming = false;
+        match self.stage {
+            Stage::Calling => {
+                self.fault = Some(Fault::PortsLost);
+                self.session.cancel(now, Some(normal_clearing()), &mut self.mint);
+                self.decide(now, Disposition::TechnicalFault, EndedBy::Fault);
+            }
+            Stage::Talking(_) => self.give_up(now, Fault::PortsLost, assets, turn),
+            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => {}
+        }
+    }
+}
