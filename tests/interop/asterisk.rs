@@ -1,7 +1,7 @@
 //! An Asterisk of its own for one test: configured into a directory, chan_pjsip on a loopback port, strict RTP.
 //! A caller whose From names an endpoint is taken for that, any other for `anonymous`.
 //!
-//! Each extension answers, records what it hears into `heard.wav`, and presses keys.
+//! Each number answers, records what it hears, and presses keys.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -15,6 +15,7 @@ pub(crate) struct Asterisk {
     place: Place,
     /// Its SIP port.
     pub(crate) port: u16,
+    calls: u16,
 }
 
 const MODULES: &[&str] = &[
@@ -59,11 +60,23 @@ impl Asterisk {
     /// The same with these transports, each a protocol and an address.
     #[track_caller]
     pub(crate) fn at(transports: &[&str], steps: &[&str], endpoint: &str) -> Self {
+        Self::run(15, "", transports, steps, endpoint)
+    }
+
+    /// The same for so many calls at once, each with a stream of silence to the caller from the answer on. What
+    /// its recorder then writes has holes.
+    #[track_caller]
+    pub(crate) fn streaming(calls: u16, transports: &[&str], steps: &[&str], endpoint: &str) -> Self {
+        Self::run(calls, "transmit_silence = yes\n", transports, steps, endpoint)
+    }
+
+    #[track_caller]
+    fn run(calls: u16, options: &str, transports: &[&str], steps: &[&str], endpoint: &str) -> Self {
         let run = machine::tool("asterisk/run");
         let tree = run.parent().unwrap().to_owned();
         let place = Place::new();
         let home = place.path().display().to_string();
-        let port = machine::ports(32);
+        let port = machine::ports(2 + 2 * calls);
         let triplet = std::fs::read_dir(tree.join("usr/lib")).unwrap().map(|entry| entry.unwrap().path());
         let library =
             triplet.filter(|path| path.join("asterisk/modules").is_dir()).last().expect("a whole tree");
@@ -74,7 +87,7 @@ impl Asterisk {
         place.write(
             "asterisk.conf",
             format!(
-                "[directories]\n{directories}astmoddir => {}\nastdatadir => {}\n[options]\nverbose = 4\n",
+                "[directories]\n{directories}astmoddir => {}\nastdatadir => {}\n[options]\nverbose = 4\n{options}",
                 library.join("asterisk/modules").display(),
                 tree.join("usr/share/asterisk").display(),
             ),
@@ -82,7 +95,7 @@ impl Asterisk {
         let load = MODULES.map_lines(|module| format!("load = {module}.so\n"));
         place.write("modules.conf", format!("[modules]\nautoload = no\n{load}"));
         place.write("logger.conf", "[general]\n[logfiles]\nmessages => notice,warning,error,verbose\n");
-        let (first, last) = (port + 2, port + 31);
+        let (first, last) = (port + 2, port + 1 + 2 * calls);
         place.write("rtp.conf", format!("[general]\nrtpstart={first}\nrtpend={last}\nstrictrtp=yes\n"));
         let transports = transports.map_lines(|transport| {
             let (protocol, address) = transport.split_once(' ').unwrap();
@@ -101,7 +114,7 @@ impl Asterisk {
             "extensions.conf",
             format!(
                 "[phone]\nexten => _[+0-9].,1,Answer()\n\
-                 same => n,MixMonitor({home}/both.wav,r({home}/heard.wav))\n{steps} same => n,Hangup()\n"
+                 same => n,MixMonitor({home}/both-${{EXTEN}}.wav,r({home}/heard-${{EXTEN}}.wav))\n{steps} same => n,Hangup()\n"
             ),
         );
         let mut command = Command::new(run);
@@ -119,16 +132,23 @@ impl Asterisk {
             place.read("screen.log"),
             place.read("messages")
         );
-        Self { _process: process, place, port }
+        Self { _process: process, place, port, calls }
     }
 
-    /// What it recorded of the caller. Waits until the recorder has closed its file.
+    /// What it recorded of its only caller. Waits until the recorder has closed its file.
     #[track_caller]
     pub(crate) fn heard(&self) -> Vec<i16> {
         let ended =
             machine::until(Duration::from_secs(10), || self.log().contains("End MixMonitor Recording"));
         assert!(ended, "Asterisk recorded nothing:\n{}", self.log());
-        signal::read_wav(&self.place.file("heard.wav"))
+        let files = std::fs::read_dir(self.place.path()).unwrap().map(|entry| entry.unwrap().path());
+        let is_heard = |file: &std::path::PathBuf| file.to_str().unwrap().contains("/heard-");
+        signal::read_wav(&files.filter(is_heard).last().unwrap())
+    }
+
+    /// The ports that it speaks from: SIP, then RTP.
+    pub(crate) fn ports(&self) -> std::ops::RangeInclusive<u16> {
+        self.port..=self.port + 1 + 2 * self.calls
     }
 
     /// Its log so far.

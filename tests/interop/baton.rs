@@ -15,6 +15,9 @@ pub(crate) struct Call {
     pub(crate) place: Place,
 }
 
+/// Who is called where a test says nothing else.
+pub(crate) const NUMBER: &str = "+254712345678";
+
 /// The settings of a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting<'a> {
@@ -24,6 +27,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) port: u16,
     /// The port of the trunk, where another one than that.
     pub(crate) trunk_port: u16,
+    /// Whom it calls; all begin with the digits of [`NUMBER`].
+    pub(crate) number: &'a str,
     /// The trunk's `from`.
     pub(crate) from: &'a str,
     /// Lines of the trunk, then other tables.
@@ -39,6 +44,7 @@ impl Setting<'_> {
             host: "127.0.0.1",
             port,
             trunk_port: port,
+            number: NUMBER,
             from: "sip:survey@baton.example",
             more: "",
             ring_timeout: "5s",
@@ -47,7 +53,7 @@ impl Setting<'_> {
 }
 
 impl Call {
-    /// Starts a call to `+254712345678` at a port of loopback.
+    /// Starts a call to [`NUMBER`] at a port of loopback.
     #[track_caller]
     pub(crate) fn to(port: u16) -> Self {
         Self::with(port, "5s")
@@ -79,16 +85,19 @@ impl Call {
     /// The same over a trunk that asks for a password; `keys` are further lines of its settings.
     #[track_caller]
     pub(crate) fn with_password(port: u16, password: &str, keys: &str) -> Self {
+        Self::set_with_password(&Setting { more: keys, ..Setting::new(port) }, Some(password))
+    }
+
+    /// A call with these settings, over a trunk that may ask for a password.
+    #[track_caller]
+    pub(crate) fn set_with_password(settings: &Setting<'_>, password: Option<&str>) -> Self {
+        let Some(password) = password else { return Self::set(settings) };
         let place = Place::new();
         let questionnaire = survey::write(&place);
         place.write("trunk.password", format!("{password}\n"));
-        let keys = format!("username = \"baton\"\npassword_file = \"trunk.password\"\n{keys}");
-        Self::start(
-            place,
-            &Setting { more: &keys, ..Setting::new(port) },
-            &questionnaire,
-            &["--trunk", "peer"],
-        )
+        let keys = format!("username = \"baton\"\npassword_file = \"trunk.password\"\n{}", settings.more);
+        let settings = Setting { more: &keys, ..*settings };
+        Self::start(place, &settings, &questionnaire, &["--trunk", "peer"])
     }
 
     /// A call to the URI itself, past the trunks; it asks another questionnaire, a path from the project's root.
@@ -121,7 +130,7 @@ impl Call {
 
     fn command(place: &Place, set: &Setting<'_>, questionnaire: &Path, more: &[&str]) -> Command {
         let first = machine::ports(16);
-        let Setting { host, port, trunk_port, from, more: lines, ring_timeout } = set;
+        let Setting { host, port, trunk_port, number, from, more: lines, ring_timeout } = set;
         let settings = place.write(
             "baton.toml",
             format!(
@@ -136,7 +145,7 @@ impl Call {
             ),
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.arg("call").arg(format!("sip:+254712345678@{host}:{port}"));
+        command.arg("call").arg(format!("sip:{number}@{host}:{port}"));
         command.arg("--questionnaire").arg(questionnaire).arg("--config").arg(settings).arg("--json");
         command.args(more);
         command
@@ -215,7 +224,7 @@ impl Outcome {
         for field in ["sip_status", "cause", "ringing_at", "answered_at", "questionnaire", "responses"] {
             assert!(result.get(field).is_some(), "no {field} in {result:#}");
         }
-        assert!(result["to"].as_str().unwrap().contains("+254712345678"), "{result:#}");
+        assert!(result["to"].as_str().unwrap().contains(NUMBER), "{result:#}");
         assert_eq!(result["questionnaire"]["id"], "interop");
         assert_eq!(result["questionnaire"]["version"], "7");
         assert!(

@@ -13,13 +13,19 @@ pub(crate) struct Kamailio {
     place: Place,
     /// Its SIP port.
     pub(crate) port: u16,
+    calls: u16,
 }
+
+/// RTP and RTCP towards each side.
+const PORTS_A_CALL: u16 = 4;
 
 const ROUTE: &str = r#"
 request_route {
     if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
     if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
     if (has_totag()) {
+        # The ACK of a failure belongs to the transaction, and has no Route.
+        if (is_method("ACK") && t_check_trans()) { t_relay(); exit; }
         if (!loose_route()) { sl_send_reply("404", "Not here"); exit; }
         if (is_method("BYE")) { rtpengine_delete(); }
         if (is_method("INVITE")) { rtpengine_offer("replace-origin replace-session-connection"); }
@@ -32,7 +38,7 @@ request_route {
         rtpengine_offer("replace-origin replace-session-connection");
         t_on_reply("MEDIA");
     }
-    $du = "sip:127.0.0.1:CALLEE;transport=udp";
+    $du = "sip:127.0.0.1:CALLEE;transport=" + $proto;
     t_relay();
 }
 onreply_route[MEDIA] {
@@ -44,15 +50,22 @@ impl Kamailio {
     /// Starts both: whatever comes is sent on to this port.
     #[track_caller]
     pub(crate) fn before(callee: u16) -> Self {
+        Self::of(7, callee)
+    }
+
+    /// The same for so many calls at once. A request is sent on by the transport that it came on.
+    #[track_caller]
+    pub(crate) fn of(calls: u16, callee: u16) -> Self {
         let place = Place::new();
-        let port = machine::ports(32);
-        let (control, first, last) = (port + 1, port + 2, port + 31);
+        let port = machine::ports(2 + PORTS_A_CALL * calls);
+        let (control, first, last) = (port + 1, port + 2, port + 1 + PORTS_A_CALL * calls);
         let mut rtpengine = Command::new(machine::program("rtpengine"));
         rtpengine.args([
             "--table=-1",
             "--foreground",
             "--log-stderr",
             "--log-level=6",
+            "--delete-delay=0", // its ports are free for the next call at once
             "--interface=127.0.0.1",
         ]);
         rtpengine.arg(format!("--listen-ng=127.0.0.1:{control}"));
@@ -78,7 +91,7 @@ impl Kamailio {
         kamailio.args(["-DD", "-E", "-m", "32", "-M", "8"]).arg("-Y").arg(place.path());
         kamailio.arg("-f").arg(config).arg("-P").arg(place.file("kamailio.pid"));
         let kamailio = start(kamailio, &place, "kamailio");
-        let pair = Self { kamailio, _rtpengine: rtpengine, place, port };
+        let pair = Self { kamailio, _rtpengine: rtpengine, place, port, calls };
         let ready = machine::until(Duration::from_secs(20), || pair.answers());
         assert!(ready, "Kamailio does not start:\n{}", pair.place.read("kamailio.log"));
         pair
@@ -98,6 +111,11 @@ impl Kamailio {
         let mut buffer = [0; 2_048];
         sent.is_ok()
             && socket.recv(&mut buffer).is_ok_and(|length| buffer[..length].starts_with(b"SIP/2.0 483"))
+    }
+
+    /// The ports of both: SIP, control, then RTP.
+    pub(crate) fn ports(&self) -> std::ops::RangeInclusive<u16> {
+        self.port..=self.port + 1 + PORTS_A_CALL * self.calls
     }
 
     /// Has rtpengine heard RTP or RTCP of both sides, and passed it on?

@@ -60,7 +60,7 @@ impl Drop for Place {
     }
 }
 
-/// A block of `count` UDP ports on loopback, beginning at an even one, free now and given to nobody else here.
+/// A run of `count` UDP ports on loopback, beginning at an even one, free now and given to nobody else here.
 /// They lie below the ports that a Baton without settings takes for RTP (16384, as `baton demo` does in a test
 /// beside this one) and below the range from which the kernel takes ephemeral ports (32768).
 pub(crate) fn ports(count: u16) -> u16 {
@@ -68,12 +68,15 @@ pub(crate) fn ports(count: u16) -> u16 {
     const FIRST: u16 = 8_000;
     const BLOCKS: u16 = 260;
     const BLOCK: u16 = 32;
-    assert!(count <= BLOCK, "a block has {BLOCK} ports");
+    let blocks = count.div_ceil(BLOCK);
     let offset = u16::try_from(std::process::id() % u32::from(BLOCKS)).unwrap();
     for _ in 0..BLOCKS {
-        let block = (NEXT.fetch_add(1, Ordering::Relaxed) + offset) % BLOCKS;
+        let block = (NEXT.fetch_add(blocks, Ordering::Relaxed) + offset) % BLOCKS;
         let first = FIRST + block * BLOCK;
-        if (first..first + count).all(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()) {
+        let ends_below = block + blocks <= BLOCKS;
+        if ends_below
+            && (first..first + count).all(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+        {
             return first;
         }
     }

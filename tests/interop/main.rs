@@ -22,6 +22,7 @@ mod capture;
 mod kamailio;
 mod sipp;
 mod survey;
+mod witness;
 
 mod asterisk_calls;
 mod commands;

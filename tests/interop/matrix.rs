@@ -1,97 +1,119 @@
-//! One Asterisk, every combination of what can be agreed on: each call must ask its whole questionnaire.
+//! One Asterisk, every combination of what can be agreed on: each cell is a call that asks its whole
+//! questionnaire, and is judged by what the wire shows of it.
 //!
 //! ```text
-//! {UDP, TCP} × {IPv4, IPv6} × {PCMU, PCMA}
+//! {UDP, TCP} × {PCMU, PCMA} × {RFC 4733, INFO, in-band} × {no auth, digest} × {timers off, required}
+//!            × {direct, through Kamailio and rtpengine}              = 96 cells, each an endpoint of Asterisk
+//! {UDP, TCP} × {PCMU, PCMA} over IPv6                                =  4
 //! ```
+//! What was seen stands as a table in docs/interop.md, and this test fails when it is seen otherwise;
+//! `BATON_GOLDEN=write cargo test --test interop matrix::` writes it anew. `BATON_CELLS="TCP | PCMA | INFO"` calls
+//! only the cells whose name has that in it.
 
-use std::collections::VecDeque;
+mod cell;
+mod seen;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Mutex;
 
 use crate::asterisk::Asterisk;
-use crate::baton::{Call, Setting};
+use crate::baton::Outcome;
+use crate::capture::Capture;
+use crate::kamailio::Kamailio;
 use crate::transports::PRESS_ALL;
+use crate::witness;
+use cell::Cell;
+use seen::Seen;
 
-/// Calls at once: more would need more ports, and more patience of two cores.
-const AT_ONCE: usize = 6;
+/// Calls at once: they wait more than they work, but each asks for a few seconds of sound in time.
+const AT_ONCE: u16 = 14;
+/// A socket that is closed may be seen for a moment after.
+const ROOM: u16 = 2 * AT_ONCE;
 
-/// One combination.
-#[derive(Clone, Debug)]
-struct Cell {
-    transport: &'static str,
-    host: &'static str,
-    codec: &'static str,
-    /// Asterisk's endpoint, which the user of From names.
-    endpoint: String,
-}
-
-impl Cell {
-    fn all() -> VecDeque<Self> {
-        let mut cells = VecDeque::new();
-        for transport in ["udp", "tcp"] {
-            for host in ["127.0.0.1", "[::1]"] {
-                for (codec, name) in [("PCMU", "ulaw"), ("PCMA", "alaw")] {
-                    let family = if host.starts_with('[') { "six" } else { "four" };
-                    cells.push_back(Self { transport, host, codec, endpoint: format!("{name}-{family}") });
-                }
-            }
-        }
-        cells
-    }
-
-    fn call(&self, port: u16) -> Result<(), String> {
-        let from = format!("sip:{}@baton.example", self.endpoint);
-        // We offer both codecs; the endpoint takes the one.
-        let trunk = format!("transport = \"{}\"", self.transport);
-        let setting = Setting { host: self.host, from: &from, more: &trunk, ..Setting::new(port) };
-        let outcome = Call::set(&setting).finish();
-        let said = format!("answered, {}", self.codec);
-        let (disposition, age) = (&outcome.result["disposition"], &outcome.result["responses"][1]["value"]);
-        if disposition == "complete" && age == 42 && outcome.stderr.contains(&said) {
-            return Ok(());
-        }
-        Err(format!("{self:?}: {disposition}, age {age}\n{}", outcome.stderr))
-    }
-}
-
-/// The endpoints that the cells name.
-fn endpoints() -> String {
-    let mut text = String::new();
-    for codec in ["ulaw", "alaw"] {
-        for (family, more) in [("four", ""), ("six", "rtp_ipv6=yes\n")] {
-            text.push_str(&format!(
-                "[{codec}-{family}]\ntype=endpoint\ncontext=phone\ndisallow=all\nallow={codec}\n\
-                 dtmf_mode=rfc4733\ndirect_media=no\n{more}"
-            ));
-        }
-    }
-    text
-}
+/// Between these two lines of the page the table stands.
+const PAGE: &str = "docs/interop.md";
+const BEGIN: &str = "<!-- the table below is written by tests/interop/matrix.rs -->\n";
+const END: &str = "<!-- end of the table -->\n";
 
 #[test]
 fn every_combination_asks_its_whole_questionnaire() {
     let transports = ["udp 127.0.0.1", "tcp 127.0.0.1", "udp [::1]", "tcp [::1]"];
-    let asterisk = Asterisk::at(&transports, PRESS_ALL, &endpoints());
-    let cells = Mutex::new(Cell::all());
-    let count = cells.lock().unwrap().len();
-    let failures = Mutex::new(Vec::new());
+    let asterisk = Asterisk::streaming(ROOM, &transports, PRESS_ALL, &cell::endpoints());
+    let kamailio = Kamailio::of(ROOM, asterisk.port);
+    // All of TCP: Asterisk and Kamailio open connections of their own from any port.
+    let [servers, relay] = [asterisk.ports(), kamailio.ports()]
+        .map(|ports| format!("udp portrange {}-{}", ports.start(), ports.end()));
+    let capture = Capture::start(&format!("tcp or {servers} or {relay}"));
+    let mut cells = Cell::all();
+    let chosen = std::env::var("BATON_CELLS").unwrap_or_default();
+    cells.retain(|cell| cell.to_string().contains(&chosen));
+    let outcomes = call_each(&cells, &asterisk, &kamailio);
+    let wire = capture.stop();
+    let (sip, rtp) = (witness::sip(&wire), witness::rtp(&wire));
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    let mut connections = BTreeSet::new();
+    for (cell, outcome) in cells.iter().zip(&outcomes) {
+        let Some(outcome) = outcome else {
+            failures.push(format!("{cell}: no result"));
+            continue;
+        };
+        let seen = Seen::of(cell, outcome, &sip, &rtp, &kamailio.ports());
+        connections.extend(seen.tcp_ports());
+        match seen.check(cell, outcome) {
+            Ok(()) => rows.push(format!("| {} | {} |\n", cell.columns(), seen.columns())),
+            Err(faults) => {
+                failures.push(format!("{cell}: {}\n{}{}", faults.join("; "), seen.trace(), outcome.stderr))
+            }
+        }
+    }
+    let count = cells.len();
+    assert!(failures.is_empty(), "{} of {count} failed:\n{}", failures.len(), failures.join("\n"));
+    // Other programs use TCP on loopback too.
+    let ports = connections.iter().map(|port| format!(" || tcp.port == {port}")).collect::<String>();
+    let complaints = wire.complaints(&format!("(sip || rtp || rtcp) && (udp{ports})"));
+    assert_eq!(complaints, Vec::<String>::new(), "tshark complains");
+    if chosen.is_empty() {
+        keep(&format!("{}{}", seen::HEAD, rows.concat()));
+    }
+}
+
+/// Calls all cells, some at once; a call that left no result has said why.
+fn call_each(cells: &[Cell], asterisk: &Asterisk, kamailio: &Kamailio) -> Vec<Option<Outcome>> {
+    let waiting: Mutex<VecDeque<usize>> = Mutex::new((0..cells.len()).collect());
+    let outcomes = Mutex::new(cells.iter().map(|_| None).collect::<Vec<_>>());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
-                    let Some(cell) = cells.lock().unwrap().pop_front() else { return };
-                    if let Err(failure) = cell.call(asterisk.port) {
-                        failures.lock().unwrap().push(failure);
-                    }
+                    let Some(index) = waiting.lock().unwrap().pop_front() else { return };
+                    let outcome = catch_unwind(AssertUnwindSafe(|| cells[index].call(asterisk, kamailio)));
+                    outcomes.lock().unwrap()[index] = outcome.ok();
                 }
             });
         }
     });
-    let failures = failures.into_inner().unwrap();
-    assert!(
-        failures.is_empty(),
-        "{} of {count} failed:\n{}\n{}",
-        failures.len(),
-        failures.join("\n"),
-        asterisk.log()
+    outcomes.into_inner().unwrap()
+}
+
+/// Holds the table against the page, or writes it there.
+fn keep(table: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    let page = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("the table has its place in the page");
+    let (kept, after) = rest.split_once(END).expect("the table has its end in the page");
+    if kept == table {
+        return;
+    }
+    if std::env::var_os("BATON_GOLDEN").is_some() {
+        std::fs::write(&file, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        return;
+    }
+    let differs = table.lines().filter(|line| !kept.contains(*line)).collect::<Vec<_>>();
+    panic!(
+        "{PAGE} does not say what was seen, which is\n{}\n(BATON_GOLDEN=write writes it)",
+        differs.join("\n")
     );
 }

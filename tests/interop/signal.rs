@@ -96,6 +96,11 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Is it there, whole, as loud as it was recorded?
+    pub(crate) fn is_clean(self) -> bool {
+        self.correlation > 0.98 && self.level_db.abs() < 1.0 && self.dropout_ms <= 20
+    }
+
     /// It is there, whole, as loud as it was recorded.
     #[track_caller]
     pub(crate) fn assert_clean(self, name: &str) {
@@ -108,6 +113,12 @@ impl Found {
 /// Where in `recording` the prompt stands, and how well it came over.
 #[track_caller]
 pub(crate) fn find(prompt: &[i16], recording: &[i16]) -> Found {
+    find_at_each(1, prompt, recording)
+}
+
+/// The same where a prompt can begin only at multiples of so many samples.
+#[track_caller]
+pub(crate) fn find_at_each(step: usize, prompt: &[i16], recording: &[i16]) -> Found {
     assert!(recording.len() >= prompt.len(), "recorded {} samples, said {}", recording.len(), prompt.len());
     let said: Vec<f64> = prompt.iter().map(|sample| f64::from(*sample)).collect();
     let heard: Vec<f64> = recording.iter().map(|sample| f64::from(*sample)).collect();
@@ -119,7 +130,8 @@ pub(crate) fn find(prompt: &[i16], recording: &[i16]) -> Found {
         if rough < 0.5 { rough } else { 1.0 + similarity(head, &heard[at..]) }
     };
     let last = heard.len() - said.len();
-    let (at, _) = (0..=last).map(|at| (at, likeness(at))).max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap();
+    let places = (0..=last).step_by(step);
+    let (at, _) = places.map(|at| (at, likeness(at))).max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap();
     let place = &heard[at..at + said.len()];
     let level_db = 10.0 * (energy(place) / energy(&said)).log10();
     Found { at, correlation: similarity(&said, place), level_db, dropout_ms: dropout_ms(&said, place) }
