@@ -1,6 +1,7 @@
 //! What goes into a call and what comes out of it: past facts in, imperatives out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dialplan::PostDial;
 use crate::id::{CallId, Digest, Epoch, Revision};
@@ -79,7 +80,10 @@ pub enum Input {
     /// `poll_timeout` has passed.
     TimedOut,
     /// The record was read back by a process that now owns the call at the same addresses.
-    Restored,
+    Restored {
+        /// When the process before is known to have lived last.
+        alive: Option<Timestamp>,
+    },
     /// The record was read back as with `Restored`, but its RTP ports are another's now.
     PortsLost,
     /// A person or the end of the process wants this call ended.
@@ -165,6 +169,8 @@ pub struct Play {
     pub play: PlayId,
     /// What to say.
     pub prompt: Prompt,
+    /// How much of it was heard before a restart.
+    pub from: Duration,
     /// The questionnaire whose recordings are meant.
     pub questionnaire: Digest,
     /// The files of the takes that it plays.

@@ -199,7 +199,7 @@ impl Call {
             }
             Input::Withdrawn { why } => self.withdraw(now, why, assets, &mut turn),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
-            Input::Restored => self.restored(now, assets, &mut turn),
+            Input::Restored { alive } => self.restored(now, alive, assets, &mut turn),
             Input::PortsLost => self.ports_lost(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),
             Input::TransportFailed => self.session.transport_failed(now, &mut self.mint),
@@ -271,8 +271,9 @@ impl Call {
         while let Some(act) = acts.pop_front() {
             turn.changed = true;
             match act {
-                Act::Play(play, prompt) => turn.outputs.push(Output::Play(Play {
+                Act::Play(play, prompt, from) => turn.outputs.push(Output::Play(Play {
                     play,
+                    from,
                     played: recording::played(&prompt, &self.recordings),
                     prompt,
                     questionnaire: self.subject.questionnaire,

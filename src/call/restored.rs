@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Calling ─► the same INVITE, CANCEL or ACK again
-//! Talking ─► the same stream, the open question from its beginning
+//! Talking ─► the same stream, the open question
 //! Closing ─► the same BYE or CANCEL again
 //! Ended ───► the result again
 //! ```
@@ -65,8 +65,14 @@ impl Call {
     }
 
     /// The record was read back: whatever should be on the wire goes there again, and the open question is
-    /// asked again from its beginning.
-    pub(super) fn restored(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
+    /// asked again: from its beginning, or after a short gap from a little before the break.
+    pub(super) fn restored(
+        &mut self,
+        now: Timestamp,
+        alive: Option<Timestamp>,
+        assets: &Assets,
+        turn: &mut Turn,
+    ) {
         self.session.resume(now, &mut self.mint);
         self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());
         match &mut self.stage {
@@ -86,7 +92,7 @@ impl Call {
                     return self.talk(now, assets, turn, |_, acts| acts.push(Act::Heard(Heard::Begin)));
                 }
                 let instruction = self.interview.again(questionnaire);
-                self.talk(now, assets, turn, |talk, acts| talk.restart(now, instruction, acts));
+                self.talk(now, assets, turn, |talk, acts| talk.restart((now, alive), instruction, acts));
             }
             Stage::Ended(verdict) => {
                 let verdict = *verdict;

@@ -34,6 +34,12 @@ pub(super) use act::Act;
 /// longest prompt that is accepted (5 minutes).
 const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
 
+/// After a longer gap a prompt begins anew: the callee has lost the thread.
+const SHORT_GAP: Duration = Duration::from_secs(2);
+
+/// How much of a prompt that was broken off is heard again.
+const OVERLAP: Duration = Duration::from_secs(1);
+
 /// How long the callee waits in silence to hear whether a quota has room. Without an answer there is: nobody is
 /// sent away because of a count that is late.
 const QUOTA_WAIT: Duration = Duration::from_secs(2);
@@ -59,6 +65,9 @@ pub(super) struct Talk {
     /// Recordings that were begun: the number of the next.
     recordings: u32,
     doing: Doing,
+    /// How much of the next prompt was heard before a restart.
+    #[serde(skip)]
+    heard: Duration,
     /// Keys that were pressed ahead: they belong to the next questions. A restart loses them with the rest of
     /// an unfinished entry, and the callee hears the question.
     #[serde(skip)]
@@ -103,6 +112,13 @@ pub(super) struct Playing {
     lost_at: Timestamp,
 }
 
+impl Playing {
+    /// When its first frame left, or would have if it was heard from its beginning.
+    fn began(self) -> Timestamp {
+        self.lost_at - PROMPT_LOST
+    }
+}
+
 impl Talk {
     pub(super) fn new(negotiated: Negotiated, anchor: Anchor, ears: Ears, until: Timestamp) -> Self {
         Self {
@@ -116,6 +132,7 @@ impl Talk {
             plays: 0,
             recordings: 0,
             doing: Doing::Nothing,
+            heard: Duration::ZERO,
             carried: VecDeque::new(),
         }
     }
@@ -313,18 +330,38 @@ impl Talk {
         }
     }
 
-    /// The record was read back: the open instruction is carried out from its beginning, and an entry that
-    /// was unfinished is discarded (a key pressed in the gap is lost, and a shortened number would be wrong).
-    /// So is a key that went down before now and is still held: its owner hears the question again.
-    pub(super) fn restart(&mut self, now: Timestamp, instruction: Instruction, acts: &mut Vec<Act>) {
+    /// The record was read back: the open instruction is carried out again, and an entry that was unfinished is
+    /// discarded (a key pressed in the gap is lost, and a shortened number would be wrong). So is a key that went
+    /// down before now and is still held: its owner hears the question again. A prompt that was broken off by a gap
+    /// of less than [`SHORT_GAP`] goes on [`OVERLAP`] before the break.
+    pub(super) fn restart(
+        &mut self,
+        (now, alive): (Timestamp, Option<Timestamp>),
+        instruction: Instruction,
+        acts: &mut Vec<Act>,
+    ) {
         self.listening_since = now;
         if let Doing::Recording(taking) = &mut self.doing
             && taking.recording().is_some()
         {
             return taking.restart(now, acts);
         }
+        let alive = alive.filter(|alive| *alive <= now && now.since(*alive) < SHORT_GAP);
+        self.heard = alive.map_or(Duration::ZERO, |alive| self.heard_at(alive)).saturating_sub(OVERLAP);
         self.doing = Doing::Nothing;
         self.follow(now, instruction, acts);
+        self.heard = Duration::ZERO;
+    }
+
+    /// How much of the prompt was heard at a moment, if nothing was keyed yet.
+    fn heard_at(&self, at: Timestamp) -> Duration {
+        let untouched = match &self.doing {
+            Doing::Asking { collector, .. } => !collector.heard_any(),
+            Doing::Saying { .. } | Doing::Parting { .. } => true,
+            Doing::Nothing | Doing::Dialling { .. } | Doing::Recording(_) | Doing::Reserving { .. } => false,
+        };
+        let began = self.playing().filter(|_| untouched).map(|playing| playing.began());
+        began.map_or(Duration::ZERO, |began| at.since(began))
     }
 
     /// A key went down. `late_end` is the end key of the entry before, if that was complete without it: who presses
@@ -428,8 +465,10 @@ impl Talk {
         if prompt.0.is_empty() {
             return None;
         }
-        let playing = self.next_play(now);
-        acts.push(Act::Play(playing.play, prompt));
+        let heard = std::mem::take(&mut self.heard);
+        let mut playing = self.next_play(now);
+        playing.lost_at = playing.lost_at - heard;
+        acts.push(Act::Play(playing.play, prompt, heard));
         Some(playing)
     }
 

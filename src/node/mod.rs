@@ -23,6 +23,7 @@ mod load;
 mod media;
 mod placement;
 mod ports;
+mod pulse;
 mod quotas;
 mod render;
 mod resume;
@@ -46,6 +47,7 @@ use self::faults::Faults;
 use self::load::{Load, Refusal};
 use self::media::{Engine, Lateness};
 use self::ports::{PortPair, PortPools};
+use self::pulse::Beating;
 use self::render::{Errand, Renderer};
 use self::shard::Post;
 use self::transport::Transport;
@@ -63,6 +65,7 @@ pub use faults::FaultCount;
 pub use media::LatenessCounts;
 pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
+pub use pulse::Pulse;
 pub use start::{NodeConfig, NodeError};
 
 /// A running node: it places calls and carries them to their end.
@@ -85,6 +88,7 @@ pub struct Node {
     shards: Vec<ShardHandle>,
     renderer: Arc<Renderer>,
     engine: Arc<Engine>,
+    pulse: Option<Beating>,
     /// Closed when the media threads have handed over what they recorded.
     _recordings: Arc<Recordings>,
     /// Closed last: it acknowledges what shards wrote at their end.
@@ -294,6 +298,7 @@ impl Drop for Node {
             }
         }
         self.renderer.stop();
+        drop(self.pulse.take());
     }
 }
 

@@ -14,10 +14,11 @@ use super::shard::{Post, Resumed};
 use super::{Node, shard_of};
 use crate::call::Call;
 use crate::store::journal::SavedCall;
+use crate::time::Timestamp;
 
 impl Node {
-    /// Hands each call to its shard. A record that this build cannot read stays in the journal.
-    pub(super) fn resume(&self, calls: Vec<SavedCall>) {
+    /// Hands each call to its shard; `alive` is when the process before is known to have lived last. A record that this build cannot read stays in the journal.
+    pub(super) fn resume(&self, calls: Vec<SavedCall>, alive: Option<Timestamp>) {
         let (mut resumed, mut unread) = (0_usize, 0_usize);
         for SavedCall { call_id, epoch, revision, record } in calls {
             let call = match Call::restore(&record) {
@@ -30,7 +31,7 @@ impl Node {
             };
             let way = self.way_back(&call);
             let ports = call.needs_ports().then(|| self.ports_again(&call, way));
-            let resumed_call = Resumed { call, saved: (epoch, revision), way, ports };
+            let resumed_call = Resumed { call, saved: (epoch, revision), alive, way, ports };
             self.load.resume();
             self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed_call)));
             resumed += 1;

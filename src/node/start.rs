@@ -18,6 +18,7 @@ use super::faults::Faults;
 use super::load::Load;
 use super::media::{Engine, Lateness, Outlet};
 use super::ports::PortPools;
+use super::pulse::Pulse;
 use super::quotas::Quotas;
 use super::render::Renderer;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
@@ -40,7 +41,7 @@ const OTHER_FILES: u64 = 64;
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What a node is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NodeConfig {
     /// Addresses, trunks and limits.
     pub settings: Settings,
@@ -52,6 +53,8 @@ pub struct NodeConfig {
     pub longest: Duration,
     /// The time by which it goes: of this process, or of the one before whose calls it goes on with.
     pub clock: Clock,
+    /// Where it notes that it lives; `None`: nowhere.
+    pub pulse: Option<Pulse>,
     /// Calls of the process before that it goes on with.
     pub resume: Vec<SavedCall>,
     /// Other calls that the journal holds: they stay there, and their recordings are left alone.
@@ -71,6 +74,7 @@ impl NodeConfig {
             media_threads: each,
             longest: LONGEST,
             clock: Clock::of_process(),
+            pulse: None,
             resume: Vec::new(),
             left: Vec::new(),
         }
@@ -120,7 +124,7 @@ impl Node {
         prompts: Arc<PromptStore>,
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
-        let NodeConfig { settings, shards, media_threads, longest, clock, resume, mut left } = config;
+        let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, mut left } = config;
         let shards = shards.max(1);
         for (name, trunk) in &settings.trunks {
             if let Some(credentials) = trunk.credentials(name)? {
@@ -180,11 +184,14 @@ impl Node {
             shards: handles,
             renderer,
             engine,
+            pulse: None,
             _recordings: recordings,
             _journal: journal,
         };
         // Before their peers are read: a message of a call that is not here yet would be answered with 481.
-        node.resume(resume);
+        node.resume(resume, pulse.as_ref().and_then(Pulse::last));
+        node.pulse =
+            pulse.map(|pulse| pulse.start(clock, &node.load)).transpose().map_err(NodeError::Thread)?;
         node.transport.read_into(&desk).map_err(NodeError::Thread)?;
         for (_, way) in node.transport.ways().iter() {
             tracing::info!(address = %way.local, "listening for SIP over UDP and TCP");

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use self::phone::Phone;
 use super::clock::Clock;
 use super::ports::own_loopback;
-use super::{Event, Node, NodeConfig, PlaceError, Placement, Receipt};
+use super::{Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt};
 use crate::call::{Assets, Call, CallResult, Step};
 use crate::id::Digest;
 use crate::outcome::Disposition;
@@ -102,7 +102,7 @@ impl World {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, pitch, frames) in
-            [("hello", 0.3, 10), ("ready", 0.5, 15), ("bye", 0.7, 8), ("spoken", 0.9, 9)]
+            [("hello", 0.3, 10), ("ready", 0.5, 15), ("bye", 0.7, 8), ("spoken", 0.9, 9), ("long", 0.11, 200)]
         {
             wav(&dir.path().join(format!("{name}.wav")), &samples(pitch, frames));
         }
@@ -180,8 +180,14 @@ fn start(
     let journal_dir = dir.join("journal");
     let (journal, replay) = Journal::open(&journal_dir, limits).unwrap();
     let clock = Clock::continued(&journal_dir, !replay.calls.is_empty()).unwrap();
-    let config =
-        NodeConfig { shards: 2, media_threads: 1, clock, resume: replay.calls, ..NodeConfig::new(settings) };
+    let config = NodeConfig {
+        shards: 2,
+        media_threads: 1,
+        clock,
+        pulse: Some(Pulse::of(&journal_dir).unwrap()),
+        resume: replay.calls,
+        ..NodeConfig::new(settings)
+    };
     let (node, events) = Node::start(config, assets, prompts, journal).unwrap();
     (node, events, questionnaire)
 }

@@ -109,13 +109,13 @@ impl World {
         self.talk = postcard::from_bytes(&bytes).unwrap();
         let prompt = Prompt(Vec::new());
         let again = Instruction::Record { item: "message".into(), prompt, take: take() };
-        self.act(|talk, acts| talk.restart(at(ms), again, acts))
+        self.act(|talk, acts| talk.restart((at(ms), None), again, acts))
     }
 }
 
 fn word(act: &Act) -> String {
     match act {
-        Act::Play(play, _) => format!("play {}", play.0),
+        Act::Play(play, _, _) => format!("play {}", play.0),
         Act::StopPlay(play) => format!("stop play {}", play.0),
         Act::Do(Output::Record(order)) => format!("record {} take {}", order.recording.0, order.take),
         Act::Do(Output::StopRecord { recording, stop }) => format!("stop {} {stop:?}", recording.0),

@@ -1,5 +1,7 @@
 //! What a talk asks of its call.
 
+use std::time::Duration;
+
 use crate::call::message::Output;
 use crate::call::message::PlayId;
 use crate::call::recording::{Leaving, RecordingResult};
@@ -10,7 +12,8 @@ use crate::time::Timestamp;
 /// What the call must carry out for its talk.
 #[derive(Clone, Debug)]
 pub(in crate::call) enum Act {
-    Play(PlayId, Prompt),
+    /// Play a prompt, without what was heard of it.
+    Play(PlayId, Prompt, Duration),
     StopPlay(PlayId),
     Tell(Step),
     /// A key that was counted before has been let go.

@@ -389,7 +389,7 @@ impl World {
             );
             !soft
         });
-        self.feed(Input::Restored);
+        self.feed(Input::Restored { alive: Some(self.now) });
         if let Some((at, digit, key)) = self.held {
             self.key(at, digit, key, Phase::Pressed);
         }
@@ -418,7 +418,7 @@ impl World {
                 self.plan(PROMPT, Happening::PromptFails(play.play));
             }
             Output::Play(play) => {
-                self.plan(PROMPT, Happening::PromptEnds(play.play));
+                self.plan(PROMPT.saturating_sub(play.from), Happening::PromptEnds(play.play));
                 self.listen();
             }
             Output::Press { play, keys } => {

@@ -29,8 +29,8 @@ pub(crate) enum Command {
     Open(Box<Opening>),
     /// Go on under new terms.
     Retune { call: CallId, plan: Box<MediaPlan> },
-    /// Play these clips, or (`None`) those that `Rendered` will bring.
-    Play { call: CallId, play: PlayId, clips: Option<Vec<Arc<Clip>>> },
+    /// Play these clips, or (`None`) those that `Rendered` will bring; without the first `skip` frames.
+    Play { call: CallId, play: PlayId, clips: Option<Vec<Arc<Clip>>>, skip: usize },
     /// The clips of an awaited play; `None`: they could not be rendered.
     Rendered { call: CallId, play: PlayId, clips: Option<Vec<Arc<Clip>>> },
     /// Record what the callee says.

@@ -167,11 +167,11 @@ impl Line {
         self.anchor.t0
     }
 
-    /// Plays clips, or waits for them.
-    pub(crate) fn play(&mut self, play: PlayId, clips: Option<Vec<Arc<Clip>>>) {
+    /// Plays clips, or waits for them; without the first `skip` frames.
+    pub(crate) fn play(&mut self, play: PlayId, clips: Option<Vec<Arc<Clip>>>, skip: usize) {
         let over = match clips {
-            Some(clips) => self.playout.play(play, clips),
-            None => self.playout.await_clips(play),
+            Some(clips) => self.playout.play(play, clips, skip),
+            None => self.playout.await_clips(play, skip),
         };
         self.tell_over(over);
     }
@@ -196,7 +196,7 @@ impl Line {
     pub(crate) fn record(&mut self, recording: Recording, take: Arc<Take>) {
         let beeps = recording.beep;
         self.recorder.begin(recording, take);
-        if beeps && self.playout.play(BEEP, vec![beep()]).is_some() {
+        if beeps && self.playout.play(BEEP, vec![beep()], 0).is_some() {
             self.recorder.beeped(); // too much is being played; the callee does without the tone
         }
     }

@@ -6,7 +6,8 @@
 //!                          └ PromptEnded          - silence
 //! ```
 //! A play is a row of clips without a gap between them. Plays follow one another in order. While a clip is
-//! still being rendered the stream is silent, for [`RENDER_LIMIT_TICKS`] at most.
+//! still being rendered the stream is silent, for [`RENDER_LIMIT_TICKS`] at most. After a restart a play may begin
+//! where it was broken off.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ const MAX_PLAYS: usize = 8;
 pub(crate) const RENDER_LIMIT: Duration = Duration::from_secs(5);
 /// The same in ticks of 20 ms.
 const RENDER_LIMIT_TICKS: u32 = 250;
+/// Of a play that was broken off at least this much is heard again, in frames: then its end is understood.
+const LEAST_HEARD: usize = 50;
 
 /// The plays of one stream.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct Playout {
 struct Play {
     id: PlayId,
     sound: Sound,
+    /// Frames that were heard before.
+    skip: usize,
 }
 
 #[derive(Debug)]
@@ -73,21 +78,21 @@ impl Playout {
         self.codec = codec;
     }
 
-    /// Plays these clips after what plays now.
-    pub(crate) fn play(&mut self, id: PlayId, clips: Vec<Arc<Clip>>) -> Option<Over> {
-        self.push(id, Sound::ready(clips))
+    /// Plays these clips after what plays now, without the first `skip` frames.
+    pub(crate) fn play(&mut self, id: PlayId, clips: Vec<Arc<Clip>>, skip: usize) -> Option<Over> {
+        self.push(id, Sound::ready(clips, skip), skip)
     }
 
     /// Plays what [`Playout::rendered`] will bring.
-    pub(crate) fn await_clips(&mut self, id: PlayId) -> Option<Over> {
-        self.push(id, Sound::Awaited { ticks_left: RENDER_LIMIT_TICKS })
+    pub(crate) fn await_clips(&mut self, id: PlayId, skip: usize) -> Option<Over> {
+        self.push(id, Sound::Awaited { ticks_left: RENDER_LIMIT_TICKS }, skip)
     }
 
-    fn push(&mut self, id: PlayId, sound: Sound) -> Option<Over> {
+    fn push(&mut self, id: PlayId, sound: Sound, skip: usize) -> Option<Over> {
         if self.plays.len() >= MAX_PLAYS {
             return Some(Over { play: id, end: End::Missing });
         }
-        self.plays.push_back(Play { id, sound });
+        self.plays.push_back(Play { id, sound, skip });
         None
     }
 
@@ -97,7 +102,8 @@ impl Playout {
         let index = self.plays.iter().position(|play| play.id == id)?;
         match clips {
             Some(clips) => {
-                self.plays[index].sound = Sound::ready(clips);
+                let play = &mut self.plays[index];
+                play.sound = Sound::ready(clips, play.skip);
                 None
             }
             None => {
@@ -149,10 +155,17 @@ impl Playout {
 }
 
 impl Sound {
-    /// Clips from their beginning. Empty ones are passed over.
-    fn ready(mut clips: Vec<Arc<Clip>>) -> Self {
+    /// Clips without their first `skip` frames. Empty ones are passed over.
+    fn ready(mut clips: Vec<Arc<Clip>>, skip: usize) -> Self {
         clips.retain(|clip| clip.frames() > 0);
-        Self::Ready { clips, clip: 0, frame: 0 }
+        let all: usize = clips.iter().map(|clip| clip.frames()).sum();
+        let (mut clip, mut frame) = (0, skip.min(all.saturating_sub(LEAST_HEARD)));
+        while let Some(frames) = clips.get(clip).map(|clip| clip.frames())
+            && frame >= frames
+        {
+            (clip, frame) = (clip + 1, frame - frames);
+        }
+        Self::Ready { clips, clip, frame }
     }
 }
 
@@ -193,7 +206,7 @@ mod tests {
     #[test]
     fn utterances_follow_without_a_hole_and_the_end_is_told_with_the_last_frame() {
         let mut playout = Playout::new(Codec::Pcmu);
-        assert_eq!(playout.play(PlayId(1), vec![clip(&[A, A]), clip(&[B])]), None);
+        assert_eq!(playout.play(PlayId(1), vec![clip(&[A, A]), clip(&[B])], 0), None);
         let (frames, over) = heard(&mut playout, 5);
         assert_eq!(frames, [8, 8, 16, 0, 0]);
         assert_eq!(over, [(2, played(1))]);
@@ -202,8 +215,8 @@ mod tests {
     #[test]
     fn plays_follow_without_a_hole() {
         let mut playout = Playout::new(Codec::Pcma);
-        assert_eq!(playout.play(PlayId(1), vec![clip(&[A])]), None);
-        assert_eq!(playout.play(PlayId(2), vec![clip(&[B, B])]), None);
+        assert_eq!(playout.play(PlayId(1), vec![clip(&[A])], 0), None);
+        assert_eq!(playout.play(PlayId(2), vec![clip(&[B, B])], 0), None);
         let (frames, over) = heard(&mut playout, 4);
         assert!(frames[..3].iter().all(|&frame| frame != 0) && frames[3] == 0, "{frames:?}");
         assert_eq!(over, [(0, played(1)), (2, played(2))]);
@@ -212,7 +225,7 @@ mod tests {
     #[test]
     fn a_stop_takes_effect_at_the_next_tick_and_is_no_end() {
         let mut playout = Playout::new(Codec::Pcmu);
-        assert_eq!(playout.play(PlayId(1), vec![clip(&[A; 100])]), None);
+        assert_eq!(playout.play(PlayId(1), vec![clip(&[A; 100])], 0), None);
         let (frames, _) = heard(&mut playout, 3);
         assert!(frames.iter().all(|&frame| frame != 0));
         playout.stop(PlayId(1));
@@ -223,15 +236,15 @@ mod tests {
     #[test]
     fn an_empty_prompt_ends_at_once() {
         let mut playout = Playout::new(Codec::Pcmu);
-        assert_eq!(playout.play(PlayId(1), vec![]), None);
-        assert_eq!(playout.play(PlayId(2), vec![clip(&[])]), None);
+        assert_eq!(playout.play(PlayId(1), vec![], 0), None);
+        assert_eq!(playout.play(PlayId(2), vec![clip(&[])], 0), None);
         assert_eq!(heard(&mut playout, 2), (vec![0, 0], vec![(0, played(1)), (1, played(2))]));
     }
 
     #[test]
     fn silence_goes_on_while_a_clip_is_rendered() {
         let mut playout = Playout::new(Codec::Pcmu);
-        assert_eq!(playout.await_clips(PlayId(1)), None);
+        assert_eq!(playout.await_clips(PlayId(1), 0), None);
         assert_eq!(heard(&mut playout, 3), (vec![0; 3], vec![]));
         assert_eq!(playout.rendered(PlayId(1), Some(vec![clip(&[B])])), None);
         assert_eq!(heard(&mut playout, 2), (vec![16, 0], vec![(0, played(1))]));
@@ -241,19 +254,37 @@ mod tests {
     fn a_clip_that_never_comes_is_given_up_and_one_that_failed_is_missing() {
         let missing = |play| Over { play: PlayId(play), end: End::Missing };
         let mut playout = Playout::new(Codec::Pcmu);
-        assert_eq!(playout.await_clips(PlayId(1)), None);
+        assert_eq!(playout.await_clips(PlayId(1), 0), None);
         let (_, over) = heard(&mut playout, 300);
         assert_eq!(over, [(249, missing(1))]);
         assert_eq!(playout.rendered(PlayId(1), Some(vec![clip(&[A])])), None, "too late");
         assert_eq!(heard(&mut playout, 1).0, [0]);
-        assert_eq!(playout.await_clips(PlayId(2)), None);
+        assert_eq!(playout.await_clips(PlayId(2), 0), None);
         assert_eq!(playout.rendered(PlayId(2), None), Some(missing(2)));
     }
 
     #[test]
     fn plays_are_bounded() {
         let mut playout = Playout::new(Codec::Pcmu);
-        let refused = (0..20).filter(|&play| playout.await_clips(PlayId(play)).is_some()).count();
+        let refused = (0..20).filter(|&play| playout.await_clips(PlayId(play), 0).is_some()).count();
         assert_eq!(refused, 20 - MAX_PLAYS);
+    }
+
+    #[test]
+    fn a_play_that_was_broken_off_goes_on_there_and_its_end_is_always_heard() {
+        let sound = || vec![clip(&[A; 40]), clip(&[B; 60])];
+        let frames = |skip| {
+            let mut playout = Playout::new(Codec::Pcmu);
+            assert_eq!(playout.play(PlayId(1), sound(), skip), None);
+            let (frames, over) = heard(&mut playout, 101);
+            let end = over[0].0 + 1;
+            (frames[..end].iter().filter(|sample| **sample == 8).count(), end)
+        };
+        assert_eq!([frames(0), frames(30), frames(40)], [(40, 100), (10, 70), (0, 60)]);
+        assert_eq!(frames(99), (0, 50), "the last second again");
+        let mut awaited = Playout::new(Codec::Pcmu);
+        assert_eq!(awaited.await_clips(PlayId(1), 30), None);
+        assert_eq!(awaited.rendered(PlayId(1), Some(sound())), None);
+        assert_eq!(heard(&mut awaited, 80).1, [(69, played(1))]);
     }
 }

@@ -220,7 +220,9 @@ impl Thread {
             match command {
                 Command::Open(opening) => self.open(*opening),
                 Command::Retune { call, plan } => self.with(call, |line| line.retune(*plan)),
-                Command::Play { call, play, clips } => self.with(call, |line| line.play(play, clips)),
+                Command::Play { call, play, clips, skip } => {
+                    self.with(call, |line| line.play(play, clips, skip));
+                }
                 Command::Rendered { call, play, clips } => self.with(call, |line| line.rendered(play, clips)),
                 Command::Record { call, recording, take } => {
                     self.with(call, |line| line.record(*recording, take));

@@ -189,10 +189,11 @@ impl Hands {
     fn play(&self, live: &Live, play: Play) {
         let Media::Open { thread } = live.media else { return };
         let call = live.call.id();
-        let Play { play, prompt, questionnaire, played } = play;
+        let Play { play, prompt, from, questionnaire, played } = play;
+        let skip = usize::try_from(from.as_millis() / 20).unwrap_or(usize::MAX);
         let clips = self.renderer.ready(&prompt, questionnaire);
         let awaited = clips.is_none();
-        self.command(thread, Command::Play { call, play, clips });
+        self.command(thread, Command::Play { call, play, clips, skip });
         let at = self.clock.now();
         if awaited
             && let Err(order) =

@@ -113,6 +113,8 @@ pub(crate) struct Resumed {
     pub(crate) call: Call,
     /// Under what that was.
     pub(crate) saved: (Epoch, Revision),
+    /// When the process before is known to have lived last.
+    pub(crate) alive: Option<Timestamp>,
     /// The local address that its trunk is called from.
     pub(crate) way: usize,
     /// Its ports, bound again; `None`: it needs none.
@@ -240,7 +242,7 @@ impl Shard {
 
     /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
     fn resume(&mut self, resumed: Resumed) {
-        let Resumed { call, saved, way, ports } = resumed;
+        let Resumed { call, saved, alive, way, ports } = resumed;
         let (ports, lost) = match ports {
             Some(Ok(ports)) => (Some(ports), None),
             Some(Err(error)) => (None, Some(error)),
@@ -255,7 +257,7 @@ impl Shard {
             self.hands.fault("rtp", "ports-lost", format_args!("call {id}: {error}"));
             self.tell(id, Input::PortsLost);
         } else {
-            self.tell(id, Input::Restored);
+            self.tell(id, Input::Restored { alive });
         }
     }
 

@@ -39,6 +39,44 @@ fn an_interview_goes_on_at_the_same_question_in_the_same_stream() {
     assert_eq!(world.node.shutdown(PATIENCE), 0);
 }
 
+const LONG: &str = r##"<questionnaire id="t" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <retry id="std" wait="3s" no-input="1" no-match="1" then="break-off"/>
+  <number id="age" min="0" max="110" end="#" retry="std"><say lang="en" audio="long.wav">How old?</say></number>
+  <end id="done" outcome="complete"/>
+</questionnaire>"##;
+
+/// Hears 100 frames (2 s) of the long prompt, does something, and says with which frame the next process begins.
+fn broken_off(first_port: u16, act: impl FnOnce(&mut Phone), gap: Duration) -> usize {
+    let limits = journal::Limits::default();
+    let loopback = "127.0.0.1".parse().unwrap();
+    let mut world = World::asking((LONG, &["cat", "SPOKEN"]), first_port, limits, loopback, |_| {});
+    world.node.place(world.placement()).unwrap();
+    let invite = world.phone.request("INVITE");
+    world.phone.pick_up(&invite);
+    let sound = frames(&samples(0.11, 200));
+    let sound: Vec<&[u8]> = sound.chunks(160).collect();
+    while world.phone.hear() != sound[99] {}
+    act(&mut world.phone);
+    let world = world.restart(|phone| {
+        std::thread::sleep(gap);
+        phone.hear_on();
+    });
+    let next = world.phone.hear();
+    sound.iter().position(|frame| *frame == next).expect("the prompt")
+}
+
+#[test]
+fn a_prompt_that_was_broken_off_goes_on_a_second_before_unless_the_callee_lost_the_thread() {
+    let frame = broken_off(21_840, |_| {}, Duration::ZERO);
+    assert!((45..=75).contains(&frame), "{frame}");
+    assert_eq!(broken_off(21_860, |_| {}, Duration::from_millis(2_100)), 0);
+    let keyed = |phone: &mut Phone| {
+        phone.press(4);
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(broken_off(21_880, keyed, Duration::ZERO), 0, "the 4 is gone: the question is asked again");
+}
+
 #[test]
 fn an_invite_that_nobody_answered_is_sent_again_byte_for_byte() {
     let mut world = World::new(21_720);

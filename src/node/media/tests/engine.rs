@@ -108,7 +108,7 @@ impl World {
     }
 
     fn play(&self, call: CallId, play: u32, clips: Vec<Arc<Clip>>) {
-        self.engine.send(0, Command::Play { call, play: PlayId(play), clips: Some(clips) });
+        self.engine.send(0, Command::Play { call, play: PlayId(play), clips: Some(clips), skip: 0 });
     }
 
     /// Waits for the next thing that is told.

@@ -46,7 +46,7 @@ fn one_continuous_stream_through_prompts_and_silence() {
     let mut heard: Vec<u8> = Vec::new();
     for tick in 0..200 {
         if tick == 10 {
-            line.play(PlayId(1), Some(vec![first.clone(), second.clone()]));
+            line.play(PlayId(1), Some(vec![first.clone(), second.clone()]), 0);
         }
         let (header, payload) = packet(&mut line, tick).expect("50 packets a second");
         let k = u16::try_from(tick).unwrap();
@@ -67,7 +67,7 @@ fn one_continuous_stream_through_prompts_and_silence() {
 fn skipped_ticks_are_a_gap_in_sequence_and_time_but_not_in_the_words() {
     let mut line = line();
     let words = clip(4);
-    line.play(PlayId(1), Some(vec![words.clone()]));
+    line.play(PlayId(1), Some(vec![words.clone()]), 0);
     let packets: Vec<_> = [0, 1, 12, 13].map(|tick| packet(&mut line, tick).unwrap()).into();
     let sequences: Vec<u16> =
         packets.iter().map(|(header, _)| header.sequence.wrapping_sub(65_530)).collect();
@@ -83,7 +83,7 @@ fn skipped_ticks_are_a_gap_in_sequence_and_time_but_not_in_the_words() {
 #[test]
 fn a_stop_is_silence_in_the_next_packet() {
     let mut line = line();
-    line.play(PlayId(1), Some(vec![clip(100)]));
+    line.play(PlayId(1), Some(vec![clip(100)]), 0);
     assert_ne!(packet(&mut line, 0).unwrap().1[0], 0xFF);
     line.stop(PlayId(1));
     assert_eq!(packet(&mut line, 1).unwrap().1, [0xFF; 160]);
@@ -94,7 +94,7 @@ fn a_stop_is_silence_in_the_next_packet() {
 fn while_the_peer_holds_us_nothing_is_sent_and_the_prompt_waits() {
     let mut line = line();
     let words = clip(3);
-    line.play(PlayId(1), Some(vec![words.clone()]));
+    line.play(PlayId(1), Some(vec![words.clone()]), 0);
     packet(&mut line, 0).unwrap();
     let mut held = plan(peer(), T0);
     held.negotiated.direction = Direction::RecvOnly;
