@@ -187,6 +187,7 @@ impl Call {
     ) {
         self.decide(now, disposition, ended_by);
         if let Stage::Closing(verdict) = self.stage {
+            self.close_early(turn);
             self.stage = Stage::Settling { verdict, until: now + REPORT_WAIT };
             if !self.streaming {
                 self.settle(assets, turn);
@@ -227,7 +228,7 @@ impl Call {
             retry_after_s: self.retry_after_s,
             ended_by: verdict.ended_by,
             fault: self.fault,
-            answered_by: answered_by(&self.tones, self.has_pressed),
+            answered_by: self.times.answered.and_then(|_| answered_by(&self.tones, self.has_pressed)),
             tones: self.tones.clone(),
             media: self.media.clone(),
             started_at: self.times.started,

@@ -117,10 +117,13 @@ impl Call {
         }
     }
 
-    /// A machine or the network was heard. Once a key was pressed it is a person who answered: of the tones that may
-    /// still come only the network's mean something, that the person has hung up behind a gateway that cannot say so.
+    /// A machine or the network was heard. Before the answer nobody will answer any more. Once a key was pressed it is
+    /// a person who answered: of the tones that may still come only the network's mean something, that the person has
+    /// hung up behind a gateway that cannot say so.
     pub(super) fn signalled(&mut self, now: Timestamp, tone: Signal, assets: &Assets, turn: &mut Turn) {
-        let Stage::Talking(_) = self.stage else { return };
+        if !matches!(self.stage, Stage::Calling | Stage::Talking(_)) {
+            return;
+        }
         turn.changed = true;
         if self.tones.len() < MAX_TONES {
             self.tones.push(ToneHeard { tone, at: now });
@@ -129,7 +132,9 @@ impl Call {
         if self.listening.on_tone != OnTone::End {
             return;
         }
-        if !self.has_pressed {
+        if let Stage::Calling = self.stage {
+            self.hang_up(now, disposition(tone), EndedBy::Callee, turn);
+        } else if !self.has_pressed {
             self.leave_interview(now, assets);
             self.hang_up(now, disposition(tone), EndedBy::Callee, turn);
         } else if matches!(tone, Signal::Busy | Signal::Reorder) {

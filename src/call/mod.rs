@@ -10,6 +10,7 @@
 //! becomes a disposition.
 
 mod assets;
+mod early;
 mod ending;
 mod hearing;
 mod info;
@@ -51,6 +52,7 @@ pub use result::{AnsweredBy, AskedQuestionnaire, CallResult, EndedBy, Fault};
 pub use start::{Start, StartError};
 pub use step::Step;
 
+use early::Early;
 use ending::Verdict;
 use talk::{Act, Talk};
 
@@ -87,6 +89,8 @@ pub struct Call {
     /// A key was counted: it is a person who answered.
     has_pressed: bool,
     fault: Option<Fault>,
+    /// What is listened to before the answer.
+    early: Option<Early>,
     /// A media thread has the stream, and has not said yet what passed over it.
     streaming: bool,
     media: Option<MediaReport>,

@@ -75,6 +75,7 @@ impl Call {
     ) {
         self.session.resume(now, &mut self.mint);
         self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());
+        self.restore_early(turn);
         match &mut self.stage {
             Stage::Calling | Stage::Closing(_) => {}
             Stage::Settling { .. } => self.settle(assets, turn),
@@ -108,7 +109,7 @@ impl Call {
     pub(super) fn ports_lost(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
         turn.changed = true;
         self.session.resume(now, &mut self.mint);
-        self.streaming = false;
+        (self.streaming, self.early) = (false, None);
         match self.stage {
             Stage::Calling => {
                 self.fault = Some(Fault::PortsLost);

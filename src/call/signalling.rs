@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use crate::id::Digest;
 use crate::outcome::{self, Disposition, Refused};
-use crate::rtp::{Anchor, Ssrc};
 use crate::sdp::{self, NegotiateError, Negotiated};
 use crate::sip::session::Event;
 use crate::sip::{HeaderName, Reason, StatusCode};
@@ -34,7 +33,7 @@ impl Call {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Transmit(transmit) => turn.outputs.push(Output::Send(transmit)),
-                Event::Progress { status, .. } => self.progressed(now, status, turn),
+                Event::Progress { status, body } => self.progressed(now, status, body.as_ref(), turn),
                 Event::Answered { body } => self.answered(now, body, assets, turn),
                 Event::Offered { body } => self.offered(now, body, turn),
                 Event::Acked { body } => self.acked(body, turn),
@@ -81,11 +80,14 @@ impl Call {
         }
     }
 
-    fn progressed(&mut self, now: Timestamp, status: StatusCode, turn: &mut Turn) {
+    fn progressed(&mut self, now: Timestamp, status: StatusCode, body: Option<&Bytes>, turn: &mut Turn) {
         if (180..=189).contains(&status.as_u16()) && self.times.ringing.is_none() {
             self.times.ringing = Some(now);
         }
         turn.tell(Step::Progress { status: status.as_u16() });
+        if let Some(body) = body {
+            self.early_media(now, body, turn);
+        }
     }
 
     fn answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
@@ -95,12 +97,7 @@ impl Call {
             // No media can flow: the dialog exists, so it is ended in order (RFC 3261 §13.2.2.4).
             return self.hang_up(now, Disposition::TechnicalFault, EndedBy::Fault, turn);
         };
-        let anchor = Anchor {
-            ssrc: Ssrc(self.mint.number32()),
-            seq0: self.mint.number16() >> 1, // below 2^15: no wrap in the first ten minutes, where old peers trip
-            ts0: self.mint.number32(),
-            t0: now,
-        };
+        let anchor = self.stream(now);
         turn.tell(Step::Answered { codec: negotiated.codec.name() });
         let ears = self.listening.ears(&negotiated);
         let plan = MediaPlan { negotiated: negotiated.clone(), anchor, ears };
@@ -111,7 +108,7 @@ impl Call {
     }
 
     /// The peer's re-INVITE or UPDATE (RFC 3261 §14.2, RFC 3311): the stream goes on, under the new terms. In an
-    /// early dialog (before the 2xx) there is no stream yet, and the 2xx will stand behind these terms.
+    /// early dialog (before the 2xx) early media comes under them, and the 2xx will stand behind them.
     fn offered(&mut self, now: Timestamp, body: Option<Bytes>, turn: &mut Turn) {
         if let Stage::Closing(_) | Stage::Ended(_) = self.stage {
             return self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint);
@@ -125,6 +122,8 @@ impl Call {
                 if let Stage::Talking(talk) = &mut self.stage {
                     let ears = self.listening.ears(&negotiated);
                     turn.outputs.push(talk.renegotiated(negotiated, ears));
+                } else {
+                    self.listen_early(now, negotiated, turn);
                 }
                 self.session.answer(now, Some(&answer), &mut self.mint);
             }

@@ -138,6 +138,7 @@ impl Call {
             sip_status: None,
             cause: None,
             tones: Vec::new(),
+            early: None,
             has_pressed: false,
             fault: None,
             streaming: false,

@@ -141,3 +141,52 @@ fn a_callee_who_falls_silent_is_asked_and_then_let_go() {
     let silent = trace.received("BYE")[0].at - trace.received("OPTIONS")[0].at;
     assert!((0.9..1.2).contains(&silent), "{silent} s from OPTIONS to BYE");
 }
+
+/// Special information, busy and a fax machine before the answer: SIPp plays them behind its 183.
+#[track_caller]
+fn announced(sound: &[i16], settings: &str) -> (Outcome, Trace) {
+    sipp("announcement.xml", &Speaker::new(101).voice(400).say(sound, 0..0).voice(2_000), settings)
+}
+
+#[track_caller]
+fn was_no_answer(outcome: &Outcome, trace: &Trace, tone: &str) {
+    let result = &outcome.result;
+    assert_eq!(trace.story(), ["INVITE", "CANCEL", "ACK"], "{trace}");
+    assert!(result["answered_at"].is_null() && result["answered_by"].is_null(), "{result:#}");
+    assert_eq!(result["tones"][0]["tone"], tone, "{result:#}");
+    assert!(result["media"]["received"].as_u64().unwrap() > 20, "{result:#}");
+    assert_eq!(result["media"]["sent"], 0, "nothing is sent before the answer: {result:#}");
+    outcome.assert_response("consent", "not_reached", Value::Null, "");
+}
+
+#[test]
+fn special_information_before_the_answer_is_recorded_as_what_it_says() {
+    let segment = |hertz, ms| signal::tones(&[hertz], 3_000.0, ms);
+    let sit = [segment(985.2, 380), segment(1_370.6, 280), segment(1_776.7, 380)].concat();
+    let (outcome, trace) = announced(&sit, "");
+    outcome.assert("non_working", "4.31", 487);
+    was_no_answer(&outcome, &trace, "sit_vacant_code");
+}
+
+#[test]
+fn a_busy_tone_before_the_answer_is_busy() {
+    let cycle = [signal::tones(&[425.0], 4_000.0, 480), vec![0; 480 * 8]].concat();
+    let (outcome, trace) = announced(&cycle.repeat(5), "");
+    outcome.assert("busy", "3.12", 487);
+    was_no_answer(&outcome, &trace, "busy");
+}
+
+#[test]
+fn a_fax_machine_before_the_answer_is_one() {
+    let (outcome, trace) = announced(&signal::tones(&[2_100.0], 8_000.0, 2_600), "");
+    outcome.assert("fax_or_data", "4.20", 487);
+    was_no_answer(&outcome, &trace, "answer_tone");
+}
+
+#[test]
+fn a_trunk_may_have_tones_before_the_answer_noted_only() {
+    let sit = [950.0, 1_400.0, 1_800.0].map(|hertz| signal::tones(&[hertz], 3_000.0, 320)).concat();
+    let (outcome, _) = announced(&sit, "on_tone = \"note\"");
+    outcome.assert("no_answer", "3.13", 487);
+    assert_eq!(outcome.result["tones"][0]["tone"], "sit", "{:#}", outcome.result);
+}

@@ -190,10 +190,15 @@ fn an_early_update_changes_where_the_stream_will_go() {
     let mut line = Line::dialled();
     line.respond(183, "Require: 100rel\r\nRSeq: 1\r\n", &sdp("m=audio 30000 RTP/AVP 0"));
     assert!(line.sent.last().unwrap().starts_with("PRACK "));
+    assert_eq!(line.stream(), Some((Direction::RecvOnly, "127.0.0.1:30000".into())), "it is listened to");
     line.respond(200, "", "");
     let said = line.request("UPDATE", "", &sdp("m=audio 31000 RTP/AVP 8"));
     assert!(said.starts_with("SIP/2.0 200 ") && said.contains("m=audio 16384 RTP/AVP 8"), "{said}");
-    assert_eq!(line.stream(), None, "nobody has answered yet");
+    assert_eq!(
+        line.stream(),
+        Some((Direction::RecvOnly, "127.0.0.1:31000".into())),
+        "nobody has answered yet"
+    );
     line.sent.retain(|text| !text.starts_with("PRACK "));
     line.respond(200, "", "");
     assert_eq!(line.stream(), Some((Direction::SendRecv, "127.0.0.1:31000".into())));

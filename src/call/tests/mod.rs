@@ -1,6 +1,7 @@
 //! Whole calls in a world of their own: no socket, no clock, one wire of 10 ms each way.
 
 mod ahead;
+mod early;
 mod endings;
 mod hearing;
 mod midcall;

@@ -18,13 +18,15 @@ pub(super) enum Phone {
     Rings,
     /// Rings, and is picked up after this long.
     PickedUp(Duration),
+    /// Something is heard before anybody answers; it is picked up after this long, or never.
+    Announces(Option<Duration>),
 }
 
 impl Phone {
     pub(super) fn refusal(self) -> Option<StatusCode> {
         match self {
             Self::Refuses(status) => StatusCode::new(status).ok(),
-            Self::Dead | Self::Forgetful | Self::Rings | Self::PickedUp(_) => None,
+            Self::Dead | Self::Forgetful | Self::Rings | Self::PickedUp(_) | Self::Announces(_) => None,
         }
     }
 }

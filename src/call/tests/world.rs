@@ -15,7 +15,7 @@ use crate::call::Assets;
 use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::rtp::tones::Signal;
 use crate::rtp::{Anchor, Digit, EventKey, KeyEvent, MediaReport, Phase, Ssrc};
-use crate::sdp::{self, Codec, LocalMedia, Origin};
+use crate::sdp::{self, Codec, Direction, LocalMedia, Origin};
 use crate::sip::incoming::{self, Incoming};
 use crate::sip::local::Large;
 use crate::sip::session::Event;
@@ -85,6 +85,8 @@ pub(super) struct World {
     /// Keys that the call sent.
     pub(super) dialled: Vec<String>,
     media: Option<MediaPlan>,
+    /// Which way each stream that was opened, or went on under new terms, may flow.
+    pub(super) directions: Vec<Direction>,
     pub(super) results: Vec<CallResult>,
     pub(super) forgotten: bool,
     /// How often a place in quotas was asked for.
@@ -208,6 +210,7 @@ impl World {
             informed: 0,
             dialled: Vec::new(),
             media: None,
+            directions: Vec::new(),
             results: Vec::new(),
             forgotten: false,
             reserved: 0,
@@ -246,6 +249,13 @@ impl World {
     /// After this long the callee's voice is this tone.
     pub(super) fn hears_after(mut self, after: Duration, signal: Signal) -> Self {
         self.plan(after, Happening::Hears(signal));
+        self
+    }
+
+    /// After this long somebody presses a key.
+    pub(super) fn pressed_after(mut self, after: Duration, key: char) -> Self {
+        let name = EventKey { ssrc: Ssrc(4), timestamp: 1, again: 0 };
+        self.plan(after, Happening::Presses(Digit::from_char(key).unwrap(), name));
         self
     }
 
@@ -412,6 +422,7 @@ impl World {
                     assert!(goes_on(&before.anchor, &plan.anchor), "one stream: {before:?}, {plan:?}");
                 }
                 self.codecs.push(plan.negotiated.codec);
+                self.directions.push(plan.negotiated.direction);
                 self.media = Some(*plan);
             }
             Output::Play(play) if self.person.unsaid.is_some_and(|text| play.prompt.text().contains(text)) => {

@@ -35,6 +35,11 @@ impl World {
                 phone.ring(self.now, StatusCode::RINGING, None, &mut self.phone_mint);
                 self.plan(after, Happening::PicksUp);
             }
+            Phone::Announces(after) => {
+                let answer = sdp::offer(&local(30_000, &[Codec::Pcmu]));
+                phone.ring(self.now, StatusCode::SESSION_PROGRESS, Some(&answer), &mut self.phone_mint);
+                after.into_iter().for_each(|after| self.plan(after, Happening::PicksUp));
+            }
         }
         self.phone = Some(phone);
         self.follow_phone();
