@@ -257,7 +257,12 @@ fn a_trunk_says_how_far_it_is_followed_and_how_long_a_session_lasts() {
     assert_eq!(of("redirects = 0").redirects, 0);
     assert_eq!(of("session_expires = \"off\"").session_expires, None);
     assert_eq!(of("session_expires = \"90s\"").session_expires, Some(Duration::from_secs(90)));
+    let pings = |keys: &str| of(keys).ping_interval.map(|interval| interval.as_secs());
+    assert_eq!((pings(""), pings("ping_interval = \"2m\"")), (Some(30), Some(120)));
+    assert_eq!(pings("ping_interval = \"off\""), None);
     for (keys, said) in [
+        ("ping_interval = \"11m\"", "from 1s to 10m"),
+        ("ping_interval = \"500ms\"", "out of bounds"),
         ("redirects = 21", "from 0 to 20"),
         ("session_expires = \"60s\"", "out of bounds"),
         ("session_expires = 1800", "has no unit"),

@@ -27,6 +27,9 @@ pub struct Trunk {
     /// How requests travel that are too large for a datagram, where `transport` is UDP.
     #[serde(default = "by_tcp", deserialize_with = "units::large_requests")]
     pub large_requests: Large,
+    /// After this much silence a TCP connection to it is pinged (RFC 5626 §4.4.1); `None` ("off"): never.
+    #[serde(default = "ping_interval", deserialize_with = "units::ping_interval")]
+    pub ping_interval: Option<Duration>,
     /// The local address that it is called from, one of `[sip] listen`; absent: the first of its family.
     #[serde(default, deserialize_with = "addresses::local")]
     pub local: Option<IpAddr>,
@@ -97,6 +100,11 @@ const fn ring_timeout() -> Duration {
     Duration::from_secs(35) // about seven rings
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the default of a field that may be off")]
+const fn ping_interval() -> Option<Duration> {
+    Some(Duration::from_secs(30))
+}
+
 const fn redirects() -> u8 {
     5
 }
@@ -114,6 +122,7 @@ impl Trunk {
             address,
             transport: Protocol::Udp,
             large_requests: by_tcp(),
+            ping_interval: ping_interval(),
             local: None,
             advertise: None,
             sources: None,

@@ -97,6 +97,19 @@ pub(super) fn session_expires<'de, D: Deserializer<'de>>(
     duration_within(text, "30m", Duration::from_secs(90), Duration::from_secs(86_400)).map(Some)
 }
 
+/// How often a silent connection is pinged, or `off`.
+pub(super) fn ping_interval<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = deserializer.deserialize_any(Text { example: "30s" })?;
+    if text == "off" {
+        return Ok(None);
+    }
+    let text = serde::de::value::StringDeserializer::<D::Error>::new(text);
+    // The NATs that forget a connection soonest do so after a minute or two (RFC 5626 §4.4.1 has 120 s at most).
+    duration_within(text, "30s", Duration::from_secs(1), Duration::from_secs(600)).map(Some)
+}
+
 /// How long the speech command may take.
 pub(super) fn speech_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     duration_within(deserializer, "20s", Duration::from_millis(100), Duration::from_secs(600))

@@ -39,7 +39,7 @@ pub(super) struct Pace {
     pub(super) write: Duration,
     /// Until a connection that a peer opened has brought its first message.
     pub(super) first: Duration,
-    /// After this much silence a connection that we opened is pinged (RFC 5626 §4.4.1).
+    /// After this much silence a connection that we opened is pinged (RFC 5626 §4.4.1), where no trunk says otherwise.
     pub(super) ping: Duration,
     /// Until the pong of a peer that has given one before (RFC 5626 §4.4.1: 10 s).
     pub(super) pong: Duration,
@@ -199,6 +199,8 @@ pub(super) struct Connection {
     pub(super) way: usize,
     pub(super) remote: SocketAddr,
     pub(super) side: Side,
+    /// After this much silence it is pinged, if ever.
+    ping: Option<Duration>,
     state: State,
     framer: Framer,
     outgoing: VecDeque<Parcel>,
@@ -229,6 +231,7 @@ impl Connection {
             way,
             remote,
             side,
+            ping: None,
             state,
             framer: Framer::default(),
             outgoing: VecDeque::new(),
@@ -244,6 +247,11 @@ impl Connection {
             pongs: false,
             blanks: 0,
         }
+    }
+
+    /// The same, pinged after this much silence.
+    pub(super) fn pinged(self, ping: Option<Duration>) -> Self {
+        Self { ping, ..self }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -414,7 +422,7 @@ impl Connection {
         self.unanswered.retain(|(sent, _)| now.since(*sent) < PATIENCE);
         // Again and again: a peer that answers none may still be behind a NAT that forgets.
         let quiet_since = self.pinged_at.unwrap_or(self.heard_at);
-        if self.side == Side::Ours && passed(Some(quiet_since), pace.ping) {
+        if self.ping.is_some_and(|ping| passed(Some(quiet_since), ping)) {
             self.pinged_at = Some(now);
             drop(self.enqueue(Parcel::new(self.way, self.remote, None, Bytes::from_static(b"\r\n\r\n"))));
             return self.write(now);

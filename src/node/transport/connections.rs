@@ -308,7 +308,8 @@ impl Connections {
             Err(error) => return Err(error),
         }
         let stream = TcpStream::from_std(socket.into());
-        self.insert(Connection::new(self.now(), stream, way, to, Side::Ours))
+        let ping = self.hand.desk.gate.ping(to, self.bounds.pace.ping);
+        self.insert(Connection::new(self.now(), stream, way, to, Side::Ours).pinged(ping))
     }
 
     /// Does something with a connection, which may end it.

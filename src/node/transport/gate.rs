@@ -1,4 +1,4 @@
-//! Who may speak to us at all, and how much a stranger may cost.
+//! Who may speak to us at all, how much a stranger may cost, and whom we ping.
 //!
 //! ```text
 //! from a trunk's address or sources ─► read
@@ -7,8 +7,8 @@
 //!                                                   for none: dropped or answered, as [sip] strangers says
 //! ```
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::settings::{Prefix, Settings, Strangers};
@@ -26,6 +26,8 @@ pub(crate) struct Gate {
     addresses: BTreeSet<IpAddr>,
     sources: Vec<Prefix>,
     strangers: Strangers,
+    /// Trunks whose connections are pinged at a pace of their own.
+    pings: BTreeMap<SocketAddr, Option<Duration>>,
     /// Does every trunk say from where it speaks?
     is_closed: bool,
 }
@@ -46,6 +48,7 @@ impl Gate {
             addresses: trunks().map(|trunk| trunk.address.ip()).collect(),
             sources: trunks().filter_map(|trunk| trunk.sources.as_ref()).flatten().copied().collect(),
             strangers: settings.sip.strangers,
+            pings: trunks().map(|trunk| (trunk.address, trunk.ping_interval)).collect(),
             is_closed: trunks().all(|trunk| trunk.sources.is_some()),
         }
     }
@@ -54,6 +57,11 @@ impl Gate {
     pub(super) fn standing(&self, ip: IpAddr) -> Standing {
         let known = self.addresses.contains(&ip) || self.sources.iter().any(|source| source.contains(ip));
         if known { Standing::Known } else { Standing::Stranger }
+    }
+
+    /// After how much silence a connection of ours to there is pinged: as its trunk says, else as is usual.
+    pub(super) fn ping(&self, to: SocketAddr, usual: Duration) -> Option<Duration> {
+        self.pings.get(&to).copied().unwrap_or(Some(usual))
     }
 
     /// Can nothing that a stranger says be of any use?

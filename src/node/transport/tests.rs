@@ -352,6 +352,33 @@ fn a_silent_connection_of_ours_is_pinged_and_one_that_stopped_answering_is_lost(
     world.until_counted("no_pong", 1);
 }
 
+/// The settings of a trunk at this listener, whose connections are pinged so.
+fn pinged(trunk: &TcpListener, ping_interval: Option<Duration>) -> Settings {
+    let address = trunk.local_addr().unwrap();
+    let mut settings = Settings::default();
+    settings.trunks.insert("peer".into(), Trunk { ping_interval, ..Trunk::direct(address) });
+    settings
+}
+
+#[test]
+fn a_trunk_is_pinged_at_its_own_pace_or_never() {
+    let ack = ours("ACK", "1");
+    let quick = Duration::from_millis(200);
+    for (ping_interval, usual) in [(Some(quick), Pace::USUAL.ping), (None, quick)] {
+        let trunk = listener();
+        let pace = Pace { ping: usual, ..Pace::USUAL };
+        let mut world = World::of(&pinged(&trunk, ping_interval), pace, 16);
+        world.send(trunk.local_addr().unwrap(), &ack);
+        let mut peer = accept(&trunk);
+        read_until(&mut peer, &ack);
+        peer.set_read_timeout(Some(Duration::from_millis(900))).unwrap();
+        let mut ping = [0; 4];
+        let came = peer.read_exact(&mut ping).is_ok();
+        assert_eq!(came, ping_interval.is_some(), "{ping_interval:?}");
+        assert!(!came || &ping == b"\r\n\r\n");
+    }
+}
+
 fn strangers(sources: Option<Vec<crate::settings::Prefix>>, policy: Strangers) -> World {
     let mut settings = Settings::default();
     let trunk = Trunk { sources, ..Trunk::direct("192.0.2.1:5060".parse().unwrap()) };
