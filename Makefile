@@ -1,5 +1,5 @@
 # Baton: the handful of commands. `make` alone lists them.
-.PHONY: help tools lint test bench demo
+.PHONY: help tools lint test bench demo fuzz
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -19,6 +19,9 @@ lint: tools ## formatting, clippy, licences and sources of dependencies
 
 bench: ## criterion benchmarks, and ratios against peers
 	cargo bench --locked
+
+fuzz: ## fuzzers at every reader of foreign bytes, a minute each; needs nightly and cargo-fuzz, and says how to get them
+	fuzz/run
 
 tools: ## what the tests need: SIPp, tshark, Asterisk 22, cargo-deny; installed only if missing
 	@tests/tools/install

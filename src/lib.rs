@@ -3,6 +3,9 @@
 //! The map of the rooms stands in ARCHITECTURE.md; this file is their list. Pure rooms know no clock,
 //! no socket, no task and no randomness of the machine; edge rooms carry out what they say.
 
+#[cfg(test)]
+extern crate self as baton; // what is asked of readers by tests here, by those in tests/, and by fuzzers, is one text
+
 pub mod id;
 #[cfg(test)]
 pub(crate) mod mutation;

@@ -1,0 +1,10 @@
+//! Fuzzes `tests/fuzz/targets/message.rs`.
+
+#![no_main]
+
+#[path = "../../tests/fuzz/targets/mod.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    targets::message::run(data);
+});
