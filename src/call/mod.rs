@@ -132,6 +132,19 @@ enum Stage {
     Ended(Verdict),
 }
 
+/// How far a call is, for people who look at many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// The INVITE is out, or about to go.
+    Dialling,
+    /// A provisional response came.
+    Ringing,
+    /// It was answered.
+    Talking,
+    /// Its outcome is known.
+    Ending,
+}
+
 /// When what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Times {
@@ -165,6 +178,23 @@ impl Call {
     #[must_use]
     pub fn to(&self) -> &str {
         &self.subject.to
+    }
+
+    /// The questionnaire that it is pinned to.
+    #[must_use]
+    pub const fn questionnaire(&self) -> Digest {
+        self.subject.questionnaire
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        match &self.stage {
+            Stage::Calling if self.times.ringing.is_some() => Progress::Ringing,
+            Stage::Calling => Progress::Dialling,
+            Stage::Talking(_) => Progress::Talking,
+            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => Progress::Ending,
+        }
     }
 
     /// The texts with contact fields in them that the call may say: best spoken before it is started. Where replies

@@ -12,7 +12,7 @@ use super::report::csv::word;
 use super::survey::{self, Survey, say_findings};
 use super::{Exit, MachineError};
 use crate::call::{CallResult, Step};
-use crate::dialplan::{Dialplan, Draw, PostDial, Route, RouteError};
+use crate::dialplan::{self, Dialplan, Draw, PostDial, Route};
 use crate::id::{CallId, Digest};
 use crate::interview::Status;
 use crate::node::clock::Clock;
@@ -170,15 +170,7 @@ fn load_dialplan(file: &Path) -> anyhow::Result<Dialplan> {
 
 /// Numbers that go past a dialplan are refused if every phone knows them as emergency numbers.
 fn refuse_emergency(number: &str) -> anyhow::Result<()> {
-    const GUARD: &str = r#"<dialplan version="1" xmlns="urn:baton:dialplan:1"><context name="any">
-        <extension name="any"><route><try trunk="any"/></route></extension></context></dialplan>"#;
-    let Ok((guard, _)) = Dialplan::load("guard", GUARD.as_bytes()) else {
-        bail!("the guard against emergency numbers is broken; nothing was dialled");
-    };
-    match guard.route(number, "any", Draw::default()) {
-        Err(error @ RouteError::Emergency) => Err(error).context(format!("{number} was not dialled")),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    dialplan::refuse_emergency(number).with_context(|| format!("{number} was not dialled"))
 }
 
 /// Places the call and waits for its result.

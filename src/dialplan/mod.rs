@@ -102,6 +102,18 @@ pub enum RouteError {
     },
 }
 
+/// Refuses what every phone knows as an emergency number: for calls that go past a dialplan.
+///
+/// # Errors
+/// [`RouteError::Emergency`].
+pub fn refuse_emergency(dialled: &str) -> Result<(), RouteError> {
+    let always = |reading: &str| number::ALWAYS_EMERGENCY.contains(&reading);
+    match Cleaned::of(dialled) {
+        Some(number) if number::readings(number.as_str()).any(always) => Err(RouteError::Emergency),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// A checked dialplan.
 #[derive(Clone, Debug)]
 pub struct Dialplan {

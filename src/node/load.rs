@@ -30,9 +30,12 @@ struct Counts {
 
 /// Why no call is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// As many calls as the node takes.
     Full,
+    /// The node is shutting down.
     Draining,
+    /// The journal cannot be written, or a part of the node has ended.
     Failed,
 }
 
@@ -102,6 +105,15 @@ impl Load {
     pub(crate) fn drain(&self) {
         let _counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         self.draining.store(true, SeqCst);
+    }
+
+    /// Why no call is taken at all, if none is.
+    pub(crate) fn closed(&self) -> Option<Refusal> {
+        match (self.failed.load(SeqCst), self.draining.load(SeqCst)) {
+            (true, _) => Some(Refusal::Failed),
+            (false, true) => Some(Refusal::Draining),
+            (false, false) => None,
+        }
     }
 
     /// The journal failed. True for the first who says so.

@@ -26,10 +26,12 @@ mod ports;
 mod pulse;
 mod quotas;
 mod render;
+mod renew;
 mod resume;
 mod shard;
 mod start;
 mod transport;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -44,24 +46,28 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use self::clock::Clock;
 use self::faults::Faults;
-use self::load::{Load, Refusal};
+use self::load::Load;
 use self::media::{Engine, Lateness};
 use self::ports::{PortPair, PortPools};
 use self::pulse::Beating;
+use self::quotas::Quotas;
 use self::render::{Errand, Renderer};
+use self::renew::Current;
 use self::shard::Post;
-use self::transport::Transport;
+use self::transport::{Gate, Transport};
+use self::turns::Turns;
 use crate::call::{Assets, Call, Listening, Start};
 use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::interview::Method;
 use crate::sdp::{LocalMedia, Origin};
-use crate::settings::{Settings, Trunk};
+use crate::settings::Trunk;
 use crate::sip::Hop;
-use crate::store::journal::Journal;
+use crate::store::journal::{Counts, Journal};
 use crate::store::recordings::Recordings;
 
 pub use event::{Event, Receipt};
 pub use faults::FaultCount;
+pub use load::Refusal;
 pub use media::LatenessCounts;
 pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
@@ -74,11 +80,15 @@ pub use start::{NodeConfig, NodeError};
 /// dialogs are left to the peers' timers, and the journal keeps the calls.
 #[derive(Debug)]
 pub struct Node {
-    settings: Settings,
+    current: Mutex<Current>,
     longest: Duration,
+    /// Values of a reply that are spoken before a call.
+    ahead: usize,
     clock: Clock,
     mint: Mutex<Mint>,
-    assets: Arc<Assets>,
+    quotas: Arc<Quotas>,
+    turns: Turns,
+    gate: Arc<Gate>,
     load: Arc<Load>,
     faults: Arc<Faults>,
     lateness: Arc<Lateness>,
@@ -92,7 +102,7 @@ pub struct Node {
     /// Closed when the media threads have handed over what they recorded.
     _recordings: Arc<Recordings>,
     /// Closed last: it acknowledges what shards wrote at their end.
-    _journal: Journal,
+    journal: Journal,
 }
 
 #[derive(Debug)]
@@ -116,6 +126,12 @@ pub struct Usage {
     pub lateness: LatenessCounts,
     /// What went wrong outside of calls.
     pub faults: Vec<FaultCount>,
+    /// What the journal has done, and what it holds.
+    pub journal: Counts,
+    /// Why no call is taken at all.
+    pub closed: Option<Refusal>,
+    /// How long ago the slowest shard turned last; they turn at least once a second.
+    pub turned: Duration,
 }
 
 impl Node {
@@ -131,15 +147,17 @@ impl Node {
             Refusal::Draining => PlaceError::Draining,
             Refusal::Failed => PlaceError::Failed,
         })?;
-        self.place_reserved(placement).inspect_err(|_| {
+        let current = self.current();
+        self.place_reserved(placement, &current).inspect_err(|_| {
             self.load.ended();
             self.load.forgotten();
         })
     }
 
-    fn place_reserved(&self, placement: Placement) -> Result<CallId, PlaceError> {
-        let Some(trunk) = self.settings.trunks.get(&placement.trunk) else {
-            let known: Vec<&str> = self.settings.trunks.keys().map(String::as_str).collect();
+    fn place_reserved(&self, placement: Placement, current: &Current) -> Result<CallId, PlaceError> {
+        let settings = current.settings.as_ref();
+        let Some(trunk) = settings.trunks.get(&placement.trunk) else {
+            let known: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(PlaceError::Trunk { name: placement.trunk, known });
         };
@@ -152,10 +170,11 @@ impl Node {
             trunk.advertise.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())));
         let target = placement::target(&placement.to, trunk.address)?;
         let from = placement::from(&placement.trunk, trunk, placement.caller_id.as_deref(), sent_by)?;
-        let media = self.settings.media.address.facing(local.ip());
+        let media = settings.media.address.facing(local.ip());
         let ports = self.ports.at(media.unwrap_or(self.transport.ways().at(way).local.ip())).bind()?;
         let address = trunk.advertise.map(|seen| seen.ip).or(media).unwrap_or(local.ip());
-        let (call_id, attempt_id, seed, origin) = self.draw(address);
+        let (drawn, seed, origin) = self.draw(address);
+        let (call_id, attempt_id) = placement.names.unwrap_or(drawn);
         let case_id = placement.attempt.map(|(case, _)| case);
         let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
         let ours = LocalMedia::new(origin, address, ports.lease.port());
@@ -189,17 +208,23 @@ impl Node {
             redirects: trunk.redirects,
             session_expires: trunk.session_expires,
             longest: self.longest,
-            user_agent: self.settings.sip.user_agent.clone(),
+            user_agent: settings.sip.user_agent.clone(),
             questionnaire: placement.questionnaire,
             fields: placement.fields,
             order_seed: order_seed
                 .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
         };
-        self.hand_over(start, way, ports)
+        self.hand_over(start, way, ports, &current.assets)
     }
 
     /// Hands a call to the shard that will own it: at once, or when what it says by name is spoken.
-    fn hand_over(&self, start: Start, way: usize, ports: PortPair) -> Result<CallId, PlaceError> {
+    fn hand_over(
+        &self,
+        start: Start,
+        way: usize,
+        ports: PortPair,
+        assets: &Assets,
+    ) -> Result<CallId, PlaceError> {
         let call_id = start.call_id;
         let shard = &self.shards[shard_of(call_id, self.shards.len())];
         let post = |post| {
@@ -209,8 +234,8 @@ impl Node {
             })
         };
         let questionnaire = start.questionnaire;
-        let call = Box::new(Call::new(self.clock.now(), start.clone(), &self.assets)?);
-        let texts = call.known_texts(&self.assets, self.settings.speech.ahead);
+        let call = Box::new(Call::new(self.clock.now(), start.clone(), assets)?);
+        let texts = call.known_texts(assets, self.ahead);
         let texts = self.renderer.missing(texts, questionnaire);
         if texts.is_empty() {
             post(Post::Place { call, way, ports })?;
@@ -236,13 +261,21 @@ impl Node {
     }
 
     /// Names and randomness of a new call.
-    fn draw(&self, address: IpAddr) -> (CallId, AttemptId, [u8; 32], Origin) {
+    fn draw(&self, address: IpAddr) -> ((CallId, AttemptId), [u8; 32], Origin) {
         let mut mint = self.mint.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seed = [0; 32];
         for word in seed.chunks_exact_mut(8) {
             word.copy_from_slice(&mint.number().to_be_bytes());
         }
-        (CallId::mint(&mut mint), AttemptId::mint(&mut mint), seed, Origin::new(address, &mut mint))
+        let names = (CallId::mint(&mut mint), AttemptId::mint(&mut mint));
+        (names, seed, Origin::new(address, &mut mint))
+    }
+
+    /// Ids for a call that is written down before it is placed: see [`Placement::names`].
+    #[must_use]
+    pub fn draw_names(&self) -> (CallId, AttemptId) {
+        let mut mint = self.mint.lock().unwrap_or_else(PoisonError::into_inner);
+        (CallId::mint(&mut mint), AttemptId::mint(&mut mint))
     }
 
     /// Ends a call in order: CANCEL or BYE, and the outcome so far. Of a call that is over nothing happens.
@@ -261,7 +294,15 @@ impl Node {
             streams: self.engine.streams(),
             lateness: self.lateness.snapshot(),
             faults: self.faults.snapshot(),
+            journal: self.journal.counts(),
+            closed: self.load.closed(),
+            turned: self.turns.slowest(self.clock.now()),
         }
+    }
+
+    /// Takes no more calls; those that there are go on.
+    pub fn drain(&self) {
+        self.load.drain();
     }
 
     /// Where the node listens for SIP, over UDP and TCP.
@@ -275,6 +316,11 @@ impl Node {
     /// Waits for their outcomes up to `limit` and returns how many have none: those stay in the journal. Take the
     /// events meanwhile, on another thread or task.
     pub fn shutdown(self, limit: Duration) -> usize {
+        self.end_all(limit)
+    }
+
+    /// As [`Node::shutdown`], for a node that others hold too.
+    pub fn end_all(&self, limit: Duration) -> usize {
         self.load.drain();
         for shard in 0..self.shards.len() {
             self.post(shard, Post::HangUpAll);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::ports::PortError;
 use crate::call::StartError;
 use crate::dialplan::PostDial;
-use crate::id::{AttemptId, CaseId, Digest};
+use crate::id::{AttemptId, CallId, CaseId, Digest};
 use crate::settings::Trunk;
 use crate::sip::{NameAddr, Uri};
 
@@ -31,6 +31,9 @@ pub struct Placement {
     pub post_dial: Option<PostDial>,
     /// The case and the attempt of a campaign; absent: an attempt of its own.
     pub attempt: Option<(CaseId, AttemptId)>,
+    /// The ids of call and attempt where they were written down before, as [`Node::draw_names`](super::Node::draw_names)
+    /// drew them; absent: they are drawn now.
+    pub names: Option<(CallId, AttemptId)>,
     /// What the order of items and options is drawn from; absent: the case's own, or a drawn one.
     pub order_seed: Option<u32>,
 }
@@ -48,6 +51,7 @@ impl Placement {
             ring_timeout: None,
             post_dial: None,
             attempt: None,
+            names: None,
             order_seed: None,
         }
     }

@@ -18,7 +18,7 @@ use crate::outcome::Disposition;
 /// The places of all quotas.
 #[derive(Debug)]
 pub(crate) struct Quotas {
-    assets: Arc<Assets>,
+    assets: Mutex<Arc<Assets>>,
     places: Mutex<BTreeMap<(Digest, String), Places>>,
 }
 
@@ -38,12 +38,18 @@ impl Places {
 impl Quotas {
     /// No place is taken.
     pub(crate) const fn new(assets: Arc<Assets>) -> Self {
-        Self { assets, places: Mutex::new(BTreeMap::new()) }
+        Self { assets: Mutex::new(assets), places: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// From now on the questionnaires are these.
+    pub(crate) fn renew(&self, assets: Arc<Assets>) {
+        *self.assets.lock().unwrap_or_else(PoisonError::into_inner) = assets;
     }
 
     /// Keeps a place for a call in each of these quotas, or in none if one is full; gives those that are.
     pub(crate) fn reserve(&self, call: CallId, questionnaire: Digest, names: &[String]) -> Vec<String> {
-        let Some(definition) = self.assets.questionnaire(questionnaire) else { return Vec::new() };
+        let assets = Arc::clone(&self.assets.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(definition) = assets.questionnaire(questionnaire) else { return Vec::new() };
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let key = |name: &String| (questionnaire, name.clone());
         let full = names.iter().filter(|name| {

@@ -13,12 +13,19 @@ use super::ports::{PortError, PortPair};
 use super::shard::{Post, Resumed};
 use super::{Node, shard_of};
 use crate::call::Call;
+use crate::settings::Settings;
 use crate::store::journal::SavedCall;
 use crate::time::Timestamp;
 
 impl Node {
+<<<<<<< HEAD
     /// Hands each call to its shard; `alive` is when the process before is known to have lived last. A record that this build cannot read stays in the journal.
     pub(super) fn resume(&self, calls: Vec<SavedCall>, alive: Option<Timestamp>) {
+=======
+    /// Hands each call to its shard. A record that this build cannot read stays in the journal.
+    pub(super) fn resume(&self, calls: Vec<SavedCall>) {
+        let settings = self.current().settings;
+>>>>>>> cb6b09b (Let a node drain, take other trunks and questionnaires while calls go on, and say whether its shards turn)
         let (mut resumed, mut unread) = (0_usize, 0_usize);
         for SavedCall { call_id, epoch, revision, record } in calls {
             let call = match Call::restore(&record) {
@@ -29,9 +36,15 @@ impl Node {
                     continue;
                 }
             };
+<<<<<<< HEAD
             let way = self.way_back(&call);
             let ports = call.needs_ports().then(|| self.ports_again(&call, way));
             let resumed_call = Resumed { call, saved: (epoch, revision), alive, way, ports };
+=======
+            let way = self.way_back(&call, &settings);
+            let ports = call.needs_ports().then(|| self.ports_again(&call, way, &settings));
+            let resumed_call = Resumed { call, saved: (epoch, revision), way, ports };
+>>>>>>> cb6b09b (Let a node drain, take other trunks and questionnaires while calls go on, and say whether its shards turn)
             self.load.resume();
             self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed_call)));
             resumed += 1;
@@ -43,9 +56,9 @@ impl Node {
 
     /// The local address that a call's trunk is called from. A trunk that is no longer in the settings is reached by
     /// the first that leads there.
-    fn way_back(&self, call: &Call) -> usize {
+    fn way_back(&self, call: &Call, settings: &Settings) -> usize {
         let peer = call.first_hop().address;
-        let trunk = self.settings.trunks.get(call.trunk());
+        let trunk = settings.trunks.get(call.trunk());
         let way = trunk.and_then(|trunk| self.way(trunk).ok()).map(|(way, _)| way);
         let way = way.or_else(|| self.transport.ways().toward(None, peer)).unwrap_or(0);
         let (before, now) = (call.sent_by(), self.transport.ways().at(way).local);
@@ -59,10 +72,10 @@ impl Node {
         way
     }
 
-    fn ports_again(&self, call: &Call, way: usize) -> Result<PortPair, PortError> {
+    fn ports_again(&self, call: &Call, way: usize, settings: &Settings) -> Result<PortPair, PortError> {
         let local: SocketAddr = self.transport.ways().at(way).local;
         let facing = self.transport.ways().facing(way, call.first_hop().address).unwrap_or(local);
-        let address = self.settings.media.address.facing(facing.ip()).unwrap_or(local.ip());
+        let address = settings.media.address.facing(facing.ip()).unwrap_or(local.ip());
         self.ports.at(address).bind_at(call.rtp_port())
     }
 }

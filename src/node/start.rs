@@ -21,8 +21,10 @@ use super::ports::PortPools;
 use super::pulse::Pulse;
 use super::quotas::Quotas;
 use super::render::Renderer;
+use super::renew::Current;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
+use super::turns::Turns;
 use super::{Node, ShardHandle, shard_of};
 use crate::call::Assets;
 use crate::id::{CallId, Epoch, Mint};
@@ -125,7 +127,7 @@ impl Node {
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
         let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, mut left } = config;
-        let shards = shards.max(1);
+        let (shards, ahead) = (shards.max(1), settings.speech.ahead);
         for (name, trunk) in &settings.trunks {
             if let Some(credentials) = trunk.credentials(name)? {
                 assets.insert_credentials(name, credentials);
@@ -143,6 +145,7 @@ impl Node {
         let engine = common.engine(media_threads, &inboxes, &recordings).map_err(NodeError::Thread)?;
         let renderer = common.renderer(prompts, &engine, &recordings).map_err(NodeError::Thread)?;
         let (events, receiver) = mpsc::channel(EVENTS);
+        let turns = Turns::new(shards, clock.now());
         let mut handles = Vec::new();
         for (shard, posts) in waiting.into_iter().enumerate() {
             let parts = HandsParts {
@@ -158,25 +161,24 @@ impl Node {
                 load: Arc::clone(&common.load),
                 faults: Arc::clone(&common.faults),
                 quotas: Arc::clone(&common.quotas),
+                turn: turns.of(shard),
             };
             let inbox = inboxes[shard].clone();
             let trunks = Arc::clone(&trunks);
             handles.push(common.shard(parts, trunks, inbox, posts, &journal).map_err(NodeError::Thread)?);
         }
-        let desk = Desk {
-            inlet: inlet(inboxes),
-            server: common.server.clone(),
-            clock,
-            faults: Arc::clone(&common.faults),
-            gate: Arc::new(Gate::new(&settings)),
-        };
+        let gate = Arc::new(Gate::new(&settings));
+        let desk = common.desk(inboxes, &gate);
         let mut node = Self {
             ports: PortPools::new(settings.media.ports, clock),
-            settings,
+            current: Mutex::new(Current { settings: Arc::new(settings), assets: common.assets }),
             longest,
+            ahead,
             clock,
             mint: Mutex::new(Mint::new(seed, Epoch(0))),
-            assets: common.assets,
+            quotas: common.quotas,
+            turns,
+            gate,
             load: common.load,
             faults: common.faults,
             lateness: common.lateness,
@@ -186,7 +188,7 @@ impl Node {
             engine,
             pulse: None,
             _recordings: recordings,
-            _journal: journal,
+            journal,
         };
         // Before their peers are read: a message of a call that is not here yet would be answered with 481.
         node.resume(resume, pulse.as_ref().and_then(Pulse::last));
@@ -230,6 +232,16 @@ impl Common {
             faults: Arc::default(),
             lateness: Arc::default(),
             server: settings.sip.user_agent.clone(),
+        }
+    }
+
+    fn desk(&self, inboxes: Vec<Sender<Post>>, gate: &Arc<Gate>) -> Desk {
+        Desk {
+            inlet: inlet(inboxes),
+            server: self.server.clone(),
+            clock: self.clock,
+            faults: Arc::clone(&self.faults),
+            gate: Arc::clone(gate),
         }
     }
 
@@ -330,6 +342,7 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
             | Post::HangUp(_)
             | Post::HangUpAll
             | Post::Stored(_)
+            | Post::Renew { .. }
             | Post::Taken { .. }
             | Post::Stop => Vec::new(),
         })

@@ -6,7 +6,7 @@
 //! A file that several questionnaires name is kept once, by its content.
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use super::speech::Speaker;
 use super::turns::Turns;
 use super::wav::WavError;
 use crate::id::Digest;
-use crate::questionnaire::Utterance;
+use crate::questionnaire::{Questionnaire, Utterance};
 use crate::settings::{Limits, Lufs, Settings};
 
 /// All prompts of this instance. Shared by shards and media threads; every method takes `&self`.
@@ -238,6 +238,38 @@ impl PromptStore {
                 self.bytes.fetch_sub(size(&clip), Ordering::Relaxed);
             }
         }
+    }
+
+    /// Forgets what none of these questionnaires says in every call. A call that plays something holds it itself.
+    pub fn retain(&self, loaded: &[&Questionnaire]) {
+        let keys = |questionnaire: &&Questionnaire| {
+            let digest = questionnaire.digest();
+            questionnaire
+                .utterances()
+                .into_iter()
+                .map(move |said| self.key(&said, digest))
+                .collect::<Vec<_>>()
+        };
+        let mut needed: BTreeSet<Digest> = loaded.iter().flat_map(keys).collect();
+        // These make room by themselves.
+        needed.extend(self.forgettable().iter().copied());
+        let recorded: Vec<Arc<Clip>> = self.recordings.iter().map(|clip| Arc::clone(clip.value())).collect();
+        let is_recorded = |clip: &Arc<Clip>| recorded.iter().any(|other| Arc::ptr_eq(other, clip));
+        self.clips.retain(|key, clip| {
+            let stays = needed.contains(key);
+            if !stays && !is_recorded(clip) {
+                self.bytes.fetch_sub(size(clip), Ordering::Relaxed);
+            }
+            stays
+        });
+        let heard: Vec<Arc<Clip>> = self.clips.iter().map(|clip| Arc::clone(clip.value())).collect();
+        self.recordings.retain(|_, clip| {
+            let stays = heard.iter().any(|other| Arc::ptr_eq(other, clip));
+            if !stays {
+                self.bytes.fetch_sub(size(clip), Ordering::Relaxed);
+            }
+            stays
+        });
     }
 
     fn forgettable(&self) -> MutexGuard<'_, VecDeque<Digest>> {

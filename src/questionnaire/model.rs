@@ -1,6 +1,6 @@
 //! The checked definition: what a questionnaire is once nothing is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -130,10 +130,28 @@ pub struct Questionnaire {
 }
 
 impl Questionnaire {
-    /// SHA-256 of the file: what an interview is pinned to.
+    /// SHA-256 of the file: what an interview is pinned to. See [`Questionnaire::with_recordings`].
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The recordings that it names, by their paths below its directory.
+    #[must_use]
+    pub fn recordings(&self) -> BTreeSet<String> {
+        self.utterances().into_iter().filter_map(|said| said.audio).collect()
+    }
+
+    /// The same questionnaire, pinned to its recordings too: a prompt that is recorded anew makes another digest, so
+    /// that interviews that go on hear the old one. One without recordings keeps the digest of its file.
+    #[must_use]
+    pub fn with_recordings(mut self, recordings: &BTreeMap<String, Digest>) -> Self {
+        if !recordings.is_empty() {
+            let lines = recordings.iter().map(|(path, digest)| format!("{digest} {path}\n"));
+            let all: String = std::iter::once(format!("{}\n", self.digest)).chain(lines).collect();
+            self.digest = Digest::of(all.as_bytes());
+        }
+        self
     }
 
     /// Its `id`.

@@ -19,6 +19,7 @@ use crate::node::media::{Command, Engine, Opening};
 use crate::node::quotas::Quotas;
 use crate::node::render::{Errand, Order as Prompted, Renderer};
 use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
+use crate::node::turns::TurnOf;
 use crate::sip::{Hop, Message, Request, StatusCode, stray};
 use crate::store::recordings::{Order, Recordings, Take};
 
@@ -36,6 +37,7 @@ pub(crate) struct Hands {
     pub(super) load: Arc<Load>,
     faults: Arc<Faults>,
     pub(super) quotas: Arc<Quotas>,
+    pub(super) turn: TurnOf,
 }
 
 /// What [`Hands`] are made of; unlike them, it can be sent to the shard's thread.
@@ -64,13 +66,15 @@ pub(crate) struct HandsParts {
     pub(crate) faults: Arc<Faults>,
     /// Places in quotas.
     pub(crate) quotas: Arc<Quotas>,
+    /// Where it says that it turns.
+    pub(crate) turn: TurnOf,
 }
 
 impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
         let HandsParts { shard, clock, engine, renderer, senders, events, .. } = parts;
-        let HandsParts { inbox, server, load, faults, quotas, recordings, .. } = parts;
+        let HandsParts { inbox, server, load, faults, quotas, recordings, turn, .. } = parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
         Self {
             shard,
@@ -85,6 +89,7 @@ impl Hands {
             load,
             faults,
             quotas,
+            turn,
         }
     }
 

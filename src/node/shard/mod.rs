@@ -93,6 +93,13 @@ pub(crate) enum Post {
     HangUpAll,
     /// The result of this call is kept elsewhere.
     Stored(CallId),
+    /// Other questionnaires and trunks hold from now on; those that its calls use are among them.
+    Renew {
+        /// Questionnaires and credentials.
+        assets: Arc<Assets>,
+        /// The trunks.
+        trunks: Arc<BTreeMap<String, Trunk>>,
+    },
     /// It is known what came of a recording.
     Taken {
         /// Whose.
@@ -182,6 +189,7 @@ impl Shard {
         self.fire();
         self.saves.append()?;
         self.flush();
+        self.hands.turn.turned(self.clock.now());
         Ok(())
     }
 
@@ -235,6 +243,7 @@ impl Shard {
                     self.forget_if_done(call);
                 }
             }
+            Post::Renew { assets, trunks } => (self.assets, self.trunks) = (assets, trunks),
             Post::Taken { call, recording, taken } => self.tell(call, Input::Taken { recording, taken }),
             Post::Stop => self.stopping = true,
         }

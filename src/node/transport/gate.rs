@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::settings::{Prefix, Settings, Strangers};
@@ -20,9 +21,15 @@ pub(super) const STRANGERS_A_SECOND: u32 = 500;
 /// Stateless answers that one thread gives in a second: a forged source must not make us a flood of our own.
 pub(crate) const ANSWERS_A_SECOND: u32 = 1_000;
 
-/// What the settings say about sources.
-#[derive(Clone, Debug)]
+/// Who may speak, by the settings as they are now.
+#[derive(Debug)]
 pub(crate) struct Gate {
+    rules: RwLock<Rules>,
+}
+
+/// What the settings say about sources.
+#[derive(Debug)]
+struct Rules {
     addresses: BTreeSet<IpAddr>,
     sources: Vec<Prefix>,
     strangers: Strangers,
@@ -41,8 +48,8 @@ pub(crate) enum Standing {
     Stranger,
 }
 
-impl Gate {
-    pub(crate) fn new(settings: &Settings) -> Self {
+impl Rules {
+    fn of(settings: &Settings) -> Self {
         let trunks = || settings.trunks.values();
         Self {
             addresses: trunks().map(|trunk| trunk.address.ip()).collect(),
@@ -52,26 +59,43 @@ impl Gate {
             is_closed: trunks().all(|trunk| trunk.sources.is_some()),
         }
     }
+}
+
+impl Gate {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { rules: RwLock::new(Rules::of(settings)) }
+    }
+
+    /// From now on these settings say who may speak.
+    pub(crate) fn renew(&self, settings: &Settings) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Rules::of(settings);
+    }
+
+    fn rules(&self) -> RwLockReadGuard<'_, Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// Who speaks from there.
     pub(super) fn standing(&self, ip: IpAddr) -> Standing {
-        let known = self.addresses.contains(&ip) || self.sources.iter().any(|source| source.contains(ip));
+        let rules = self.rules();
+        let known = rules.addresses.contains(&ip) || rules.sources.iter().any(|source| source.contains(ip));
         if known { Standing::Known } else { Standing::Stranger }
     }
 
     /// After how much silence a connection of ours to there is pinged: as its trunk says, else as is usual.
     pub(super) fn ping(&self, to: SocketAddr, usual: Duration) -> Option<Duration> {
-        self.pings.get(&to).copied().unwrap_or(Some(usual))
+        self.rules().pings.get(&to).copied().unwrap_or(Some(usual))
     }
 
     /// Can nothing that a stranger says be of any use?
     pub(super) fn is_deaf(&self) -> bool {
-        self.is_closed && self.strangers == Strangers::Drop
+        let rules = self.rules();
+        rules.is_closed && rules.strangers == Strangers::Drop
     }
 
     /// Are strangers answered?
     pub(super) fn answers_strangers(&self) -> bool {
-        self.strangers == Strangers::Answer
+        self.rules().strangers == Strangers::Answer
     }
 }
 

@@ -1,0 +1,54 @@
+//! Other trunks and questionnaires while calls go on.
+//!
+//! ```text
+//! renew ─► the node: new calls begin with these     (one lock, so that a call sees both or neither)
+//!       ─► the gate: who may speak
+//!       ─► each shard, in its inbox: before any call that was placed with these
+//! ```
+
+use std::sync::{Arc, PoisonError};
+
+use super::Node;
+use super::shard::Post;
+use crate::call::Assets;
+use crate::settings::{SecretError, Settings};
+
+/// What new calls begin with.
+#[derive(Clone, Debug)]
+pub(super) struct Current {
+    pub(super) settings: Arc<Settings>,
+    pub(super) assets: Arc<Assets>,
+}
+
+impl Node {
+    pub(super) fn current(&self) -> Current {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on calls are placed by the trunks of these settings and about these questionnaires. Running calls
+    /// keep theirs: `assets` must hold every questionnaire that one of them was placed with. A running call whose
+    /// trunk is gone goes on; it has no password any more, and may be spoken to from anywhere.
+    ///
+    /// Of the settings only `trunks`, `[media] address` and `[sip] strangers` and `user_agent` are taken; the rest
+    /// needs a new node.
+    ///
+    /// # Errors
+    /// If a password cannot be had; everything stays as it was then.
+    pub fn renew(&self, settings: Settings, mut assets: Assets) -> Result<(), SecretError> {
+        for (name, trunk) in &settings.trunks {
+            if let Some(credentials) = trunk.credentials(name)? {
+                assets.insert_credentials(name, credentials);
+            }
+        }
+        let (assets, trunks) = (Arc::new(assets), Arc::new(settings.trunks.clone()));
+        self.gate.renew(&settings);
+        self.quotas.renew(Arc::clone(&assets));
+        // A call that is placed meanwhile waits here, so that its shard hears of the assets first.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        for shard in 0..self.shards.len() {
+            self.post(shard, Post::Renew { assets: Arc::clone(&assets), trunks: Arc::clone(&trunks) });
+        }
+        *current = Current { settings: Arc::new(settings), assets };
+        Ok(())
+    }
+}
