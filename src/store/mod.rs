@@ -1,4 +1,6 @@
 //! Everything that is kept on disk. Edge.
 
+pub mod editions;
 pub mod journal;
 pub mod recordings;
+pub mod records;

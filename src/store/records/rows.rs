@@ -1,0 +1,153 @@
+//! Reading: one call, pages of calls, calls that are open.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Records, RecordsError};
+use crate::id::{AttemptId, CallId};
+use crate::outcome::Disposition;
+
+/// A call as it stands in the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The order in which calls were accepted; only grows.
+    pub number: i64,
+    /// Its id.
+    pub call_id: CallId,
+    /// The attempt that it is.
+    pub attempt_id: AttemptId,
+    /// Whom it calls.
+    pub to: String,
+    /// Through which trunk.
+    pub trunk: String,
+    /// Id of its questionnaire.
+    pub questionnaire: String,
+    /// Digest of its questionnaire.
+    pub digest: String,
+    /// The request, in JSON.
+    pub request: String,
+    /// When it was accepted, in RFC 3339.
+    pub accepted_at: String,
+    /// Its outcome; `None`: it is open.
+    pub disposition: Option<String>,
+    /// When it was over, in RFC 3339.
+    pub ended_at: Option<String>,
+}
+
+/// Which calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those that are open, or only those that are over.
+    pub open: Option<bool>,
+    /// Only those with this outcome.
+    pub disposition: Option<Disposition>,
+}
+
+/// A part of a list, the newest call first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Calls with a lower number; `None`: from the newest on.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, call_id, attempt_id, destination, trunk, questionnaire, digest, request, accepted_at, \
+             disposition, ended_at FROM calls ",
+            $rest
+        )
+    };
+}
+
+impl Records {
+    /// A call, if there is one of this id.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn call(&self, id: CallId) -> Result<Option<Kept>, RecordsError> {
+        let one = sqlx::query(select!("WHERE call_id = $1")).bind(id.as_str());
+        one.fetch_optional(&self.readers).await?.map(|row| kept(&row)).transpose()
+    }
+
+    /// The call that has this key, and the digest of its request.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn known(&self, key: &str) -> Result<Option<(CallId, String)>, RecordsError> {
+        let one =
+            sqlx::query("SELECT call_id, request_digest FROM calls WHERE idempotency_key = $1").bind(key);
+        let row = one.fetch_optional(&self.readers).await?;
+        row.map(|row| Ok((id(&row, "call_id")?, row.try_get("request_digest")?))).transpose()
+    }
+
+    /// The result of an attempt, as JSON, if it is over.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn result(&self, attempt: AttemptId) -> Result<Option<String>, RecordsError> {
+        let one = sqlx::query_scalar("SELECT result FROM results WHERE attempt_id = $1");
+        Ok(one.bind(attempt.as_str()).fetch_optional(&self.readers).await?)
+    }
+
+    /// A page of calls, the newest first.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn list(&self, filter: Filter, page: Page) -> Result<Vec<Kept>, RecordsError> {
+        let (before, limit) = (page.before.unwrap_or(i64::MAX), i64::from(page.limit));
+        // Each has its own index.
+        let query = match (filter.disposition, filter.open) {
+            (Some(_), _) => {
+                select!("WHERE number < $1 AND disposition = $3 ORDER BY number DESC LIMIT $2")
+            }
+            (None, Some(true)) => {
+                select!("WHERE number < $1 AND disposition IS NULL ORDER BY number DESC LIMIT $2")
+            }
+            (None, Some(false)) => {
+                select!("WHERE number < $1 AND disposition IS NOT NULL ORDER BY number DESC LIMIT $2")
+            }
+            (None, None) => select!("WHERE number < $1 ORDER BY number DESC LIMIT $2"),
+        };
+        let mut query = sqlx::query(query).bind(before).bind(limit);
+        if let Some(disposition) = filter.disposition {
+            query = query.bind(disposition.as_str());
+        }
+        query.fetch_all(&self.readers).await?.iter().map(kept).collect()
+    }
+
+    /// All calls that are open.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn open_calls(&self) -> Result<Vec<Kept>, RecordsError> {
+        let all = sqlx::query(select!("WHERE disposition IS NULL ORDER BY number"));
+        all.fetch_all(&self.readers).await?.iter().map(kept).collect()
+    }
+}
+
+fn kept(row: &SqliteRow) -> Result<Kept, RecordsError> {
+    Ok(Kept {
+        number: row.try_get("number")?,
+        call_id: id(row, "call_id")?,
+        attempt_id: id(row, "attempt_id")?,
+        to: row.try_get("destination")?,
+        trunk: row.try_get("trunk")?,
+        questionnaire: row.try_get("questionnaire")?,
+        digest: row.try_get("digest")?,
+        request: row.try_get("request")?,
+        accepted_at: row.try_get("accepted_at")?,
+        disposition: row.try_get("disposition")?,
+        ended_at: row.try_get("ended_at")?,
+    })
+}
+
+fn id<T: FromStr<Err: Display>>(row: &SqliteRow, column: &str) -> Result<T, RecordsError> {
+    let text: String = row.try_get(column)?;
+    text.parse().map_err(|error| RecordsError::Damaged { what: format!("{column} `{text}`: {error}") })
+}
