@@ -28,6 +28,10 @@ pub mod xml;
 pub mod callee;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: a person sits in front of it")]
 pub mod cli;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets and tasks")]
+pub mod http;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: tasks around a node")]
+pub mod instance;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets, threads, clock")]
 pub mod node;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: files and commands")]

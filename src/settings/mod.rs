@@ -5,6 +5,7 @@
 //! [trunks.NAME]      through whom it calls             [speech]   who reads out what has no recording
 //! default_trunk, dialplan                              [prompts]  how loud everything is said
 //! [recordings]       where what callees say is kept     [limits]   what it never exceeds
+//! questionnaires, [data], [http], [drain]   what an instance asks, keeps, lets in, and waits for
 //! ```
 //! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
 //! [`Settings::default`] holds: enough to call one address directly.
@@ -12,6 +13,7 @@
 mod addresses;
 mod error;
 mod hearing;
+mod http;
 mod limits;
 mod recordings;
 mod secret;
@@ -28,6 +30,7 @@ use toml::Spanned;
 
 pub use addresses::{Advertised, Listen, MediaAddress, Prefix, PrefixError};
 pub use error::SettingsError;
+pub use http::{Drain, Http, TokenDigest};
 pub use limits::Limits;
 pub use recordings::{RecordingFormat, Recordings};
 pub use secret::SecretError;
@@ -53,6 +56,14 @@ pub struct Settings {
     pub default_trunk: Option<String>,
     /// The dialplan that turns numbers into routes.
     pub dialplan: Option<PathBuf>,
+    /// What an instance asks.
+    pub questionnaires: Vec<PathBuf>,
+    /// Where an instance keeps everything.
+    pub data: Data,
+    /// Its API.
+    pub http: Http,
+    /// How it ends.
+    pub drain: Drain,
     /// Where call records are kept.
     pub journal: Journal,
     /// Who reads out what has no recording.
@@ -107,6 +118,16 @@ pub struct Media {
     pub ports: Ports,
 }
 
+/// `[data]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// Directory below which an instance keeps its records and its assets, and the journal and the recordings unless
+    /// they have places of their own.
+    #[serde(deserialize_with = "units::some_path")]
+    pub dir: Option<PathBuf>,
+}
+
 /// `[journal]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -139,6 +160,13 @@ struct Written {
     default_trunk: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "units::some_path")]
     dialplan: Option<PathBuf>,
+    #[serde(default)]
+    questionnaires: Vec<PathBuf>,
+    #[serde(default)]
+    data: Data,
+    http: Option<Spanned<Http>>,
+    #[serde(default)]
+    drain: Drain,
     #[serde(default)]
     journal: Journal,
     #[serde(default)]
@@ -190,6 +218,11 @@ impl Settings {
         }) {
             return Err(wrong(name.span(), format!("trunk `{}` {what}", name.get_ref()), Some(mend)));
         }
+        if let Some(http) = &written.http
+            && let Some((what, mend)) = http.get_ref().misfit()
+        {
+            return Err(wrong(http.span(), what, Some(mend)));
+        }
         let trunks: BTreeMap<String, Trunk> =
             written.trunks.into_iter().map(|(name, trunk)| (name.into_inner(), trunk)).collect();
         let default_trunk = match written.default_trunk {
@@ -203,18 +236,34 @@ impl Settings {
             None if trunks.len() == 1 => trunks.keys().next().cloned(),
             None => None,
         };
-        Ok(Self {
+        let mut settings = Self {
             sip: written.sip,
             media: written.media,
             trunks,
             default_trunk,
             dialplan: written.dialplan,
+            questionnaires: written.questionnaires,
+            data: written.data,
+            http: written.http.map(Spanned::into_inner).unwrap_or_default(),
+            drain: written.drain,
             journal: written.journal,
             speech: written.speech,
             recordings: written.recordings,
             prompts: written.prompts,
             limits: written.limits,
-        })
+        };
+        settings.place();
+        Ok(settings)
+    }
+
+    /// Gives what has no place of its own one below `[data] dir`.
+    fn place(&mut self) {
+        let below = |name: &str| self.data.dir.as_ref().map(|dir| dir.join(name));
+        let (journal, recordings) = (below("journal"), below("recordings"));
+        self.journal.dir = self.journal.dir.take().or(journal);
+        if self.recordings.dir.as_os_str().is_empty() {
+            self.recordings.dir = recordings.unwrap_or(Recordings::default().dir);
+        }
     }
 
     /// Where we listen for SIP: what `[sip] listen` says, else every address of each family that a trunk has, on a
@@ -232,12 +281,15 @@ impl Settings {
 
     /// Takes relative paths from `dir`.
     fn resolve(&mut self, dir: &Path) {
-        let paths = [&mut self.dialplan, &mut self.journal.dir, &mut self.speech.cache];
+        let paths = [&mut self.dialplan, &mut self.journal.dir, &mut self.speech.cache, &mut self.data.dir];
         let secrets = self.trunks.values_mut().map(|trunk| &mut trunk.password_file);
         for path in paths.into_iter().chain(secrets).flatten() {
             *path = dir.join(&*path);
         }
         self.recordings.dir = dir.join(&self.recordings.dir);
+        for path in &mut self.questionnaires {
+            *path = dir.join(&*path);
+        }
     }
 }
 

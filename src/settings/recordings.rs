@@ -12,7 +12,8 @@ use super::units;
 #[serde(default, deny_unknown_fields)]
 pub struct Recordings {
     /// The directory; made when the first recording comes.
-    #[serde(deserialize_with = "units::path")]
+    // An empty path stands for none until `Settings::place` has seen `[data] dir`.
+    #[serde(default = "PathBuf::new", deserialize_with = "units::path")]
     pub dir: PathBuf,
     /// The form of the samples.
     pub format: RecordingFormat,

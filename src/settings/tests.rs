@@ -44,6 +44,9 @@ fn the_example_holds_every_setting_and_loads() {
         "[sip]",
         "[media]",
         "[trunks.a]",
+        "[data]",
+        "[http]",
+        "[drain]",
         "[journal]",
         "[speech]",
         "[prompts]",
@@ -55,7 +58,7 @@ fn the_example_holds_every_setting_and_loads() {
         for key in known.split(", ") {
             let stands = |line: &str| {
                 let line = line.trim_start_matches(['#', ' ']);
-                [format!("{key} ="), format!("[{key}"), format!("[speech.{key}]")]
+                [format!("{key} ="), format!("[{key}"), format!("[speech.{key}]"), format!("[http.{key}]")]
                     .iter()
                     .any(|at| line.starts_with(at))
             };

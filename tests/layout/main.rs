@@ -32,11 +32,39 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("prompts", EDGE),
     ("settings", EDGE),
     ("callee", EDGE),
-    // the command line names them all, and nothing but main names the command line
-    ("cli", EDGE),
+    ("instance", EDGE),
+    // the API serves an instance
+    ("http", EDGE),
+    // the command line names them all; nothing but it names the API, and nothing but main names it
+    ("cli", ALL),
     ("main", &["cli"]),
     // what tests share
     ("mutation", &["id"]),
+];
+
+/// What the command line may name: all rooms.
+const ALL: &[&str] = &[
+    "time",
+    "id",
+    "outcome",
+    "sip",
+    "sdp",
+    "rtp",
+    "xml",
+    "questionnaire",
+    "chart",
+    "measure",
+    "contacts",
+    "dialplan",
+    "interview",
+    "call",
+    "node",
+    "store",
+    "prompts",
+    "settings",
+    "callee",
+    "instance",
+    "http",
 ];
 
 const EDGE: &[&str] = &[
@@ -59,6 +87,7 @@ const EDGE: &[&str] = &[
     "prompts",
     "settings",
     "callee",
+    "instance",
 ];
 
 /// Files at the root that only tests name; lib.rs declares them behind `#[cfg(test)]`.

@@ -1,0 +1,142 @@
+//! `GET /metrics`: Prometheus text format 0.0.4. docs/serve.md says what to watch.
+
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::instance::{Instance, Tally};
+use crate::node::{LatenessCounts, Usage};
+
+/// All of them.
+pub(super) async fn all(Shared(instance): Shared<Arc<Instance>>) -> Response {
+    let mut text = Text::default();
+    let ready = instance.troubles().await.is_empty();
+    text.one("baton_ready", "gauge", "Whether new calls may be sent here.", u8::from(ready));
+    text.head("baton_info", "gauge", "The version that runs.");
+    text.sample("baton_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
+    let since = instance.since().as_millis() / 1_000;
+    text.one("baton_start_time_seconds", "gauge", "When the process began, in seconds since 1970.", since);
+    text.head("baton_calls", "gauge", "Open calls, by how far they are.");
+    for (state, count) in instance.states() {
+        text.sample("baton_calls", &[("state", &state)], count);
+    }
+    tally(&mut text, &instance.tally());
+    usage(&mut text, &instance.usage());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
+}
+
+fn tally(text: &mut Text, tally: &Tally) {
+    text.one("baton_calls_accepted_total", "counter", "Calls that were accepted.", tally.accepted);
+    let help = "Requests that were refused for want of room, or because no calls are taken.";
+    text.one("baton_requests_refused_total", "counter", help, tally.refused);
+    text.head("baton_calls_ended_total", "counter", "Results that were kept, by outcome.");
+    for disposition in crate::outcome::Disposition::ALL {
+        let count = tally.ended.get(&disposition).copied().unwrap_or_default();
+        text.sample("baton_calls_ended_total", &[("disposition", &disposition)], count);
+    }
+    let help = "Attempts that are over, by trunk and final SIP status.";
+    text.head("baton_attempts_total", "counter", help);
+    for ((trunk, status), count) in &tally.attempts {
+        let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        text.sample("baton_attempts_total", &[("trunk", trunk), ("status", &status)], count);
+    }
+}
+
+fn usage(text: &mut Text, usage: &Usage) {
+    text.one("baton_node_calls", "gauge", "Calls without an outcome.", usage.calls);
+    text.one(
+        "baton_node_calls_limit",
+        "gauge",
+        "Most calls without an outcome ([limits] calls).",
+        usage.limit,
+    );
+    let help =
+        "Calls in memory: also those whose last transactions run out, or whose result is not kept yet.";
+    text.one("baton_node_calls_held", "gauge", help, usage.held);
+    text.one("baton_streams", "gauge", "RTP streams.", usage.streams);
+    lateness(text, &usage.lateness);
+    let help = "How long ago the slowest shard turned last; more than 5 s is stuck.";
+    text.one("baton_shard_turn_age_seconds", "gauge", help, usage.turned.as_secs_f64());
+    text.head("baton_faults_total", "counter", "What went wrong outside of calls, by reason.");
+    for fault in &usage.faults {
+        let labels: [(&str, &dyn Display); 2] = [("kind", &fault.kind), ("reason", &fault.reason)];
+        text.sample("baton_faults_total", &labels, fault.count);
+    }
+    let journal = usage.journal;
+    text.one(
+        "baton_journal_commits_total",
+        "counter",
+        "Groups made durable by one fdatasync.",
+        journal.commits,
+    );
+    text.one("baton_journal_appends_total", "counter", "Appends that are durable.", journal.appends);
+    text.one(
+        "baton_journal_changes_total",
+        "counter",
+        "Saves and deletions that are durable.",
+        journal.changes,
+    );
+    text.one("baton_journal_bytes_total", "counter", "Bytes written.", journal.bytes);
+    text.one("baton_journal_failed_total", "counter", "Appends that the disk refused.", journal.failed);
+    text.one("baton_journal_calls", "gauge", "Calls that the journal holds.", journal.live);
+    text.one("baton_journal_segments", "gauge", "Files of the journal.", journal.segments);
+}
+
+/// A histogram. Its sum is not known: services are counted, not added up.
+fn lateness(text: &mut Text, counts: &LatenessCounts) {
+    const NAME: &str = "baton_media_lateness_seconds";
+    text.head(NAME, "histogram", "How late RTP streams are served.");
+    let mut total = 0;
+    for (below_ms, count) in counts.below {
+        total += count;
+        let below = Milliseconds(below_ms);
+        text.sample(&format!("{NAME}_bucket"), &[("le", &below)], total);
+    }
+    total += counts.above;
+    text.sample(&format!("{NAME}_bucket"), &[("le", &"+Inf")], total);
+    text.sample(&format!("{NAME}_count"), &[], total);
+    let help = "RTP packets that were never sent because a thread was far behind.";
+    text.one("baton_media_skipped_packets_total", "counter", help, counts.skipped);
+}
+
+/// Milliseconds, written as seconds.
+struct Milliseconds(u64);
+
+impl Display for Milliseconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000, self.0 % 1_000)
+    }
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.write(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, number: impl Display) {
+        self.head(name, kind, help);
+        self.sample(name, &[], number);
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &dyn Display)], number: impl Display) {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| {
+                let value = value.to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+                format!("{name}=\"{value}\"")
+            })
+            .collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        self.write(format_args!("{name}{labels} {number}\n"));
+    }
+
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        self.0.write_fmt(text).expect("a string takes all");
+    }
+}

@@ -1,0 +1,81 @@
+//! This instance: how it is, and whether it takes calls.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use serde_json::json as value;
+
+use super::problem::json;
+use crate::instance::{Instance, STUCK, Trouble};
+
+/// `GET /healthz`: the process answers and its shards turn. Whoever restarts what fails this helps.
+pub(super) async fn health(Shared(instance): Shared<Arc<Instance>>) -> Response {
+    if instance.usage().turned > STUCK {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stuck\n").into_response();
+    }
+    (StatusCode::OK, "ok\n").into_response()
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    reasons: Vec<Trouble>,
+}
+
+/// `GET /readyz`: whether new calls may be sent here, and why not.
+pub(super) async fn ready(Shared(instance): Shared<Arc<Instance>>) -> Response {
+    let reasons = instance.troubles().await;
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &Readiness { ready: reasons.is_empty(), reasons })
+}
+
+/// `GET /api/v1/nodes`
+pub(super) async fn list(Shared(instance): Shared<Arc<Instance>>) -> Response {
+    let usage = instance.usage();
+    let reasons = instance.troubles().await;
+    let state = match reasons.first() {
+        None => "ready",
+        Some(trouble) => trouble.code,
+    };
+    let lateness: Vec<_> = usage
+        .lateness
+        .below
+        .iter()
+        .map(|(below_ms, count)| value!({"below_ms": below_ms, "count": count}))
+        .collect();
+    let faults: Vec<_> = usage
+        .faults
+        .iter()
+        .map(|fault| value!({"kind": fault.kind, "reason": fault.reason, "count": fault.count}))
+        .collect();
+    let questionnaires: Vec<_> = instance
+        .questionnaires()
+        .await
+        .into_iter()
+        .map(|(id, version, digest)| value!({"id": id, "version": version, "digest": digest}))
+        .collect();
+    let journal = usage.journal;
+    let node = value!({
+        "name": instance.name(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "state": state,
+        "reasons": reasons,
+        "since": instance.since().to_string(),
+        "sip": instance.sip(),
+        "calls": usage.calls,
+        "held": usage.held,
+        "limit": usage.limit,
+        "streams": usage.streams,
+        "questionnaires": questionnaires,
+        "lateness": {"buckets": lateness, "above": usage.lateness.above, "skipped": usage.lateness.skipped},
+        "faults": faults,
+        "journal": {
+            "commits": journal.commits, "appends": journal.appends, "changes": journal.changes,
+            "bytes": journal.bytes, "failed": journal.failed, "live": journal.live, "segments": journal.segments,
+        },
+    });
+    json(StatusCode::OK, &value!({"nodes": [node]}))
+}

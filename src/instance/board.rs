@@ -1,0 +1,223 @@
+//! What is going on: how far each open call is, and counts since the start.
+//!
+//! ```text
+//! accepted ─► dialling ─► ringing ─► talking ─► ending ─► (kept: it is off the board)
+//! ```
+//! Soft: it follows the steps that the node tells, of which some may be missing under load.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::call::{CallResult, Progress, Step};
+use crate::id::CallId;
+use crate::outcome::Disposition;
+use crate::time::Timestamp;
+
+/// Trunks and SIP statuses that are counted apart: settings bound the first, SIP the second.
+const MAX_ATTEMPTS: usize = 10_000;
+
+/// How far an open call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is written down; nothing has left yet. Perhaps what it says is being spoken.
+    Accepted,
+    /// Its INVITE is out.
+    Dialling,
+    /// The callee's phone rings, or the network plays something.
+    Ringing,
+    /// It was answered.
+    Talking,
+    /// Its outcome is known, and about to be kept.
+    Ending,
+}
+
+impl State {
+    /// Every state, in the order in which a call goes through them.
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Dialling, Self::Ringing, Self::Talking, Self::Ending];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Dialling => "dialling",
+            Self::Ringing => "ringing",
+            Self::Talking => "talking",
+            Self::Ending => "ending",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<Progress> for State {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Dialling => Self::Dialling,
+            Progress::Ringing => Self::Ringing,
+            Progress::Talking => Self::Talking,
+            Progress::Ending => Self::Ending,
+        }
+    }
+}
+
+/// An open call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// How far it is.
+    pub state: State,
+    /// Since when, as far as this process knows.
+    pub since: Timestamp,
+    /// The question that was asked last.
+    pub item: Option<String>,
+}
+
+/// What happened since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Calls that were accepted.
+    pub accepted: u64,
+    /// Requests that were refused for want of room, or because the instance takes no calls.
+    pub refused: u64,
+    /// Results that were kept, by outcome.
+    pub ended: BTreeMap<Disposition, u64>,
+    /// Attempts that are over, by trunk and final SIP status; none where none came.
+    pub attempts: BTreeMap<(String, Option<u16>), u64>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    open: BTreeMap<CallId, Open>,
+    tally: Tally,
+}
+
+impl Board {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call was written down.
+    pub(super) fn accepted(&self, call: CallId, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.open.insert(call, Open { state: State::Accepted, since: now, item: None });
+        inner.tally.accepted += 1;
+    }
+
+    /// A call of an earlier process goes on here.
+    pub(super) fn found(&self, call: CallId, progress: Progress, now: Timestamp) {
+        self.inner().open.insert(call, Open { state: progress.into(), since: now, item: None });
+    }
+
+    /// A call was written down and not placed after all.
+    pub(super) fn withdrawn(&self, call: CallId) {
+        let mut inner = self.inner();
+        inner.open.remove(&call);
+        inner.tally.accepted = inner.tally.accepted.saturating_sub(1);
+    }
+
+    /// A request was refused.
+    pub(super) fn refused(&self) {
+        self.inner().tally.refused += 1;
+    }
+
+    /// Something happened in a call.
+    pub(super) fn step(&self, call: CallId, step: Step, now: Timestamp) {
+        let state = match &step {
+            Step::Dialling { .. } => State::Dialling,
+            Step::Progress { .. } => State::Ringing,
+            Step::Answered { .. } | Step::Asked { .. } => State::Talking,
+            Step::Ended { .. } => State::Ending,
+            Step::Withdrawn { .. }
+            | Step::Refused { .. }
+            | Step::Dialled { .. }
+            | Step::Said { .. }
+            | Step::Unsaid
+            | Step::Key { .. }
+            | Step::Entered { .. }
+            | Step::Recording { .. }
+            | Step::Recorded { .. }
+            | Step::Silent { .. }
+            | Step::ToneHeard { .. } => return,
+        };
+        // Of one that is off the board nothing is kept: its result is.
+        let mut inner = self.inner();
+        let Some(open) = inner.open.get_mut(&call) else { return };
+        if let Step::Asked { item, .. } = step {
+            open.item = Some(item);
+        }
+        if open.state < state {
+            (open.state, open.since) = (state, now);
+        }
+    }
+
+    /// The result of a call is kept.
+    pub(super) fn kept(&self, result: &CallResult, first: bool) {
+        let mut inner = self.inner();
+        inner.open.remove(&result.call_id);
+        if !first {
+            return;
+        }
+        *inner.tally.ended.entry(result.disposition).or_default() += 1;
+        let key = (result.trunk.clone(), result.sip_status);
+        if inner.tally.attempts.len() < MAX_ATTEMPTS || inner.tally.attempts.contains_key(&key) {
+            *inner.tally.attempts.entry(key).or_default() += 1;
+        }
+    }
+
+    /// How far a call is, if it is open.
+    pub(super) fn open(&self, call: CallId) -> Option<Open> {
+        self.inner().open.get(&call).cloned()
+    }
+
+    /// How many open calls are how far.
+    pub(super) fn states(&self) -> BTreeMap<State, u64> {
+        let mut states: BTreeMap<State, u64> = State::ALL.iter().map(|state| (*state, 0)).collect();
+        for open in self.inner().open.values() {
+            *states.entry(open.state).or_default() += 1;
+        }
+        states
+    }
+
+    /// What happened since the start.
+    pub(super) fn tally(&self) -> Tally {
+        self.inner().tally.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Mint;
+
+    #[test]
+    fn a_call_goes_forward_only() {
+        let board = Board::default();
+        let call = CallId::mint(&mut Mint::seeded(1));
+        let at = Timestamp::from_millis;
+        board.accepted(call, at(1));
+        board.step(call, Step::Dialling { to: "1".into() }, at(2));
+        board.step(call, Step::Answered { codec: "PCMU" }, at(3));
+        board.step(call, Step::Progress { status: 180 }, at(4));
+        board.step(call, Step::Asked { item: "age".into(), text: String::new() }, at(5));
+        let open = board.open(call).unwrap();
+        assert_eq!((open.state, open.since, open.item.as_deref()), (State::Talking, at(3), Some("age")));
+        assert_eq!(board.states()[&State::Talking], 1);
+        board.withdrawn(call);
+        board.step(call, Step::Dialling { to: "1".into() }, at(6));
+        assert_eq!((board.open(call), board.tally().accepted), (None, 0));
+    }
+}

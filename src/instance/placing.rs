@@ -1,0 +1,186 @@
+//! One request, one call: written down, then placed.
+//!
+//! ```text
+//! known key? ── the same request ─► that call         ── another ─► conflict
+//!   │ no
+//! takes calls? ─► accept (on disk) ─► Node::place ── refused ─► withdraw (on disk), and the reason
+//!                    │                    │
+//!                    │ crash              │ crash: the journal has it, or its INVITE has not left
+//!                    ▼
+//!        the next start ends it as not attempted
+//! ```
+//! It is not placed then: whoever asked may have asked elsewhere since, and the hour at which the person may be called
+//! may be over. The result says `not_attempted`, which costs a case nothing, and it can be asked for again.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use super::request::{CallRequest, Mistake};
+use super::{Instance, recover, route};
+use crate::id::{CallId, Digest};
+use crate::node::{PlaceError, Placement, Refusal};
+use crate::store::records::{Acceptance, Accepted, RecordsError};
+
+/// A request that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// A new call.
+    New(CallId),
+    /// The call that the same request with the same key was taken for before.
+    Known(CallId),
+}
+
+/// A request that was not taken. Nothing was dialled.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Something in it is wrong.
+    #[error("the request is wrong")]
+    Mistakes(Vec<Mistake>),
+    /// Another request has its key.
+    #[error("another request was made with this key; a new request needs a key of its own")]
+    Conflict,
+    /// The instance is shutting down.
+    #[error("this instance is shutting down and takes no calls")]
+    Draining,
+    /// As many calls as there may be, or too much to do at the moment.
+    #[error("{0}")]
+    Busy(String),
+    /// The journal cannot be written.
+    #[error("this instance has failed and takes no calls; its log says why")]
+    Failed,
+    /// The records cannot be used.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+impl Instance {
+    /// Takes a request. With a key, it is taken once however often it is sent.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn place(
+        self: &Arc<Self>,
+        request: &CallRequest,
+        key: Option<String>,
+    ) -> Result<Placed, Refused> {
+        // Requests with one key wait for each other, so that none hears of a call that is then taken back.
+        let _turn = match &key {
+            Some(key) => Some(self.turn(key).lock().await),
+            None => None,
+        };
+        let text = serde_json::to_string(request).expect("a request is texts and numbers");
+        if let Some(key) = &key
+            && let Some((call, digest)) = self.records.known(key).await?
+        {
+            let same = digest == Digest::of(text.as_bytes()).to_string();
+            return if same { Ok(Placed::Known(call)) } else { Err(Refused::Conflict) };
+        }
+        let placed = self.place_new(request, text, key).await;
+        if matches!(placed, Err(Refused::Draining | Refused::Busy(_) | Refused::Failed | Refused::Records(_)))
+        {
+            self.board.refused();
+        }
+        placed
+    }
+
+    async fn place_new(
+        self: &Arc<Self>,
+        request: &CallRequest,
+        text: String,
+        key: Option<String>,
+    ) -> Result<Placed, Refused> {
+        let usage = self.node.usage();
+        match usage.closed {
+            Some(Refusal::Draining) => return Err(Refused::Draining),
+            Some(Refusal::Failed) => return Err(Refused::Failed),
+            Some(Refusal::Full) | None => {}
+        }
+        if usage.calls >= usage.limit {
+            let limit = usage.limit;
+            return Err(Refused::Busy(PlaceError::Full { limit }.to_string()));
+        }
+        // Held until it is placed: a reload waits, so that the edition it names stays loaded.
+        let library = self.library.read().await;
+        let (call_id, attempt_id) = self.node.draw_names();
+        let placement = route::placement(&library, request, call_id).map_err(Refused::Mistakes)?;
+        let placement = Placement { names: Some((call_id, attempt_id)), ..placement };
+        let now = self.clock.now();
+        let accepted = Accepted {
+            call_id,
+            attempt_id,
+            to: placement.to.clone(),
+            trunk: placement.trunk.clone(),
+            questionnaire: request.questionnaire.clone(),
+            digest: placement.questionnaire,
+            request: text,
+            key,
+            accepted_at: now,
+        };
+        match self.records.accept(accepted.clone()).await? {
+            Acceptance::New => {}
+            Acceptance::Known(call) => return Ok(Placed::Known(call)),
+            Acceptance::Conflict => return Err(Refused::Conflict),
+        }
+        self.board.accepted(call_id, now);
+        // It binds ports and may wait for a shard.
+        let node = Arc::clone(&self.node);
+        let placed = tokio::task::spawn_blocking(move || node.place(placement)).await;
+        match placed {
+            Ok(Ok(call)) => Ok(Placed::New(call)),
+            Ok(Err(error)) => {
+                let refused = of_node(&error);
+                self.take_back(accepted, &library, refused.to_string()).await;
+                Err(refused)
+            }
+            // A panic in there is a bug: whether the call is placed is not known, so it is not taken back.
+            Err(error) => {
+                tracing::error!(%error, call = %call_id, "placing a call panicked; please report this");
+                Err(Refused::Failed)
+            }
+        }
+    }
+
+    /// Takes back what was accepted and not placed. If the records refuse that too, it ends as not attempted as soon
+    /// as they can be written.
+    async fn take_back(&self, accepted: Accepted, library: &super::Library, why: String) {
+        let call = accepted.call_id;
+        if self.records.withdraw(call).await.is_ok() {
+            return self.board.withdrawn(call);
+        }
+        let digest = accepted.digest.to_string();
+        let now = self.clock.now();
+        let result = recover::never_placed(&accepted, library.edition(&digest).map(Arc::as_ref), now);
+        tracing::warn!(%call, why, "a call was not placed; its record ends when the records can be written");
+        self.keeper.keep(result, None);
+    }
+
+    /// Where requests with this key wait for each other; others may wait there too.
+    fn turn(&self, key: &str) -> &tokio::sync::Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let stripes = u64::try_from(self.turns.len()).expect("a few dozen");
+        let stripe = usize::try_from(hasher.finish() % stripes).expect("a few dozen");
+        &self.turns[stripe]
+    }
+}
+
+fn of_node(error: &PlaceError) -> Refused {
+    let said = chain(error);
+    match error {
+        PlaceError::Full { .. } | PlaceError::Busy | PlaceError::Ports(_) => Refused::Busy(said),
+        PlaceError::Draining => Refused::Draining,
+        PlaceError::Failed => Refused::Failed,
+        PlaceError::To { .. } => Refused::Mistakes(vec![Mistake::at("to", said)]),
+        PlaceError::Trunk { .. } | PlaceError::From { .. } => {
+            Refused::Mistakes(vec![Mistake::at("trunk", said)])
+        }
+        PlaceError::Route { .. } => Refused::Busy(said),
+        PlaceError::Start(_) => Refused::Mistakes(vec![Mistake { pointer: String::new(), detail: said }]),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}

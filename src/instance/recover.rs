@@ -1,0 +1,103 @@
+//! After a restart: what the records and the journal say of each call, held against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::request::CallRequest;
+use crate::call::{AskedQuestionnaire, Call, CallResult, EndedBy, Progress};
+use crate::id::{CallId, Digest};
+use crate::interview::Interview;
+use crate::outcome::Disposition;
+use crate::questionnaire::Questionnaire;
+use crate::store::journal::Replay;
+use crate::store::records::{Accepted, Kept};
+use crate::time::Timestamp;
+
+/// What an earlier process left.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Calls that the journal holds.
+    pub(super) journal: BTreeMap<CallId, Progress>,
+    /// The editions that these are pinned to.
+    pub(super) editions: BTreeSet<Digest>,
+    /// Calls that were accepted, and of which the journal knows nothing.
+    pub(super) unplaced: Vec<Accepted>,
+}
+
+impl Left {
+    pub(super) fn of(replay: &Replay, open: Vec<Kept>) -> Self {
+        let mut left = Self::default();
+        for saved in &replay.calls {
+            // One that cannot be read is told by the node. It was placed, whatever it is.
+            let call = Call::restore(&saved.record).ok();
+            left.journal.insert(saved.call_id, call.as_ref().map_or(Progress::Dialling, Call::progress));
+            left.editions.extend(call.as_ref().map(Call::questionnaire));
+        }
+        for kept in open {
+            if !left.journal.contains_key(&kept.call_id) {
+                left.editions.extend(kept.digest.parse::<Digest>().ok());
+                left.unplaced.extend(accepted(kept));
+            }
+        }
+        left
+    }
+}
+
+fn accepted(kept: Kept) -> Option<Accepted> {
+    let accepted_at: jiff::Timestamp = kept.accepted_at.parse().ok()?;
+    Some(Accepted {
+        call_id: kept.call_id,
+        attempt_id: kept.attempt_id,
+        to: kept.to,
+        trunk: kept.trunk,
+        questionnaire: kept.questionnaire,
+        digest: kept.digest.parse().ok()?,
+        request: kept.request,
+        key: None,
+        accepted_at: Timestamp::from_micros(u64::try_from(accepted_at.as_microsecond()).ok()?),
+    })
+}
+
+/// The result of a call that was accepted and never placed: its INVITE cannot have left, because the journal has no
+/// record of it.
+pub(super) fn never_placed(
+    accepted: &Accepted,
+    questionnaire: Option<&Questionnaire>,
+    now: Timestamp,
+) -> CallResult {
+    let fields = CallRequest::fields_of(&accepted.request);
+    let interview = questionnaire.and_then(|it| Some((it, Interview::begin(it, &fields, 0).ok()?)));
+    let interview = interview.as_ref();
+    CallResult {
+        call_id: accepted.call_id,
+        attempt_id: accepted.attempt_id,
+        case_id: None,
+        to: accepted.to.clone(),
+        trunk: accepted.trunk.clone(),
+        disposition: Disposition::NotAttempted,
+        aapor: Disposition::NotAttempted.aapor().into(),
+        sip_status: None,
+        cause: None,
+        retry_after_s: None,
+        ended_by: EndedBy::Caller,
+        fault: None,
+        answered_by: None,
+        tones: Vec::new(),
+        media: None,
+        started_at: accepted.accepted_at,
+        ringing_at: None,
+        answered_at: None,
+        ended_at: now.max(accepted.accepted_at),
+        questionnaire: AskedQuestionnaire {
+            id: accepted.questionnaire.clone(),
+            version: questionnaire.map(|it| it.version().to_owned()).unwrap_or_default(),
+            digest: accepted.digest,
+        },
+        language: interview.map(|(_, interview)| interview.language().to_owned()).unwrap_or_default(),
+        seed: 0,
+        quotas: Vec::new(),
+        transfer: None,
+        computed: BTreeMap::new(),
+        responses: interview.map(|(it, interview)| interview.responses(it)).unwrap_or_default(),
+        recordings: Vec::new(),
+    }
+}
