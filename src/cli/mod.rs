@@ -6,14 +6,21 @@
 
 mod call;
 mod callee;
+mod calls;
 mod check;
+mod client;
 mod demo;
 mod gateway;
 mod graph;
+mod node;
+mod place;
 mod rehearse;
 mod report;
 mod say;
+mod serve;
 mod survey;
+mod table;
+mod token;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -65,6 +72,16 @@ struct Arguments {
 enum Command {
     /// See it work: call a crowd of scripted people over loopback, and compare
     Demo(demo::Args),
+    /// Run an instance: places calls for whoever asks its HTTP API, and survives its own death
+    Serve(serve::Args),
+    /// Ask an instance for a call
+    Place(place::Args),
+    /// Look at the calls of an instance, or end one
+    Calls(calls::Args),
+    /// Look at instances
+    Node(node::Args),
+    /// Tokens for the HTTP API
+    Token(token::Args),
     /// Call one person now, and tell each step
     Call(call::Args),
     /// Answer calls like people: scripted respondents on one SIP address
@@ -83,9 +100,15 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse(); // clap exits with 2 by itself on a wrong command line
-    log_to_stderr();
+    // An instance runs unwatched: what it did is found in its log.
+    log_to_stderr(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" });
     let ended = match &arguments.command {
         Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Place(args) => place::run(args),
+        Command::Calls(args) => calls::run(args),
+        Command::Node(args) => node::run(args),
+        Command::Token(args) => token::run(args),
         Command::Call(args) => call::run(args),
         Command::Callee(args) => callee::run(args),
         Command::Check(args) => check::run(args),
@@ -146,10 +169,10 @@ async fn interrupted() -> anyhow::Result<()> {
     }
 }
 
-/// Log lines to stderr, `warn` unless RUST_LOG says otherwise.
-fn log_to_stderr() {
+/// Log lines to stderr, of this level and above unless RUST_LOG says otherwise.
+fn log_to_stderr(level: &str) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }

@@ -18,14 +18,10 @@ use crate::store::journal::SavedCall;
 use crate::time::Timestamp;
 
 impl Node {
-<<<<<<< HEAD
-    /// Hands each call to its shard; `alive` is when the process before is known to have lived last. A record that this build cannot read stays in the journal.
+    /// Hands each call to its shard; `alive` is when the process before is known to have lived last. A record that
+    /// this build cannot read stays in the journal.
     pub(super) fn resume(&self, calls: Vec<SavedCall>, alive: Option<Timestamp>) {
-=======
-    /// Hands each call to its shard. A record that this build cannot read stays in the journal.
-    pub(super) fn resume(&self, calls: Vec<SavedCall>) {
         let settings = self.current().settings;
->>>>>>> cb6b09b (Let a node drain, take other trunks and questionnaires while calls go on, and say whether its shards turn)
         let (mut resumed, mut unread) = (0_usize, 0_usize);
         for SavedCall { call_id, epoch, revision, record } in calls {
             let call = match Call::restore(&record) {
@@ -36,15 +32,9 @@ impl Node {
                     continue;
                 }
             };
-<<<<<<< HEAD
-            let way = self.way_back(&call);
-            let ports = call.needs_ports().then(|| self.ports_again(&call, way));
-            let resumed_call = Resumed { call, saved: (epoch, revision), alive, way, ports };
-=======
             let way = self.way_back(&call, &settings);
             let ports = call.needs_ports().then(|| self.ports_again(&call, way, &settings));
-            let resumed_call = Resumed { call, saved: (epoch, revision), way, ports };
->>>>>>> cb6b09b (Let a node drain, take other trunks and questionnaires while calls go on, and say whether its shards turn)
+            let resumed_call = Resumed { call, saved: (epoch, revision), alive, way, ports };
             self.load.resume();
             self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed_call)));
             resumed += 1;

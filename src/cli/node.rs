@@ -1,0 +1,96 @@
+//! `baton node list`: instances, and how they are.
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::check::to_stdout;
+use super::client::Where;
+use super::{Exit, table};
+
+/// Arguments of `baton node`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every instance that this one knows: today itself
+    List(List),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all are ready, 1 one is not, 2 wrong usage, or the instance refused, 3 no \
+                        instance answers."
+)]
+struct List {
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    instance: Where,
+}
+
+/// Asks, and prints.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let Command::List(list) = &args.command;
+    let answer = list.instance.client()?.get("/api/v1/nodes")?;
+    let nodes = answer.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default();
+    if list.json {
+        to_stdout(&format!("{answer}\n"))?;
+    } else {
+        let head = ["NODE", "STATE", "CALLS", "LIMIT", "LATE", "FAULTS", "VERSION", "SINCE"];
+        to_stdout(&table::lines(&head, &nodes.iter().map(row).collect::<Vec<_>>(), &[2, 3, 4, 5]))?;
+        for reason in
+            nodes.iter().filter_map(|node| node.get("reasons")).filter_map(Value::as_array).flatten()
+        {
+            super::say(&format!("{}: {}", text(reason, "code"), text(reason, "detail")));
+        }
+    }
+    let all_ready = nodes.iter().all(|node| text(node, "state") == "ready");
+    Ok(if all_ready { Exit::Done } else { Exit::Not })
+}
+
+fn row(node: &Value) -> Vec<String> {
+    let number = |name: &str| node.get(name).and_then(Value::as_u64).unwrap_or_default().to_string();
+    let faults: u64 = node
+        .get("faults")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|fault| fault.get("count")?.as_u64())
+        .sum();
+    vec![
+        text(node, "name").to_owned(),
+        text(node, "state").to_owned(),
+        number("calls"),
+        number("limit"),
+        late(node),
+        faults.to_string(),
+        text(node, "version").to_owned(),
+        text(node, "since").to_owned(),
+    ]
+}
+
+/// Of its packets, how many left 20 ms late or later: a callee hears that.
+fn late(node: &Value) -> String {
+    let count = |value: &Value| value.get("count").and_then(Value::as_u64).unwrap_or_default();
+    let lateness = node.get("lateness").cloned().unwrap_or_default();
+    let buckets = lateness.get("buckets").and_then(Value::as_array).cloned().unwrap_or_default();
+    let above = lateness.get("above").and_then(Value::as_u64).unwrap_or_default();
+    let is_late =
+        |bucket: &&Value| bucket.get("below_ms").and_then(Value::as_u64).is_some_and(|below| below > 20);
+    let late = above + buckets.iter().filter(is_late).map(count).sum::<u64>();
+    let all = above + buckets.iter().map(count).sum::<u64>();
+    if all == 0 {
+        return "-".to_owned();
+    }
+    let hundredths = late.saturating_mul(10_000) / all;
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}

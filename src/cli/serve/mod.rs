@@ -1,0 +1,211 @@
+//! `baton serve`: an instance until it is told to end.
+//!
+//! ```text
+//! start ─► ready ── SIGHUP ──► reload ─► ready
+//!            │ SIGTERM (or ctrl-c)
+//!            ▼
+//!          drain: no new calls ── none left, limit, second SIGTERM ─► end: BYE, results kept ─► gone
+//! ```
+
+mod notify;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::notify::Notify;
+use super::gateway::machine;
+use super::{Exit, MachineError};
+use crate::http::Api;
+use crate::instance::{Instance, STUCK, StartError};
+use crate::settings::Settings;
+
+/// How long calls have to end in order after they are told to.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// From one look at the calls that are left to the next.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often systemd hears that it has to wait.
+const EXTEND: Duration = Duration::from_secs(5);
+
+/// Arguments of `baton serve`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "SIGTERM or ctrl-c: takes no more calls, waits for the running ones ([drain] limit), then \
+                        ends them; a second one ends them at once. SIGHUP: reads the settings, questionnaires, \
+                        prompts and dialplan anew; running calls keep theirs. After kill -9 the next start goes on \
+                        with the calls.\n\n\
+                        docs/serve.md is the page for operators."
+)]
+pub(super) struct Args {
+    /// The settings (docs/settings.md)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the instance.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let settings = Settings::load(&args.config)?;
+    let runtime = super::runtime()?;
+    runtime.block_on(serve(settings, &args.config))
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    End,
+    Reload,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let of = |kind| signal(kind).map_err(machine);
+        Ok(Self {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hang_up: of(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.terminate.recv() => Heard::End,
+            _ = self.interrupt.recv() => Heard::End,
+            _ = self.hang_up.recv() => Heard::Reload,
+        }
+    }
+
+    async fn end(&mut self) {
+        while self.next().await != Heard::End {}
+    }
+}
+
+async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new()?;
+    let notify = Notify::from_env();
+    let listen = settings.http.listen;
+    let api = Api::bind(listen).await;
+    let api = api.with_context(|| format!("the API cannot listen at {listen}; see [http] listen"));
+    let api = api.map_err(MachineError)?;
+    let address = api.address().map_err(machine)?;
+    let instance = tokio::select! {
+        started = Instance::start(settings) => started.map_err(of_start)?,
+        // Prompts may take long to be spoken.
+        () = keep_waiting(&notify) => unreachable!("it never ends"),
+        () = signals.end() => return Ok(Exit::Done),
+    };
+    let (end, ended) = watch::channel(false);
+    let api = tokio::spawn(api.serve(Arc::clone(&instance), ended));
+    let watchdog = tokio::spawn(watch_over(Arc::clone(&instance), notify.clone()));
+    let sip: Vec<String> = instance.sip().iter().map(ToString::to_string).collect();
+    let questionnaires = instance.questionnaires().await.len();
+    tracing::info!(api = %address, sip = sip.join(" "), questionnaires, "ready");
+    notify.say(&format!("READY=1\nSTATUS=API at http://{address}, SIP at {}", sip.join(" ")));
+    while signals.next().await == Heard::Reload {
+        reload(&instance, file, &notify).await;
+    }
+    drain(&instance, &mut signals, &notify).await;
+    let left = instance.end(FAREWELL).await;
+    if left > 0 {
+        tracing::warn!(calls = left, "calls have no outcome yet; the next start goes on with them");
+    }
+    end.send_replace(true);
+    drop(api.await);
+    watchdog.abort();
+    tracing::info!("ended");
+    Ok(Exit::Done)
+}
+
+/// Waits for the calls that there are.
+async fn drain(instance: &Instance, signals: &mut Signals, notify: &Notify) {
+    instance.drain();
+    let limit = instance.drain_limit().await;
+    let calls = instance.usage().calls;
+    tracing::info!(calls, limit_s = limit.as_secs(), "draining: no new calls");
+    notify.say(&format!("STOPPING=1\nSTATUS=draining, {calls} calls left"));
+    let (deadline, mut told) = (Instant::now() + limit, Instant::now());
+    loop {
+        let calls = instance.usage().calls;
+        if calls == 0 {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            heard = signals.next() => match heard {
+                Heard::End => return tracing::info!(calls, "told to end at once"),
+                Heard::Reload => tracing::info!("draining: nothing is reloaded"),
+            },
+        }
+        if Instant::now() >= deadline {
+            return tracing::warn!(calls, "the limit of draining is over; calls are ended");
+        }
+        if told.elapsed() >= EXTEND {
+            told = Instant::now();
+            notify.extend(EXTEND * 3 + FAREWELL);
+            notify.say(&format!("STATUS=draining, {calls} calls left"));
+        }
+    }
+}
+
+async fn reload(instance: &Instance, file: &Path, notify: &Notify) {
+    notify.reloading();
+    let reloaded = instance.reload(file).await;
+    match &reloaded {
+        Ok(reloaded) => {
+            let (questionnaires, older) = (reloaded.questionnaires, reloaded.older);
+            tracing::info!(questionnaires, older, "reloaded");
+            for key in &reloaded.after_restart {
+                tracing::warn!("{key} has changed; it holds from the next start on");
+            }
+            notify.say("READY=1\nSTATUS=reloaded");
+        }
+        Err(error) => {
+            tracing::error!("nothing is reloaded, everything stays as it was: {error}");
+            notify.say("READY=1\nSTATUS=the last reload failed; see the log");
+        }
+    }
+}
+
+/// Tells systemd that the start takes longer.
+async fn keep_waiting(notify: &Notify) {
+    loop {
+        notify.extend(EXTEND * 3);
+        tokio::time::sleep(EXTEND).await;
+    }
+}
+
+/// Tells the watchdog that the shards turn, as long as they do.
+async fn watch_over(instance: Arc<Instance>, notify: Notify) {
+    let Some(every) = notify.watchdog() else { return };
+    loop {
+        let turned = instance.usage().turned;
+        if turned > STUCK {
+            tracing::error!(seconds = turned.as_secs(), "a shard is stuck; the watchdog hears nothing");
+        } else {
+            notify.say("WATCHDOG=1");
+        }
+        tokio::time::sleep(every / 2).await;
+    }
+}
+
+/// What no file is to blame for ends in 3.
+fn of_start(error: StartError) -> anyhow::Error {
+    match error {
+        StartError::NoData | StartError::Library(_) => error.into(),
+        StartError::Journal(_)
+        | StartError::Clock { .. }
+        | StartError::Records(_)
+        | StartError::Unreadable(_)
+        | StartError::Node(_) => machine(error),
+    }
+}
