@@ -29,26 +29,47 @@ const QUESTIONNAIRE: &str = r##"<questionnaire id="short" version="1" languages=
 fn unpack(directory: &Path) {
     std::fs::write(directory.join("short.xml"), QUESTIONNAIRE).unwrap();
     for (number, name) in ["consent", "age", "again", "done", "stopped", "lost"].iter().enumerate() {
-        let spec = hound::WavSpec {
-            channels: 1,
-            sample_rate: 8_000,
-            bits_per_sample: 16,
-            sample_format: hound::SampleFormat::Int,
-        };
-        let mut wav = hound::WavWriter::create(directory.join(format!("{name}.wav")), spec).unwrap();
-        let step = 97 + 31 * i32::try_from(number).unwrap();
-        for sample in 0..4_000_i32 {
-            wav.write_sample(i16::try_from(sample * sample % 7_919 * step % 16_001 - 8_000).unwrap())
-                .unwrap();
-        }
-        wav.finalize().unwrap();
+        record(&directory.join(format!("{name}.wav")), number, 4_000);
     }
+}
+
+/// Writes a recording that sounds like no other one of another number.
+fn record(path: &Path, number: usize, samples: i32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut wav = hound::WavWriter::create(path, spec).unwrap();
+    let step = 97 + 31 * i32::try_from(number).unwrap();
+    for sample in 0..samples {
+        wav.write_sample(i16::try_from(sample * sample % 7_919 * step % 16_001 - 8_000).unwrap()).unwrap();
+    }
+    wav.finalize().unwrap();
+}
+
+/// Writes a questionnaire that is shipped, with recordings of a third of a second in place of its own.
+fn unpack_shipped(directory: &Path, name: &str) -> String {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("questionnaires").join(name);
+    let xml = std::fs::read_to_string(shipped).unwrap();
+    let recordings: BTreeSet<&str> =
+        xml.split("audio=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    for (number, path) in recordings.iter().enumerate() {
+        record(&directory.join(path), number, 2_720);
+    }
+    std::fs::write(directory.join(name), &xml).unwrap();
+    xml
 }
 
 fn demo(directory: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-    command.args(["demo", "--questionnaire", "short.xml", "--calls", "20", "--cps", "20", "--out", "out"]);
-    command.args(more).current_dir(directory).output().unwrap()
+    command.args(["demo", "--cps", "20", "--out", "out"]).args(more);
+    if !more.contains(&"--questionnaire") {
+        command.args(["--questionnaire", "short.xml"]);
+    }
+    command.current_dir(directory).output().unwrap()
 }
 
 #[test]
@@ -78,6 +99,49 @@ fn twenty_people_are_called_and_every_result_is_what_they_did() {
     assert_eq!(summary["differences"], serde_json::json!([]));
     assert_eq!(summary["media"]["lost"], 0);
     assert!(read("callees.jsonl").lines().count() > 100);
+}
+
+/// Options one by one, decimals, a month, appointments, digits that are read back, and voices.
+#[test]
+fn the_health_survey_is_answered_by_keys_and_voices() {
+    let directory = tempfile::tempdir().unwrap();
+    unpack_shipped(directory.path(), "health.xml");
+    let output = demo(directory.path(), &["--questionnaire", "health.xml", "--calls", "12", "--seed", "4"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("All 12 results are what the people did"), "{shown}");
+
+    let out = directory.path().join("out");
+    let results = std::fs::read_to_string(out.join("results.jsonl")).unwrap();
+    let results = results.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let replies = results.flat_map(|result| result["responses"].as_array().unwrap().clone());
+    let answered: BTreeSet<String> = replies
+        .filter(|reply| reply["status"] == "answered")
+        .map(|reply| reply["question"].as_str().unwrap().to_owned())
+        .collect();
+    for question in ["signs", "temperature", "last_visit", "wish", "nurse_at", "phone"] {
+        assert!(answered.contains(question), "nobody answered {question}, only {answered:?}");
+    }
+    let voices = std::fs::read_dir(out.join("recordings")).unwrap().count();
+    assert!(voices > 2, "{voices} recordings");
+}
+
+/// A quota of one: who comes second is turned away, or let in where the first was not complete.
+#[test]
+fn a_quota_that_fills_turns_people_away() {
+    let directory = tempfile::tempdir().unwrap();
+    unpack(directory.path());
+    let quota = "<quota id=\"one\" max=\"1\" when=\"age &gt;= 0\" full=\"enough\"/>\n  <partial ";
+    let enough = "<end id=\"enough\" outcome=\"quota-full\"><say audio=\"enough.wav\">Enough.</say></end>\n";
+    let xml = QUESTIONNAIRE
+        .replace("<partial ", quota)
+        .replace("</questionnaire>", &(enough.to_owned() + "</questionnaire>"));
+    std::fs::write(directory.path().join("short.xml"), xml).unwrap();
+    record(&directory.path().join("enough.wav"), 6, 4_000);
+    let output = demo(directory.path(), &["--seed", "3"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("quota_full"), "{shown}");
 }
 
 #[test]

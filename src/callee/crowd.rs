@@ -279,10 +279,11 @@ impl Room {
             return self.answer_stray(stray::reply(request, from.into(), SERVER));
         };
         let body = request.body();
+        let index = party.knows.as_ref().unwrap_or(&self.index);
         let beginning = Beginning {
             incoming,
+            index: Arc::clone(index),
             party,
-            index: Arc::clone(&self.index),
             media_address: self.address.ip(),
             user,
             call: call.to_owned(),

@@ -32,20 +32,74 @@ pub struct ClipId(u32);
 /// What a known prompt is. Two prompts of the same sound share one clip and keep both labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Label {
-    /// The questionnaire's item that says it.
+    /// The questionnaire's item that says it; empty: it may be said at any.
     pub item: String,
-    /// Which prompt of the item: `prompt`, `no-input`, `no-match`, ...
-    pub part: String,
+    /// Which prompt of the item.
+    pub part: Part,
     /// Language tag.
     pub language: String,
-    /// Whether the item waits for keys.
+    /// Whether the item waits for keys, or for a voice.
     pub asks: bool,
+    /// The value of the option that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
+    /// The key of that option, where it is always the same or is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The reply that is read back, where the respondent knows how it sounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// The prompts of an item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Its own words.
+    #[default]
+    Prompt,
+    /// An option that is read out, to be chosen by its key.
+    Offer,
+    /// An option that is asked by itself.
+    Option,
+    /// The time of an appointment is asked.
+    Time,
+    /// The half of the day is asked.
+    HalfDay,
+    /// The entry is read back.
+    Confirm,
+    /// What is to become of the recording is asked.
+    Review,
+    /// Nothing came.
+    NoInput,
+    /// Keys came that are no answer.
+    NoMatch,
+    /// There is more time.
+    MoreTime,
+    /// The tone after which to speak.
+    Beep,
+}
+
+impl Part {
+    /// What is asked once this is heard; none: what was asked before.
+    #[must_use]
+    pub const fn asked(self) -> Option<Self> {
+        match self {
+            Self::Prompt | Self::Offer => Some(Self::Prompt),
+            Self::Option | Self::Time | Self::HalfDay | Self::Confirm | Self::Review => Some(self),
+            Self::NoInput | Self::NoMatch | Self::MoreTime | Self::Beep => None,
+        }
+    }
 }
 
 /// The sound of all prompts that may be heard, in both laws.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
+    /// What others know as well.
+    base: Option<Arc<Self>>,
     labels: Vec<Vec<Label>>,
+    /// Further labels of clips of the base.
+    more: BTreeMap<ClipId, Vec<Label>>,
     laws: [Law; 2],
     known: BTreeMap<Vec<u64>, ClipId>,
 }
@@ -64,18 +118,28 @@ struct Place {
 }
 
 impl Index {
+    /// An index of what one respondent alone knows, besides what all do.
+    #[must_use]
+    pub fn over(base: Arc<Self>) -> Self {
+        Self { base: Some(base), ..Self::default() }
+    }
+
     /// Adds a prompt; whole frames only, in both laws.
     pub fn add(&mut self, label: Label, ulaw: &[u8], alaw: &[u8]) -> ClipId {
         let flat: Vec<bool> = ulaw.chunks_exact(FRAME_BYTES).map(is_flat).collect();
         let frames = [hashes(ulaw), hashes(alaw)];
-        if let Some(known) = self.known.get(&frames[0]) {
-            let labels = self.labels.get_mut(at(*known)).expect("a known clip has labels");
-            if !labels.contains(&label) {
-                labels.push(label);
+        if let Some(known) = self.clip_of(&frames[0]) {
+            if !self.labels(known).any(|it| *it == label) {
+                let own = at(known).checked_sub(self.first()).and_then(|own| self.labels.get_mut(own));
+                match own {
+                    Some(labels) => labels.push(label),
+                    None => self.more.entry(known).or_default().push(label),
+                }
             }
-            return *known;
+            return known;
         }
-        let clip = ClipId(u32::try_from(self.labels.len()).expect("fewer clips than 2^32"));
+        let number = self.first() + self.labels.len();
+        let clip = ClipId(u32::try_from(number).expect("fewer clips than 2^32"));
         self.known.insert(frames[0].clone(), clip);
         self.labels.push(vec![label]);
         for (law, frames) in self.laws.iter_mut().zip(frames) {
@@ -89,15 +153,43 @@ impl Index {
     }
 
     /// What a clip is; more than one label where several prompts sound the same.
-    #[must_use]
-    pub fn labels(&self, clip: ClipId) -> &[Label] {
-        self.labels.get(at(clip)).map_or(&[], Vec::as_slice)
+    pub fn labels(&self, clip: ClipId) -> impl Iterator<Item = &Label> {
+        let base = self.base.iter().filter_map(move |base| base.labels.get(at(clip)));
+        let own = at(clip).checked_sub(self.first()).and_then(|own| self.labels.get(own));
+        base.chain(own).chain(self.more.get(&clip)).flatten()
     }
 
     /// Whether it knows no prompt at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.labels.is_empty() && self.first() == 0
+    }
+
+    /// The number of its own first clip.
+    fn first(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.labels.len())
+    }
+
+    fn clip_of(&self, frames: &[u64]) -> Option<ClipId> {
+        let base = || self.base.as_ref().and_then(|base| base.known.get(frames));
+        self.known.get(frames).or_else(base).copied()
+    }
+
+    fn frames_of(&self, codec: Codec, clip: ClipId) -> &[u64] {
+        let base = self.base.as_ref().and_then(|base| base.law(codec).frames.get(at(clip)));
+        let own = || self.law(codec).frames.get(at(clip).checked_sub(self.first())?);
+        base.or_else(own).map_or(&[], Vec::as_slice)
+    }
+
+    fn hash_at(&self, codec: Codec, place: Place) -> Option<u64> {
+        self.frames_of(codec, place.clip).get(place.frame).copied()
+    }
+
+    fn places_of(&self, codec: Codec, hash: u64) -> impl Iterator<Item = Place> {
+        let base = self.base.as_ref().map(|base| base.law(codec));
+        let places =
+            move |law: &Law| law.places.get(&hash).filter(|places| places.len() <= MAX_PLACES).cloned();
+        base.and_then(places).into_iter().chain(places(self.law(codec))).flatten()
     }
 
     const fn law(&self, codec: Codec) -> &Law {
@@ -105,20 +197,6 @@ impl Index {
             Codec::Pcmu => &self.laws[0],
             Codec::Pcma => &self.laws[1],
         }
-    }
-}
-
-impl Law {
-    fn hash_at(&self, place: Place) -> Option<u64> {
-        self.frames.get(at(place.clip))?.get(place.frame).copied()
-    }
-
-    fn frames_of(&self, clip: ClipId) -> usize {
-        self.frames.get(at(clip)).map_or(0, Vec::len)
-    }
-
-    fn places_of(&self, hash: u64) -> &[Place] {
-        self.places.get(&hash).map(Vec::as_slice).filter(|places| places.len() <= MAX_PLACES).unwrap_or(&[])
     }
 }
 
@@ -230,9 +308,8 @@ impl Ear {
     /// Hears a frame. Frames that are not of 160 bytes are judged by their loudness alone.
     pub fn hear(&mut self, at: Timestamp, payload: &[u8]) {
         let index = Arc::clone(&self.index);
-        let law = index.law(self.codec);
         let code = if payload.len() == FRAME_BYTES { Some(hash(payload)) } else { None };
-        let known = code.is_some_and(|code| self.recognise(at, law, code));
+        let known = code.is_some_and(|code| self.recognise(at, &index, code));
         if known {
             self.talking = true;
             self.last_sound = Some(at);
@@ -270,31 +347,32 @@ impl Ear {
     }
 
     /// Follows or finds a known prompt; true while one plays.
-    fn recognise(&mut self, at: Timestamp, law: &Law, code: u64) -> bool {
+    fn recognise(&mut self, at: Timestamp, index: &Index, code: u64) -> bool {
         match std::mem::replace(&mut self.attention, Attention::Free) {
-            Attention::On(next) if law.hash_at(next) == Some(code) => {
-                self.follow(at, law, next);
+            Attention::On(next) if index.hash_at(self.codec, next) == Some(code) => {
+                self.follow(at, index, next);
                 return true;
             }
             Attention::On(next) => self.left = Some(next),
             Attention::Guess(places) => {
-                let fits = |place: &(Place, Place)| law.hash_at(place.1) == Some(code);
+                let codec = self.codec;
+                let fits = |place: &(Place, Place)| index.hash_at(codec, place.1) == Some(code);
                 let left: Vec<_> = places.into_iter().filter(fits).collect();
                 if !left.is_empty() {
-                    self.settle(at, law, left);
+                    self.settle(at, index, left);
                     return true;
                 }
             }
             Attention::Free => {}
         }
-        let places: Vec<_> = law.places_of(code).iter().map(|place| (*place, *place)).collect();
+        let places: Vec<_> = index.places_of(self.codec, code).map(|place| (place, place)).collect();
         let interrupted = self.left.take();
         // Resumed or with a frame lost: the same clip is the best guess.
         let same = interrupted.and_then(|next| places.iter().find(|(place, _)| place.clip == next.clip));
         if let (Some(next), Some((place, _))) = (interrupted, same) {
             let jump = Sound::Jumped { clip: place.clip, expected: next.frame, frame: place.frame };
             self.sounds.push_back((at, jump));
-            self.follow(at, law, *place);
+            self.follow(at, index, *place);
             return true;
         }
         if let Some(next) = interrupted {
@@ -303,15 +381,15 @@ impl Ear {
         }
         let found = !places.is_empty();
         if found {
-            self.settle(at, law, places);
+            self.settle(at, index, places);
         }
         found
     }
 
     /// The frame at `place` came: what is next?
-    fn follow(&mut self, at: Timestamp, law: &Law, place: Place) {
+    fn follow(&mut self, at: Timestamp, index: &Index, place: Place) {
         let next = Place { frame: place.frame + 1, ..place };
-        if next.frame < law.frames_of(place.clip) {
+        if next.frame < index.frames_of(self.codec, place.clip).len() {
             self.attention = Attention::On(next);
         } else {
             self.attention = Attention::Free;
@@ -321,12 +399,12 @@ impl Ear {
     }
 
     /// Candidates (first place, place of this frame): one names the clip, more wait for the next frame.
-    fn settle(&mut self, at: Timestamp, law: &Law, places: Vec<(Place, Place)>) {
+    fn settle(&mut self, at: Timestamp, index: &Index, places: Vec<(Place, Place)>) {
         if let [(first, place)] = places.as_slice() {
             let began = Sound::Began { clip: first.clip, frame: first.frame };
             let frames = u32::try_from(place.frame - first.frame).unwrap_or(u32::MAX);
             self.sounds.push_back((at - FRAME * frames, began));
-            self.follow(at, law, *place);
+            self.follow(at, index, *place);
             return;
         }
         let next = |(first, place): (Place, Place)| (first, Place { frame: place.frame + 1, ..place });
@@ -355,7 +433,7 @@ mod tests {
     const QUIET: [u8; FRAME_BYTES] = g711::ULAW_SILENCE_FRAME;
 
     fn label(item: &str) -> Label {
-        Label { item: item.to_owned(), part: "prompt".to_owned(), language: "en".to_owned(), asks: true }
+        Label { item: item.to_owned(), language: "en".to_owned(), asks: true, ..Label::default() }
     }
 
     /// Loud noise with some silence at the start, in the middle and at the end, as speech has.
@@ -457,7 +535,26 @@ mod tests {
         let (sorry, mut index) = (speech(3, 8), Index::default());
         let first = index.add(label("age"), &sorry, &sorry);
         assert_eq!(index.add(label("sex"), &sorry, &sorry), first);
-        assert_eq!(index.labels(first).len(), 2);
+        assert_eq!(index.labels(first).count(), 2);
+    }
+
+    #[test]
+    fn what_one_alone_knows_lies_over_what_all_know() {
+        let (hello, name, other) = (speech(1, 20), speech(2, 12), speech(3, 12));
+        let base = index(&[("hello", &hello)]);
+        let mut own = Index::over(Arc::clone(&base));
+        let (name_clip, again) =
+            (own.add(label("name"), &name, &name), own.add(label("here"), &hello, &hello));
+        assert_eq!((name_clip, again), (ClipId(1), ClipId(0)));
+        let names: Vec<&str> = own.labels(again).map(|label| label.item.as_str()).collect();
+        assert_eq!(names, ["hello", "here"]);
+        assert_eq!(base.labels(again).count(), 1, "the others do not know it");
+        let mut ear = Ear::new(Arc::new(own), Codec::Pcmu, Duration::from_millis(200));
+        let heard = heard(&mut ear, &[&hello, &name, &other, &quiet(12)]);
+        let sounds: Vec<Sound> = heard.into_iter().map(|(_, sound)| sound).collect();
+        assert_eq!(sounds[0], Sound::Began { clip: again, frame: 2 });
+        assert_eq!(sounds[2], Sound::Began { clip: name_clip, frame: 2 });
+        assert_eq!(sounds[3], Sound::Ended { clip: name_clip, frame: 12, whole: true });
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!            one thread: Crowd
 //! SIP ◄────► Conversation ── Incoming (signalling)        Script: who does what
 //! RTP ─────►      │   Judge (gaps, order, who sent)        Index: how each prompt sounds
-//!                 │   Respondent ◄─ Ear (what is asked)
+//!                 │   Respondent ◄─ Ear (what is heard), Mind (what is asked)
 //! RTP ◄───── Mouth ◄────┘ keys                             Testimony: what they can swear to
 //! ```
 //! A respondent knows nothing of Baton but what a phone hears, so what it testifies is evidence.
@@ -14,6 +14,7 @@ pub mod crowd;
 pub mod ear;
 pub mod judge;
 pub mod lesson;
+pub mod mind;
 pub mod mouth;
 pub mod pattern;
 mod phones;

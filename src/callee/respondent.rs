@@ -1,16 +1,17 @@
-//! The mind of a respondent: from what is heard to what is keyed.
+//! A respondent: from what is heard to when what is keyed.
 //!
 //! ```text
-//! prompt of a question ends ─ react_after ─► keys of this try ─► Act::Press ... ─► Act::HangUp
+//! prompt of a question ends ─ react_after ─► Mind: what to do ─► Act::Say, Act::Press ... ─► Act::HangUp
 //!        └ another prompt begins first: the reaction is put off to its end
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::ear::{ClipId, Ear, Index, Label, Sound};
-use super::script::{Party, Place, Speech};
+use super::mind::{Mind, Reply};
+use super::script::{Party, Speech};
 use super::testimony::{Entry, Event};
 use crate::rtp::Digit;
 use crate::sdp::Codec;
@@ -41,15 +42,12 @@ pub struct Respondent {
     party: Arc<Party>,
     index: Arc<Index>,
     ear: Ear,
-    /// The item heard last, to tell apart prompts that sound the same at several items.
-    item: Option<String>,
+    mind: Mind,
     reaction: Option<Reaction>,
     /// The asking that was already reacted to by barging in.
     barged: bool,
-    /// How often each turn has come, at each question.
-    come: BTreeMap<(usize, Option<String>), u32>,
-    /// What is said before any key.
-    says: Option<Speech>,
+    /// What is said before any key, and to which question.
+    says: Option<(Option<String>, Speech)>,
     keys: VecDeque<(Digit, u16)>,
     free_at: Timestamp,
     hang_up: Option<Timestamp>,
@@ -72,10 +70,9 @@ impl Respondent {
         Self {
             ear: Ear::new(Arc::clone(&index), codec, party.silence),
             index,
-            item: None,
+            mind: Mind::new(Arc::clone(&party)),
             reaction: None,
             barged: false,
-            come: BTreeMap::new(),
             says: None,
             keys: VecDeque::new(),
             free_at: now,
@@ -115,10 +112,10 @@ impl Respondent {
         if self.free_at > now {
             return None;
         }
-        if let Some(speech) = self.says.take() {
+        if let Some((question, speech)) = self.says.take() {
             self.free_at = now + speech.duration();
             let ms = u64::try_from(speech.duration().as_millis()).unwrap_or(u64::MAX);
-            self.notes.push_back((now, Event::Said { file: speech.file, ms }));
+            self.notes.push_back((now, Event::Said { question, file: speech.file, ms }));
             return Some(Act::Say(speech.samples));
         }
         if let Some((digit, duration_ms)) = self.keys.pop_front() {
@@ -158,13 +155,15 @@ impl Respondent {
 
     fn began(&mut self, at: Timestamp, clip: ClipId, frame: usize) -> Event {
         let prompt = self.name(clip);
-        let turn = self.turn_of(&prompt);
-        self.item = Some(prompt.item.clone());
+        self.mind.hears(&prompt);
         self.reaction = None;
         self.barged = false;
+        let turn = self.mind.turn(prompt.asks);
         let barge_in = turn.and_then(|turn| self.party.turns.get(turn)?.barge_in);
-        if let (Some(turn), Some(after)) = (turn, barge_in) {
-            let question = Some(prompt.item.clone());
+        if let (Some(turn), Some(after)) = (turn, barge_in)
+            && self.mind.can_choose(turn)
+        {
+            let question = self.mind.item().cloned();
             self.reaction = Some(Reaction { due: at + after, turn, question, barges: true });
         }
         Event::Began { prompt, frame }
@@ -172,15 +171,18 @@ impl Respondent {
 
     fn ended(&mut self, at: Timestamp, clip: ClipId, frame: usize, whole: bool) -> Event {
         let prompt = self.name(clip);
+        // What was cut short asks nothing any more.
+        self.reaction.take_if(|reaction| reaction.barges && !whole);
         let pending = self.reaction.as_ref().is_some_and(|reaction| reaction.barges);
-        if let Some(turn) = self.turn_of(&prompt)
+        if let Some(turn) = self.mind.turn(prompt.asks)
             && whole
             && !pending
             && !self.barged
         {
             let after = self.party.turns.get(turn).and_then(|turn| turn.after);
             let due = at + after.unwrap_or(self.party.react_after);
-            self.reaction = Some(Reaction { due, turn, question: Some(prompt.item.clone()), barges: false });
+            let question = self.mind.item().cloned();
+            self.reaction = Some(Reaction { due, turn, question, barges: false });
         }
         Event::Ended { prompt, frame, whole }
     }
@@ -193,43 +195,41 @@ impl Respondent {
         self.reaction = Some(Reaction { due: at + after, turn, question: None, barges: false });
     }
 
-    fn turn_of(&self, prompt: &Label) -> Option<usize> {
-        let turn = self.party.turn_at_question(&prompt.item)?;
-        let own = self.party.turns.get(turn).is_some_and(|turn| turn.at != Place::Any);
-        (prompt.asks || own).then_some(turn)
-    }
-
-    /// What a clip is: of several items that sound the same, the one that was heard before.
+    /// What a clip is.
     fn name(&self, clip: ClipId) -> Label {
-        let labels = self.index.labels(clip);
-        let here = |label: &&Label| Some(&label.item) == self.item.as_ref();
-        labels.iter().find(here).or(labels.first()).cloned().unwrap_or_default()
+        let labels: Vec<&Label> = self.index.labels(clip).collect();
+        self.mind.likeliest(&labels).cloned().unwrap_or_default()
     }
 
     fn react(&mut self, now: Timestamp, reaction: Reaction) {
-        let Some(turn) = self.party.turns.get(reaction.turn) else { return };
-        let come = self.come.entry((reaction.turn, reaction.question.clone())).or_default();
-        let nth = usize::try_from(*come).unwrap_or(usize::MAX);
-        *come = come.saturating_add(1);
-        self.barged = reaction.barges;
-        let keys = turn.tries.get(nth).or(turn.tries.last()).cloned().unwrap_or_default();
+        let Reaction { turn: number, question, barges, .. } = reaction;
+        let party = Arc::clone(&self.party);
+        let Some(turn) = party.turns.get(number) else { return };
+        self.barged = barges;
+        let Reply { nth, says, keys, hang_up, goes_on } = self.mind.does(number, question.clone());
         self.keys.clear(); // what was not pressed yet belongs to a question that is over
         let digits: Vec<Digit> = keys.chars().filter_map(Digit::from_char).collect();
         for (place, digit) in digits.iter().enumerate() {
             let last = place + 1 == digits.len();
-            let held = if last { turn.hold } else { None }.unwrap_or(self.party.key_length);
+            let held = if last { turn.hold } else { None }.unwrap_or(party.key_length);
             self.keys.push_back((*digit, u16::try_from(held.as_millis()).unwrap_or(u16::MAX)));
         }
-        self.says.clone_from(&turn.says);
-        self.hang_up_after_keys |= turn.hang_up && nth + 1 >= turn.tries.len();
-        let entry = Entry { question: reaction.question, nth: *come, keys };
-        self.notes.push_back((now, Event::Keying(entry)));
+        self.says = says.map(|speech| (question.clone(), speech));
+        self.hang_up_after_keys |= hang_up;
+        if let Some(think) = turn.think.filter(|_| goes_on) {
+            let question = question.clone();
+            self.reaction = Some(Reaction { due: now + think, turn: number, question, barges: false });
+        }
+        let (part, of) = self.mind.asked();
+        let of = of.map(str::to_owned);
+        let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+        self.notes.push_back((now, Event::Keying(Entry { question, part, of, nth, keys })));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ear::FRAME_BYTES;
+    use super::super::ear::{FRAME_BYTES, Part};
     use super::super::script::Script;
     use super::*;
     use crate::rtp::g711;
@@ -242,8 +242,8 @@ mod tests {
     fn index() -> Arc<Index> {
         let mut index = Index::default();
         for (item, seed, asks) in [("hello", 3, false), ("consent", 5, true), ("age", 7, true)] {
-            let (item, part, language) = (item.to_owned(), "prompt".to_owned(), "en".to_owned());
-            index.add(Label { item, part, language, asks }, &prompt(seed), &prompt(seed));
+            let (item, language) = (item.to_owned(), "en".to_owned());
+            index.add(Label { item, language, asks, ..Label::default() }, &prompt(seed), &prompt(seed));
         }
         Arc::new(index)
     }
@@ -296,7 +296,8 @@ mod tests {
         let acts = play(&mut respondent, &asked);
         assert_eq!(acts, [(1_600, press('7', 1_000)), (7_600, press('*', 1_000)), (8_720, Act::HangUp)]);
         let notes: Vec<_> = std::iter::from_fn(|| respondent.poll_note()).collect();
-        let silent = Entry { question: Some("consent".to_owned()), nth: 2, keys: String::new() };
+        let question = Some("consent".to_owned());
+        let silent = Entry { question, part: Part::Prompt, of: None, nth: 2, keys: String::new() };
         assert!(notes.iter().any(|(_, event)| *event == Event::Keying(silent.clone())));
     }
 
@@ -321,6 +322,23 @@ mod tests {
             [press('1', 120), press('2', 120)]
         );
         assert!((1_480..1_520).contains(&acts[0].0) && (5_480..5_520).contains(&acts[1].0), "{acts:?}");
+    }
+
+    #[test]
+    fn who_wants_to_think_goes_on_unless_something_is_said() {
+        let turns = "[[party.turn]]\nquestion = \"age\"\npress = [\"8\", \"3\"]\nthink = \"1.5s\"\n";
+        let acts = play(&mut respondent(turns, index()), &[&prompt(7), &quiet(4)]);
+        assert_eq!(acts, [(1_600, press('8', 120)), (3_100, press('3', 120))]);
+        let acts = play(&mut respondent(turns, index()), &[&prompt(7), &quiet(1), &prompt(7), &quiet(4)]);
+        assert_eq!(acts, [(1_600, press('8', 120)), (3_600, press('3', 120))]);
+    }
+
+    #[test]
+    fn a_prompt_that_was_cut_short_is_not_answered_again() {
+        let turns = "[[party.turn]]\nquestion = \"*\"\npress = \"3\"\nbarge_in = \"900ms\"\n";
+        let mut respondent = respondent(turns, index());
+        let acts = play(&mut respondent, &[&prompt(5), &prompt(7)[..2 * FRAME_BYTES], &quiet(3)]);
+        assert_eq!(acts, [(900, press('3', 120))]);
     }
 
     #[test]

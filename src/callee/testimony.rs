@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::ear::Label;
+use super::ear::{Label, Part};
 use super::judge::{Gaps, StreamReport};
 use crate::time::{Timestamp, rfc3339};
 
@@ -88,6 +88,8 @@ pub enum Event {
     Keying(Entry),
     /// Something is about to be said.
     Said {
+        /// The question that it answers, where it was recognised.
+        question: Option<String>,
         /// The file.
         file: String,
         /// How long it is, in ms.
@@ -126,6 +128,11 @@ pub enum Event {
 pub struct Entry {
     /// The question it answers, where it was recognised.
     pub question: Option<String>,
+    /// Which part of it.
+    pub part: Part,
+    /// The option, or the reply that was read back, that the part is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// The n-th time that the respondent comes to this turn, from 1.
     pub nth: u32,
     /// The keys; empty for deliberate silence.
@@ -219,6 +226,21 @@ impl Testimony {
             } else {
                 None
             }
+        })
+    }
+
+    /// How often something was said to this question.
+    #[must_use]
+    pub fn said(&self, question: &str) -> usize {
+        let here = |event: &Event| matches!(event, Event::Said { question: Some(to), .. } if to == question);
+        self.events.iter().filter(|(_, event)| here(event)).count()
+    }
+
+    /// The encoding name of the codec that was agreed on.
+    #[must_use]
+    pub fn codec(&self) -> Option<&str> {
+        self.events.iter().find_map(|(_, event)| {
+            if let Event::Answered { codec, .. } = event { Some(codec.as_str()) } else { None }
         })
     }
 

@@ -199,9 +199,9 @@ fn only(mut testimonies: Vec<Testimony>) -> Testimony {
 fn recognises_the_question_and_presses_its_keys() {
     let mut index = Index::default();
     for (item, asks) in [("hello", false), ("age", true)] {
-        let (item, part, language) = (item.to_owned(), "prompt".to_owned(), "en".to_owned());
+        let (item, language) = (item.to_owned(), "en".to_owned());
         let sound = prompt(u64::from(asks));
-        index.add(Label { item, part, language, asks }, &sound, &sound);
+        index.add(Label { item, language, asks, ..Label::default() }, &sound, &sound);
     }
     let script = "[[party]]\nreact_after = \"200ms\"\n[[party.turn]]\nquestion = \"age\"\npress = \"4#\"\n";
     let crowd = crowd(script, index);

@@ -165,7 +165,7 @@ impl Interview {
     }
 
     /// What a pipe is filled with: nothing, if nothing is known.
-    fn piped(&self, questionnaire: &Questionnaire, name: &str) -> Option<Value> {
+    pub(crate) fn piped(&self, questionnaire: &Questionnaire, name: &str) -> Option<Value> {
         if let Some(value) = self.fields.get(name) {
             return Some(Value::Text(value.clone()));
         }

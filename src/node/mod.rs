@@ -69,6 +69,7 @@ pub use event::{Event, Receipt};
 pub use faults::FaultCount;
 pub use load::Refusal;
 pub use media::LatenessCounts;
+pub(crate) use media::beep;
 pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
 pub use pulse::Pulse;

@@ -42,6 +42,7 @@ pub use model::{
     Rung, Statement, Then,
 };
 pub use offer::Offer;
+pub(crate) use offer::{KEY, OPTION};
 pub use order::{Anchor, Order};
 pub use parts::Part;
 pub use prompt::{Piece, Prompt, Say, Sound, Utterance};

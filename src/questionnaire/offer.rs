@@ -47,6 +47,11 @@ impl Offer {
         self.by_place.get(option).copied().unwrap_or_default()
     }
 
+    /// Whether the key of an option (as written) is another one in another case.
+    pub(crate) fn draws_key(&self, option: usize) -> bool {
+        self.order.is_drawn() && self.by_place(option)
+    }
+
     /// The options as they are heard.
     fn deal<T: Clone>(&self, id: &str, seed: u32, options: &[T], keys: impl Fn(&mut T, String)) -> Vec<T> {
         let mut dealt = Vec::new();
@@ -109,8 +114,8 @@ impl Question {
         let mut utterances = Vec::new();
         for (index, (keys, say)) in options.iter().enumerate() {
             let places = || (1..=options.len()).map(|place| place.to_string());
-            let drawn = self.offer.order.is_drawn() && self.offer.by_place(index);
-            let keys: Vec<String> = if drawn { places().collect() } else { vec![(*keys).to_owned()] };
+            let keys: Vec<String> =
+                if self.offer.draws_key(index) { places().collect() } else { vec![(*keys).to_owned()] };
             for key in keys {
                 let offers = self.offer.say.iter().filter(is_fixed);
                 utterances.extend(offers.flat_map(|offer| offer.of_option(say, &key, |_| String::new())));

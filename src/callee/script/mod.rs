@@ -4,7 +4,7 @@
 //! script ── party ─┬─ who: users (patterns of the Request-URI's user part), weight
 //!                  ├─ at the ring: ring, answer_after | refuse | answer = false
 //!                  ├─ how they press: react_after, key_length, key_gap, lose
-//!                  └─ turn* ── when: question | silence;  what: say, press, hold, hang_up
+//!                  └─ turn* ── when: question (part, of) | silence;  what: say, press, choose, hold, hang_up
 //! ```
 //! docs/callee-script.md describes every key for the people who write such files.
 
@@ -15,9 +15,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::ear::{Index, Part};
 use super::pattern::Pattern;
 
 pub use read::ScriptError;
+
+use crate::rtp::Digit;
 
 /// Parties a script may have; a crowd of thousands is one party with a pattern.
 pub const MAX_PARTIES: usize = 100_000;
@@ -67,6 +70,8 @@ pub struct Party {
     pub silence: Duration,
     /// What is keyed, and when.
     pub turns: Vec<Turn>,
+    /// How the prompts sound to this party, where that is more than all know.
+    pub knows: Option<Arc<Index>>,
 }
 
 /// What happens with the call.
@@ -115,8 +120,13 @@ pub struct Loss {
 pub struct Turn {
     /// The place.
     pub at: Place,
-    /// Keys of the first, second, ... time this place comes; the last one stays. `""` presses nothing.
+    /// Keys of the first, second, ... time this place comes; the last one stays, unless `choose` follows.
+    /// `""` presses nothing.
     pub tries: Vec<String>,
+    /// The values of the options that are chosen after `tries`, each by the key that was heard for it.
+    pub choose: Vec<String>,
+    /// The key that ends what is chosen.
+    pub end: Option<Digit>,
     /// Overrides the party's `react_after`.
     pub after: Option<Duration>,
     /// Presses this long after the prompt began, without waiting for its end.
@@ -125,6 +135,8 @@ pub struct Turn {
     pub hold: Option<Duration>,
     /// What is said before anything is pressed.
     pub says: Option<Speech>,
+    /// Goes on with the next of `tries` by itself when nothing is said for so long.
+    pub think: Option<Duration>,
     /// Hangs up after the last of `tries`.
     pub hang_up: bool,
 }
@@ -151,10 +163,44 @@ impl Speech {
 pub enum Place {
     /// The prompt of this question was recognised.
     Question(String),
+    /// A part of this question was.
+    Part {
+        /// The question.
+        question: String,
+        /// Which part of it.
+        part: Part,
+        /// Of this option, or of this reply that is read back; none: of any.
+        of: Option<String>,
+    },
     /// Any question without a turn of its own; without known prompts, any silence without one.
     Any,
     /// The n-th silence after talk, from 1.
     Silence(u32),
+}
+
+impl Turn {
+    /// Presses this at a place, whenever it comes.
+    #[must_use]
+    pub fn pressing(at: Place, keys: &str) -> Self {
+        Self {
+            at,
+            tries: vec![keys.to_owned()],
+            choose: Vec::new(),
+            end: None,
+            after: None,
+            barge_in: None,
+            hold: None,
+            says: None,
+            think: None,
+            hang_up: false,
+        }
+    }
+
+    /// How many times there is something new to do.
+    #[must_use]
+    pub const fn times(&self) -> usize {
+        self.tries.len() + !self.choose.is_empty() as usize
+    }
 }
 
 impl Default for Party {
@@ -173,16 +219,26 @@ impl Default for Party {
             lose: Loss::default(),
             silence: Duration::from_millis(800),
             turns: Vec::new(),
+            knows: None,
         }
     }
 }
 
 impl Party {
-    /// The turn for a question, or the one for any place.
+    /// The turn for a part of a question (of an option, or of a reply that is read back): the nearest of those
+    /// for it, for the question, and for any place.
     #[must_use]
-    pub fn turn_at_question(&self, question: &str) -> Option<usize> {
+    pub fn turn_at(&self, question: &str, part: Part, of: Option<&str>) -> Option<usize> {
+        let here = |at: &Place, of: Option<&str>| {
+            matches!(at, Place::Part { question: mine, part: its, of: whose }
+                if mine == question && *its == part && whose.as_deref() == of)
+        };
+        let find = |of| self.turns.iter().position(|turn| here(&turn.at, of));
         let own = |turn: &Turn| matches!(&turn.at, Place::Question(id) if id == question);
-        self.turns.iter().position(own).or_else(|| self.turn_anywhere())
+        let exactly = of.and_then(|of| find(Some(of)));
+        let of_any = || find(None);
+        let whole = || self.turns.iter().position(own);
+        exactly.or_else(of_any).or_else(whole).or_else(|| self.turn_anywhere())
     }
 
     /// The turn for the n-th silence, or (where no prompts are known) the one for any place.
@@ -269,7 +325,7 @@ mod tests {
         let party = &script.parties[0];
         assert_eq!(party.pickup, Pickup::Answer { after: Duration::from_millis(1_500) });
         assert_eq!(party.lose, Loss { start: false, end: true });
-        assert_eq!(party.turn_at_question("consent"), Some(0));
+        assert_eq!(party.turn_at("consent", Part::Prompt, None), Some(0));
         assert_eq!(party.turns[0].tries, ["", "7", "1#"]);
         assert_eq!(party.turn_at_silence(3), Some(1));
         assert_eq!(script.parties[1].name, "party 2");
@@ -293,7 +349,27 @@ mod tests {
         );
         assert!(error("[[party]]\n[[party.turn]]\npress = \"x\"\nquestion = \"q\"\n").contains("not 'x'"));
         assert!(error("[[party]]\n[[party.turn]]\npress = \"1\"\n").contains("a turn needs its place"));
+        let part = |more: &str| error(&format!("[[party]]\n[[party.turn]]\npress = \"1\"\n{more}"));
+        assert!(part("silence = 1\npart = \"time\"\n").contains("a `part` is one of a `question`"));
+        assert!(part("question = \"*\"\npart = \"time\"\n").contains("a `part` is one of a `question`"));
+        assert!(part("question = \"q\"\npart = \"confrim\"\n").contains("not \"confrim\""));
+        assert!(part("question = \"q\"\nof = \"tv\"\n").contains("`of` says which option"));
+        assert!(part("question = \"q\"\nend = \"12\"\n").contains("`end` is one key"));
         assert!(error("").contains("at least one [[party]]"));
+    }
+
+    #[test]
+    fn the_nearest_turn_is_taken() {
+        let text = "[[party]]\n[[party.turn]]\nquestion = \"*\"\npress = \"0\"\n\
+            [[party.turn]]\nquestion = \"id\"\npress = \"1\"\n\
+            [[party.turn]]\nquestion = \"id\"\npart = \"confirm\"\npress = \"2\"\n\
+            [[party.turn]]\nquestion = \"id\"\npart = \"confirm\"\nof = \"42\"\npress = \"3\"\n";
+        let party = &Script::parse("people.toml", text).unwrap().parties[0];
+        assert_eq!(party.turn_at("other", Part::Prompt, None), Some(0));
+        assert_eq!(party.turn_at("id", Part::Time, None), Some(1));
+        assert_eq!(party.turn_at("id", Part::Confirm, Some("43")), Some(2));
+        assert_eq!(party.turn_at("id", Part::Confirm, None), Some(2));
+        assert_eq!(party.turn_at("id", Part::Confirm, Some("42")), Some(3));
     }
 
     #[test]

@@ -12,7 +12,9 @@ use super::{
     Loss, MAX_KEYS, MAX_PARTIES, MAX_SPEECH, MAX_SPEECH_BYTES, MAX_TURNS, Party, Pickup, Place, Script,
     Speech, Talk, Turn,
 };
+use crate::callee::ear::Part;
 use crate::callee::pattern::Pattern;
+use crate::rtp::Digit;
 
 /// What is wrong with a script, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,12 +64,17 @@ struct RawParty {
 #[serde(deny_unknown_fields)]
 struct RawTurn {
     question: Option<String>,
+    part: Option<Spanned<String>>,
+    of: Option<Spanned<String>>,
     silence: Option<Spanned<u32>>,
     press: Option<Spanned<OneOrMany>>,
+    choose: Option<OneOrMany>,
+    end: Option<Spanned<String>>,
     after: Option<Spanned<String>>,
     barge_in: Option<Spanned<String>>,
     hold: Option<Spanned<String>>,
     say: Option<Spanned<String>>,
+    think: Option<Spanned<String>>,
     #[serde(default)]
     hang_up: bool,
 }
@@ -147,6 +154,7 @@ fn read_party(index: usize, raw: Spanned<RawParty>, dir: &Path) -> Result<Party,
         lose: read_loss(raw.lose.unwrap_or_default())?,
         silence: raw.silence.as_ref().map_or(Ok(default.silence), duration)?,
         turns: raw.turn.into_iter().map(|turn| read_turn(turn, dir)).collect::<Result<_, _>>()?,
+        knows: None,
     })
 }
 
@@ -205,35 +213,89 @@ fn read_loss(raw: Vec<Spanned<String>>) -> Result<Loss, Fault> {
 fn read_turn(raw: Spanned<RawTurn>, dir: &Path) -> Result<Turn, Fault> {
     let span = raw.span();
     let raw = raw.into_inner();
-    let at = match (raw.question, raw.silence) {
-        (Some(_), Some(silence)) => {
-            let what = "a turn is at a `question` or at a `silence`, not both";
-            return Err(Fault(silence.span(), what.to_owned()));
-        }
-        (None, None) => {
-            let what = "a turn needs its place: question = \"id\", question = \"*\" or silence = 1";
-            return Err(Fault(span, what.to_owned()));
-        }
-        (Some(any), None) if any == "*" => Place::Any,
-        (Some(question), None) => Place::Question(question),
-        (None, Some(silence)) if *silence.get_ref() == 0 => {
-            return Err(Fault(silence.span(), "silences are counted from 1".to_owned()));
-        }
-        (None, Some(silence)) => Place::Silence(silence.into_inner()),
-    };
+    let at = read_place(raw.question, raw.silence, raw.part, raw.of, span)?;
+    let choose = raw.choose.map(OneOrMany::into_vec).unwrap_or_default();
     let tries = match raw.press {
         Some(press) => read_keys(press)?,
-        None => vec![String::new()],
+        None if choose.is_empty() => vec![String::new()],
+        None => Vec::new(),
     };
     Ok(Turn {
         at,
         tries,
+        choose,
+        end: raw.end.as_ref().map(read_end).transpose()?,
         after: raw.after.as_ref().map(duration).transpose()?,
         barge_in: raw.barge_in.as_ref().map(duration).transpose()?,
         hold: raw.hold.as_ref().map(duration).transpose()?,
         says: raw.say.map(|file| read_speech(&file, dir)).transpose()?,
+        think: raw.think.as_ref().map(duration).transpose()?,
         hang_up: raw.hang_up,
     })
+}
+
+/// Where a turn is: at a question or a part of one, or at a silence.
+fn read_place(
+    question: Option<String>,
+    silence: Option<Spanned<u32>>,
+    part: Option<Spanned<String>>,
+    of: Option<Spanned<String>>,
+    span: Range<usize>,
+) -> Result<Place, Fault> {
+    if let (None, Some(of)) = (&part, &of) {
+        let what =
+            "`of` says which option or read-back a `part` is about; write part = \"option\" or \"confirm\"";
+        return Err(Fault(of.span(), what.to_owned()));
+    }
+    match (question, silence, part) {
+        (Some(_), Some(silence), _) => {
+            let what = "a turn is at a `question` or at a `silence`, not both";
+            Err(Fault(silence.span(), what.to_owned()))
+        }
+        (None, None, _) => {
+            let what = "a turn needs its place: question = \"id\", question = \"*\" or silence = 1";
+            Err(Fault(span, what.to_owned()))
+        }
+        (Some(question), None, Some(part)) if question != "*" => {
+            let of = of.map(Spanned::into_inner);
+            Ok(Place::Part { question, part: read_part(&part)?, of })
+        }
+        (_, _, Some(part)) => {
+            let what = "a `part` is one of a `question`: write question = \"id\" as well";
+            Err(Fault(part.span(), what.to_owned()))
+        }
+        (Some(any), None, None) if any == "*" => Ok(Place::Any),
+        (Some(question), None, None) => Ok(Place::Question(question)),
+        (None, Some(silence), None) if *silence.get_ref() == 0 => {
+            Err(Fault(silence.span(), "silences are counted from 1".to_owned()))
+        }
+        (None, Some(silence), None) => Ok(Place::Silence(silence.into_inner())),
+    }
+}
+
+fn read_part(part: &Spanned<String>) -> Result<Part, Fault> {
+    match part.get_ref().as_str() {
+        "prompt" => Ok(Part::Prompt),
+        "option" => Ok(Part::Option),
+        "time" => Ok(Part::Time),
+        "half-day" => Ok(Part::HalfDay),
+        "confirm" => Ok(Part::Confirm),
+        "review" => Ok(Part::Review),
+        other => {
+            let what = format!(
+                "the parts of a question are prompt, option, time, half-day, confirm and review, not {other:?}"
+            );
+            Err(Fault(part.span(), what))
+        }
+    }
+}
+
+fn read_end(end: &Spanned<String>) -> Result<Digit, Fault> {
+    let mut keys = end.get_ref().chars();
+    match (keys.next().and_then(Digit::from_char), keys.next()) {
+        (Some(key), None) => Ok(key),
+        (_, _) => Err(Fault(end.span(), format!("`end` is one key, such as \"#\", not {:?}", end.get_ref()))),
+    }
 }
 
 fn read_speech(file: &Spanned<String>, dir: &Path) -> Result<Speech, Fault> {

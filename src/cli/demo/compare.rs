@@ -1,14 +1,18 @@
 //! Compares each result with what its respondent was to do and what it swears to have done.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::people::{Person, disposition_of};
+use super::answers::Meant;
+use super::people::{Expectation, Expected, Person, disposition_of};
+use super::voice;
 use crate::call::{CallResult, EndedBy};
-use crate::callee::testimony::{End, Testimony};
-use crate::interview::Status;
+use crate::callee::ear::Part;
+use crate::callee::script::Place;
+use crate::callee::testimony::{End, Entry, Event, Testimony};
+use crate::interview::{Response, Status};
 use crate::outcome::Disposition;
-use crate::questionnaire::{Kind, Questionnaire};
+use crate::questionnaire::{Answers, Kind, Questionnaire, Value};
+use crate::sdp::Codec;
 
 /// A result that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,32 +31,71 @@ impl fmt::Display for Difference {
     }
 }
 
+/// What a comparison needs besides results and testimonies.
+#[derive(Clone, Copy)]
+pub(super) struct Evidence<'a> {
+    pub(super) questionnaire: &'a Questionnaire,
+    /// The samples of a recording, by the name of its file.
+    pub(super) samples: &'a dyn Fn(&str) -> std::io::Result<Vec<i16>>,
+}
+
+/// What one person's call came to.
+#[derive(Debug)]
+pub(super) struct Compared<'p> {
+    pub(super) differences: Vec<Difference>,
+    /// What should have come of it, of all that might.
+    pub(super) expected: Option<&'p Expected>,
+}
+
 /// All differences of one person's call.
-pub(super) fn compare(
-    questionnaire: &Questionnaire,
-    person: &Person,
+pub(super) fn compare<'p>(
+    evidence: Evidence<'_>,
+    person: &'p Person,
     results: &[&CallResult],
     testimonies: &[&Testimony],
-) -> Vec<Difference> {
-    let mut judge = Judge { questionnaire, person, differences: Vec::new() };
-    match results {
-        [result] => {
-            judge.against_script(result);
-            match testimonies {
-                [testimony] => judge.against_testimony(result, testimony),
-                [] => judge.say("the telephone never rang".to_owned()),
-                more => judge.say(format!("the telephone was called {} times", more.len())),
-            }
+) -> Compared<'p> {
+    let judged = person.expected.iter().map(|expected| {
+        let mut judge = Judge { evidence, person, expected, differences: Vec::new() };
+        judge.against_all(results, testimonies);
+        (expected, judge.differences)
+    });
+    let judged: Vec<_> = judged.collect();
+    // Whether there was room for somebody is known from the words at the end.
+    let last = testimonies.first().and_then(|heard| heard.prompts().last()).map(|prompt| &prompt.item);
+    let as_heard = |expected: &Expected| expected.end.as_ref() == last;
+    let heard = judged.iter().any(|(expected, _)| as_heard(expected));
+    let likely = judged.into_iter().filter(|(expected, _)| !heard || as_heard(expected));
+    let best = likely.min_by_key(|(_, differences)| differences.len());
+    let (expected, differences) = best.map_or((None, Vec::new()), |(expected, it)| (Some(expected), it));
+    Compared { differences, expected }
+}
+
+/// Quotas that were overrun, or that turned somebody away while there was room.
+pub(super) fn of_quotas(questionnaire: &Questionnaire, came: &[&Expected]) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for quota in questionnaire.quotas() {
+        let max = usize::try_from(quota.max).unwrap_or(usize::MAX);
+        let turned_away = came.iter().filter(|it| it.full.as_ref() == Some(&quota.id)).count();
+        let let_in = || came.iter().filter(|it| it.full.is_none() && it.quotas.contains(&quota.id));
+        let complete = let_in().filter(|it| it.disposition == Some(Disposition::Complete)).count();
+        let mut say = |what: String| {
+            let (to, persona) = (format!("quota {}", quota.id), "all of them".to_owned());
+            differences.push(Difference { to, persona, what });
+        };
+        if complete > max {
+            say(format!("{complete} were let in and were complete, and {max} were wanted"));
         }
-        [] => judge.say("there is no result".to_owned()),
-        more => judge.say(format!("there are {} results", more.len())),
+        if turned_away > 0 && let_in().count() < max {
+            say(format!("{turned_away} were turned away, and only {} of {max} let in", let_in().count()));
+        }
     }
-    judge.differences
+    differences
 }
 
 struct Judge<'a> {
-    questionnaire: &'a Questionnaire,
+    evidence: Evidence<'a>,
     person: &'a Person,
+    expected: &'a Expected,
     differences: Vec<Difference>,
 }
 
@@ -62,45 +105,163 @@ impl Judge<'_> {
         self.differences.push(Difference { to, persona: self.person.persona.to_string(), what });
     }
 
-    /// What the script leads to: the disposition, each reply's value, none too many, none too few.
-    fn against_script(&mut self, result: &CallResult) {
-        let expected = &self.person.expected;
-        if result.disposition != expected.disposition {
-            self.say(format!("ended as {}, not {}", result.disposition, expected.disposition));
+    fn against_all(&mut self, results: &[&CallResult], testimonies: &[&Testimony]) {
+        match results {
+            [result] => {
+                self.against_plan(result);
+                match testimonies {
+                    [testimony] => self.against_testimony(result, testimony),
+                    [] => self.say("the telephone never rang".to_owned()),
+                    more => self.say(format!("the telephone was called {} times", more.len())),
+                }
+            }
+            [] => self.say("there is no result".to_owned()),
+            more => self.say(format!("there are {} results", more.len())),
         }
-        let replies: BTreeMap<&str, String> = answered(result)
-            .map(|reply| (reply.question.as_str(), reply.value.as_ref().map(ToString::to_string)))
-            .map(|(question, value)| (question, value.unwrap_or_default()))
-            .collect();
-        for (question, value) in &expected.replies {
-            match replies.get(question.as_str()) {
-                None => self.say(format!("{question}: the reply {value} is missing")),
-                Some(kept) if kept != value => self.say(format!("{question}: {kept} was kept, not {value}")),
-                Some(_) => {}
+    }
+
+    /// What the person had in mind: the disposition, and what becomes of each question.
+    fn against_plan(&mut self, result: &CallResult) {
+        match self.expected.disposition {
+            Some(disposition) if disposition == result.disposition => {}
+            Some(disposition) => self.say(format!("ended as {}, not {disposition}", result.disposition)),
+            None => self.say(format!("ended as {}, and no end was to be seen", result.disposition)),
+        }
+        for (question, expected) in &self.expected.replies {
+            match result.responses.iter().find(|response| response.question == *question) {
+                Some(response) => self.against_mind(question, response, expected),
+                None => self.say(format!("{question}: nothing is known of it")),
             }
         }
-        for (question, value) in &replies {
-            if !expected.replies.contains_key(*question) {
-                self.say(format!("{question}: {value} was kept, and nothing should have been"));
+        for response in answered(result) {
+            if !self.expected.replies.contains_key(&response.question) {
+                let value = text(response.value.as_ref());
+                self.say(format!("{}: {value} was kept, and nothing should have been", response.question));
             }
         }
     }
 
-    /// What the respondent heard and keyed.
+    fn against_mind(&mut self, question: &str, response: &Response, expected: &Expectation) {
+        let Expectation { status, meant } = expected;
+        let value = text(response.value.as_ref());
+        match (response.status, status, meant) {
+            (Status::Answered, Status::Answered, Some(Meant::Reply(meant))) => {
+                if response.value.as_ref() != Some(meant) {
+                    self.say(format!("{question}: {value} was kept, not {meant}"));
+                }
+            }
+            (Status::Answered, Status::Answered, Some(Meant::Voice)) => {} // to be listened to
+            (Status::Answered, Status::Answered, _) => {
+                self.say(format!("{question}: {value} was kept, and nobody meant that"));
+            }
+            (kept, wanted, _) if kept == *wanted => {}
+            (_, Status::Answered, meant) => {
+                let meant = match meant {
+                    Some(Meant::Reply(value)) => value.to_string(),
+                    Some(Meant::Voice | Meant::Refused | Meant::DontKnow) | None => "a recording".to_owned(),
+                };
+                self.say(format!("{question}: the reply {meant} is missing"));
+            }
+            (Status::Answered, _, _) => {
+                self.say(format!("{question}: {value} was kept, and nothing should have been"));
+            }
+            (kept, wanted, _) => self.say(format!("{question}: it is {kept:?}, not {wanted:?}")),
+        }
+    }
+
+    /// What the respondent heard and did.
     fn against_testimony(&mut self, result: &CallResult, testimony: &Testimony) {
         self.compare_end(result, testimony);
         self.compare_closing(result, testimony);
+        self.compare_words(testimony);
         for reply in answered(result) {
-            let keyed = testimony.entries().filter(|entry| entry.question.as_ref() == Some(&reply.question));
-            let Some(keyed) = keyed.last() else {
-                self.say(format!("{}: a reply was kept, and no key was pressed", reply.question));
-                continue;
-            };
-            let kept: String = reply.digits.iter().map(|press| press.key.as_char()).collect();
-            let meant = self.without_end_key(&reply.question, &keyed.keys);
-            if kept != meant {
-                self.say(format!("{}: the digits {kept} were kept, and {meant} keyed", reply.question));
+            self.compare_digits(reply, testimony);
+            self.compare_places(reply, testimony);
+            if matches!(self.answers(&reply.question), Some(Answers::Record(_))) {
+                self.compare_voice(reply, result, testimony);
             }
+        }
+    }
+
+    /// The keys that were kept are those that were pressed last, part by part.
+    fn compare_digits(&mut self, reply: &Response, testimony: &Testimony) {
+        let question = &reply.question;
+        let entries = testimony.entries().filter(|entry| entry.question.as_ref() == Some(question));
+        let mut parts: Vec<&Entry> = Vec::new();
+        let mut any = testimony.said(question) > 0;
+        for entry in entries {
+            any = true;
+            if matches!(entry.part, Part::Prompt | Part::Option | Part::Time | Part::HalfDay) {
+                parts.retain(|part| (part.part, &part.of) != (entry.part, &entry.of));
+                parts.push(entry);
+            }
+        }
+        if !any {
+            return self.say(format!("{question}: a reply was kept, and no key was pressed"));
+        }
+        if reply.recording.is_some() {
+            return; // a key that ends a recording is no part of the reply
+        }
+        let kept: String = reply.digits.iter().map(|press| press.key.as_char()).collect();
+        let meant: String = parts.iter().map(|entry| self.without_end_key(question, entry)).collect();
+        if kept != meant {
+            self.say(format!("{question}: the digits {kept} were kept, and {meant} keyed"));
+        }
+    }
+
+    /// Each option that was chosen stood where it was heard.
+    fn compare_places(&mut self, reply: &Response, testimony: &Testimony) {
+        let mut heard: Vec<&str> = Vec::new();
+        for label in testimony.prompts().filter(|label| label.item == reply.question) {
+            match (&label.option, label.part) {
+                (_, Part::Prompt) => heard.clear(),
+                (Some(option), _) if !heard.contains(&option.as_str()) => heard.push(option),
+                (_, _) => {}
+            }
+        }
+        let values = match &reply.value {
+            Some(Value::Set(values)) => values.clone(),
+            value => vec![text(value.as_ref())],
+        };
+        for (value, place) in values.iter().zip(&reply.places) {
+            let here = heard.iter().position(|option| option == value).map(|place| place + 1);
+            if here.is_some_and(|here| here != usize::from(*place)) {
+                let here = here.unwrap_or_default();
+                self.say(format!("{}: {value} was heard at place {here}, not {place}", reply.question));
+            }
+        }
+    }
+
+    /// A recording holds what was said.
+    fn compare_voice(&mut self, reply: &Response, result: &CallResult, testimony: &Testimony) {
+        let question = &reply.question;
+        let take = reply.recording.map_or(0, |recorded| recorded.take);
+        let kept = result.recordings.iter().find(|kept| kept.question == *question && kept.take == take);
+        let Some(file) = kept.and_then(|kept| kept.file.as_ref()) else {
+            return self.say(format!("{question}: there is no recording of take {take}"));
+        };
+        let here = Place::Question(question.clone());
+        let turns = self.person.party.turns.iter();
+        let said = turns.filter(|turn| turn.at == here).find_map(|turn| turn.says.as_ref());
+        let samples = match (self.evidence.samples)(file) {
+            Ok(samples) => samples,
+            Err(error) => return self.say(format!("{question}: {file} cannot be read: {error}")),
+        };
+        let codec = if testimony.codec() == Some(Codec::Pcma.name()) { Codec::Pcma } else { Codec::Pcmu };
+        if !said.is_some_and(|said| voice::holds(&samples, &said.samples, codec)) {
+            self.say(format!("{question}: {file} does not hold what was said"));
+        }
+    }
+
+    /// Nothing was said but what this person knows, or said itself.
+    fn compare_words(&mut self, testimony: &Testimony) {
+        let listens =
+            self.person.party.turns.iter().any(|turn| {
+                matches!(turn.at, Place::Part { part: Part::Review, .. }) && turn.tries.len() > 1
+            });
+        let strange = testimony.events.iter().filter(|(_, event)| *event == Event::Talk).count();
+        if strange > 0 && !listens {
+            self.say(format!("words were heard {strange} times that nobody should have said"));
         }
     }
 
@@ -124,7 +285,8 @@ impl Judge<'_> {
 
     /// The closing words that were heard are those of this outcome.
     fn compare_closing(&mut self, result: &CallResult, testimony: &Testimony) {
-        let last = testimony.prompts().last().and_then(|prompt| self.questionnaire.item(&prompt.item));
+        let questionnaire = self.evidence.questionnaire;
+        let last = testimony.prompts().last().and_then(|prompt| questionnaire.item(&prompt.item));
         if let Some(item) = last
             && let Kind::End(end) = &item.kind
             && disposition_of(end.outcome) != result.disposition
@@ -134,23 +296,33 @@ impl Judge<'_> {
         }
     }
 
-    fn without_end_key(&self, question: &str, keys: &str) -> String {
-        let question = self.questionnaire.item(question).and_then(|item| item.question());
-        let end = question.and_then(|question| question.answers.end());
-        end.and_then(|end| keys.strip_suffix(end.as_char())).unwrap_or(keys).to_owned()
+    fn without_end_key<'k>(&self, question: &str, entry: &'k Entry) -> &'k str {
+        let takes_end = matches!(entry.part, Part::Prompt | Part::Time);
+        let end = self.answers(question).and_then(Answers::end).filter(|_| takes_end);
+        end.and_then(|end| entry.keys.strip_suffix(end.as_char())).unwrap_or(&entry.keys)
+    }
+
+    fn answers(&self, question: &str) -> Option<&Answers> {
+        let question = self.evidence.questionnaire.item(question).and_then(|item| item.question());
+        question.map(|question| &question.answers)
     }
 }
 
+fn text(value: Option<&Value>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
 /// The responses that are replies.
-pub(super) fn answered(result: &CallResult) -> impl Iterator<Item = &crate::interview::Response> {
+fn answered(result: &CallResult) -> impl Iterator<Item = &Response> {
     result.responses.iter().filter(|response| response.status == Status::Answered)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::callee::ear::Label;
-    use crate::callee::testimony::{Entry, Event};
     use crate::cli::demo::people::{self, Persona};
     use crate::cli::demo::shipped;
     use crate::time::Timestamp;
@@ -158,29 +330,36 @@ mod tests {
     /// Someone who answers everything, a result as it should be, and the telephone's testimony.
     fn all_well() -> (Questionnaire, Person, CallResult, Testimony) {
         let (questionnaire, _) = Questionnaire::load("satisfaction.xml", shipped::QUESTIONNAIRE).unwrap();
-        let people = people::gather(&questionnaire, &BTreeMap::new(), 8, 1, Timestamp::EPOCH);
+        let people = people::gather(&questionnaire, &BTreeMap::new(), 9, 1, Timestamp::EPOCH);
         let person = people.into_iter().find(|person| person.persona == Persona::Complete).unwrap();
         let keyed = |question: &String| {
-            let turn = person.party.turn_at_question(question).unwrap();
+            let turn = person.party.turn_at(question, Part::Prompt, None).unwrap();
             person.party.turns[turn].tries.last().unwrap().clone()
         };
         let mut testimony =
             Testimony::new(Timestamp::EPOCH, String::new(), person.number.clone(), String::new());
         let mut responses = Vec::new();
-        for (question, value) in &person.expected.replies {
-            let keys = keyed(question);
-            let entry = Entry { question: Some(question.clone()), nth: 1, keys: keys.clone() };
-            testimony.events.push((Timestamp::EPOCH, Event::Keying(entry)));
-            let digits = keys.trim_end_matches('#').chars().map(|digit| {
-                serde_json::json!({"digit": digit.to_string(), "method": "rfc4733",
-                    "at": "2026-11-23T08:22:56.605Z", "duration_ms": 120})
-            });
-            responses.push(serde_json::json!({"question": question, "status": "answered", "value": value,
-                "digits": digits.collect::<Vec<_>>(), "places": [], "asked": 1, "asked_at": null, "at": null,
-                "no_input": 0, "no_match": 0}));
+        for (question, expected) in &person.expected[0].replies {
+            let mut digits = Vec::new();
+            let mut value = None;
+            if let Some(Meant::Reply(meant)) = &expected.meant {
+                let keys = keyed(question);
+                digits.extend(keys.trim_end_matches('#').chars().map(|digit| {
+                    serde_json::json!({"digit": digit.to_string(), "method": "rfc4733",
+                        "at": "2026-11-23T08:22:56.605Z", "duration_ms": 120})
+                }));
+                value = Some(meant.clone());
+                let question = Some(question.clone());
+                let entry = Entry { question, part: Part::Prompt, of: None, nth: 1, keys };
+                testimony.events.push((Timestamp::EPOCH, Event::Keying(entry)));
+            }
+            responses.push(
+                serde_json::json!({"question": question, "status": expected.status, "value": value,
+                "digits": digits, "places": [], "asked": 1, "asked_at": null, "at": null,
+                "no_input": 0, "no_match": 0}),
+            );
         }
-        let (item, part, language) = ("done".to_owned(), "prompt".to_owned(), "en".to_owned());
-        let prompt = Label { item, part, language, asks: false };
+        let prompt = Label { item: "done".to_owned(), ..Label::default() };
         testimony.events.push((Timestamp::EPOCH, Event::Began { prompt, frame: 0 }));
         testimony.answered_at = Some(Timestamp::EPOCH);
         testimony.end = End::CallerHungUp;
@@ -195,11 +374,26 @@ mod tests {
         (questionnaire, person, serde_json::from_value(result).unwrap(), testimony)
     }
 
+    fn compared(
+        questionnaire: &Questionnaire,
+        person: &Person,
+        results: &[&CallResult],
+        heard: &[&Testimony],
+    ) -> Vec<String> {
+        let samples = |_: &str| Ok(Vec::new());
+        let found = compare(Evidence { questionnaire, samples: &samples }, person, results, heard);
+        found.differences.into_iter().map(|difference| difference.what).collect()
+    }
+
     fn differences(change: impl Fn(&mut CallResult, &mut Testimony)) -> Vec<String> {
         let (questionnaire, person, mut result, mut testimony) = all_well();
         change(&mut result, &mut testimony);
-        let found = compare(&questionnaire, &person, &[&result], &[&testimony]);
-        found.into_iter().map(|difference| difference.what).collect()
+        compared(&questionnaire, &person, &[&result], &[&testimony])
+    }
+
+    /// The first reply.
+    fn reply(result: &mut CallResult) -> &mut Response {
+        result.responses.iter_mut().find(|it| it.status == Status::Answered).unwrap()
     }
 
     #[test]
@@ -210,13 +404,13 @@ mod tests {
     #[test]
     fn a_lost_an_altered_and_an_invented_reply_are_found() {
         let lost = differences(|result, _| drop(result.responses.remove(0)));
-        assert!(lost.iter().any(|what| what.contains("is missing")), "{lost:?}");
-        let altered = differences(|result, _| {
-            result.responses[0].value = Some(crate::interview::Value::Text("other".to_owned()));
-        });
+        assert!(lost.iter().any(|what| what.contains("nothing is known of it")), "{lost:?}");
+        let skipped = differences(|result, _| reply(result).status = Status::Skipped);
+        assert!(skipped.iter().any(|what| what.contains("is missing")), "{skipped:?}");
+        let altered = differences(|result, _| reply(result).value = Some(Value::Text("other".to_owned())));
         assert!(altered.iter().any(|what| what.contains("other was kept, not")), "{altered:?}");
         let invented = differences(|result, _| {
-            let mut reply = result.responses[0].clone();
+            let mut reply = reply(result).clone();
             reply.question = "invented".to_owned();
             result.responses.push(reply);
         });
@@ -227,8 +421,8 @@ mod tests {
     #[test]
     fn digits_that_were_not_pressed_are_found() {
         let found = differences(|result, _| {
-            let twice = result.responses[0].digits[0];
-            result.responses[0].digits.push(twice);
+            let digits = &mut reply(result).digits;
+            digits.push(digits[0]);
         });
         assert!(found.iter().any(|what| what.contains("were kept, and")), "{found:?}");
     }
@@ -247,10 +441,44 @@ mod tests {
     fn a_call_without_result_or_telephone_and_a_second_call_are_found() {
         let (questionnaire, person, result, testimony) = all_well();
         let what = |results: &[&CallResult], heard: &[&Testimony]| {
-            compare(&questionnaire, &person, results, heard).pop().map(|difference| difference.what).unwrap()
+            compared(&questionnaire, &person, results, heard).pop().unwrap()
         };
         assert_eq!(what(&[], &[&testimony]), "there is no result");
         assert_eq!(what(&[&result], &[]), "the telephone never rang");
         assert_eq!(what(&[&result], &[&testimony, &testimony]), "the telephone was called 2 times");
+    }
+
+    #[test]
+    fn an_option_that_stood_elsewhere_and_words_that_nobody_knows_are_found() {
+        let found = differences(|result, testimony| {
+            let reply = reply(result);
+            reply.places = vec![2];
+            let (item, option) = (reply.question.clone(), Some(text(reply.value.as_ref())));
+            let prompt = Label { item, part: Part::Offer, option, ..Label::default() };
+            testimony.events.insert(0, (Timestamp::EPOCH, Event::Began { prompt, frame: 0 }));
+        });
+        assert!(found.iter().any(|what| what.ends_with("was heard at place 1, not 2")), "{found:?}");
+        let found = differences(|_, testimony| testimony.events.push((Timestamp::EPOCH, Event::Talk)));
+        assert_eq!(found, ["words were heard 1 times that nobody should have said"]);
+    }
+
+    #[test]
+    fn an_overrun_quota_and_one_that_turns_away_too_early_are_found() {
+        let xml = "<questionnaire id='q' version='1' languages='en' xmlns='urn:baton:questionnaire:1'>\
+            <quota id='few' max='2' when=\"a = 'yes'\" full='enough'/>\
+            <yes-no id='a'><say>A?</say></yes-no><yes-no id='b'><say>B?</say></yes-no>\
+            <end id='done' outcome='complete'/><end id='enough' outcome='quota-full'/></questionnaire>";
+        let (questionnaire, _) = Questionnaire::load("q.xml", xml.as_bytes()).unwrap();
+        let quotas = std::collections::BTreeSet::from(["few".to_owned()]);
+        let disposition = Some(Disposition::Complete);
+        let let_in = Expected { quotas: quotas.clone(), disposition, ..Expected::default() };
+        let away = Expected { quotas, full: Some("few".to_owned()), ..Expected::default() };
+        let found = |came: &[&Expected]| {
+            let found = of_quotas(&questionnaire, came);
+            found.into_iter().map(|difference| difference.what).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[&let_in, &away, &let_in, &away]), Vec::<String>::new());
+        assert_eq!(found(&[&let_in; 3]), ["3 were let in and were complete, and 2 were wanted"]);
+        assert_eq!(found(&[&let_in, &away]), ["1 were turned away, and only 1 of 2 let in"]);
     }
 }

@@ -23,6 +23,8 @@ const RESULTS: &str = "results.jsonl";
 const RESPONSES: &str = "responses.csv";
 const SUMMARY: &str = "summary.json";
 const CALLEES: &str = "callees.jsonl";
+/// The directory of what people said in their own words.
+pub(super) const RECORDINGS: &str = "recordings";
 
 /// The directory and the file that grows while calls end.
 #[derive(Debug)]

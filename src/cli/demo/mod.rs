@@ -6,13 +6,16 @@
 //!    └─► Expected ────────────────► compare ──────────┘ ──► differences: exit 1
 //! ```
 
+mod answers;
 mod compare;
+mod days;
 mod files;
 mod people;
 mod progress;
 mod rehearsal;
 mod run;
 mod shipped;
+mod voice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -23,19 +26,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use self::compare::{Difference, compare};
+use self::compare::{Difference, Evidence, compare, of_quotas};
 use self::people::Person;
 use self::run::Ran;
 use super::gateway::{Gateway, machine, temporary};
 use super::report::{picture, tally};
 use super::survey::{self, Survey};
 use super::{Exit, MachineError};
+use crate::callee::ear::Index;
 use crate::callee::script::Script;
 use crate::callee::testimony::Testimony;
 use crate::callee::{Crowd, CrowdConfig, lesson};
 use crate::node::clock::Clock;
 use crate::questionnaire::Questionnaire;
 use crate::settings::{Settings, Trunk};
+use crate::store::recordings::Recordings;
 
 /// The name of the trunk that leads to the crowd.
 const TRUNK: &str = "crowd";
@@ -92,14 +97,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let survey = Survey::load(&file, &settings)?;
     let fields = survey::fields(&args.set);
     survey.check_fields(&fields)?;
-    if let Some(question) = people::unanswerable(&survey.questionnaire) {
-        anyhow::bail!(
-            "{}: the people of the demo answer choices, yes-no, languages, whole numbers and scales; they do not \
-             know how to answer `{question}` (be the respondent yourself: baton try, or baton call to your phone)",
-            file.display()
-        );
-    }
-    let people = people::gather(
+    let mut people = people::gather(
         &survey.questionnaire,
         &fields,
         usize::from(args.calls),
@@ -107,12 +105,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Clock::of_process().now(),
     );
     let mut files = files::Files::create(&args.out)?;
+    settings.recordings.dir = args.out.join(files::RECORDINGS);
 
-    let index = lesson::learn(&survey.questionnaire, &survey.prompts, &fields);
+    let index = Arc::new(lesson::learn(&survey.questionnaire, &survey.prompts, &fields));
+    teach(&mut people, &index, &survey);
     let crowd = CrowdConfig {
         listen: ([127, 0, 0, 1], 0).into(),
         script: Script { seed: args.seed, parties: people.iter().map(|one| one.party.clone()).collect() },
-        prompts: Arc::new(index),
+        prompts: index,
         log: Some(files.callees()?),
         seed: crate::id::Mint::seeded(args.seed)
             .number()
@@ -132,6 +132,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let ran = runtime.block_on(run::call_everyone(args, gateway, &survey, &people, &mut files))?;
     let testimonies = hear_testimonies(crowd, &people);
     conclude(args, &survey.questionnaire, &people, &ran, &testimonies, &files)
+}
+
+/// Teaches each of the people what it alone will hear: texts with its own replies in them.
+fn teach(people: &mut [Person], index: &Arc<Index>, survey: &Survey) {
+    for person in people.iter_mut().filter(|person| !person.own.is_empty()) {
+        let mut own = Index::over(Arc::clone(index));
+        lesson::teach(&mut own, &person.own, &survey.prompts, survey.questionnaire.digest());
+        person.party.knows = Some(Arc::new(own));
+    }
 }
 
 fn introduce(args: &Args, questionnaire: &Questionnaire, people: usize) {
@@ -163,8 +172,10 @@ fn conclude(
     testimonies: &[Testimony],
     files: &files::Files,
 ) -> anyhow::Result<Exit> {
-    let differences =
-        if ran.interrupted { Vec::new() } else { all_differences(questionnaire, people, ran, testimonies) };
+    let differences = match ran.interrupted {
+        true => Vec::new(),
+        false => all_differences(questionnaire, &args.out, people, ran, testimonies),
+    };
     let outcomes = tally::outcomes(&ran.results);
     let questions = tally::questions(questionnaire, &ran.results);
     let media = files::Media::heard(testimonies);
@@ -203,6 +214,7 @@ fn verdict(people: usize, ran: &Ran, differences: &[Difference]) -> String {
 
 fn all_differences(
     questionnaire: &Questionnaire,
+    out: &Path,
     people: &[Person],
     ran: &Ran,
     testimonies: &[Testimony],
@@ -215,12 +227,18 @@ fn all_differences(
     for testimony in testimonies {
         heard.entry(&testimony.user).or_default().push(testimony);
     }
-    let of = |person: &Person| {
+    let samples = |file: &str| Recordings::samples(&out.join(files::RECORDINGS), file);
+    let evidence = Evidence { questionnaire, samples: &samples };
+    let (mut differences, mut came) = (Vec::new(), Vec::new());
+    for person in people {
         let result = results.get(person.number.as_str()).map_or(&[][..], Vec::as_slice);
         let testimony = heard.get(person.number.as_str()).map_or(&[][..], Vec::as_slice);
-        compare(questionnaire, person, result, testimony)
-    };
-    people.iter().flat_map(of).collect()
+        let compared = compare(evidence, person, result, testimony);
+        differences.extend(compared.differences);
+        came.extend(compared.expected);
+    }
+    differences.extend(of_quotas(questionnaire, &came));
+    differences
 }
 
 /// The directory that results go to, made if need be.

@@ -1,32 +1,47 @@
-//! The people of the demo: who they are, what they will key, and what should come of it.
+//! The people of the demo: who they are, what they will do, and what should come of it.
 //!
 //! ```text
 //! seed ─► personas (each at least once) ─► answers for every question ─► Party (what the phone does)
 //!                                                                   └──► Expected (by rehearsal)
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use super::rehearsal::{Rehearsal, rehearse};
+use jiff::tz::TimeZone;
+
+use super::answers::{self, Answer, Meant, below};
+use super::days::Here;
+use super::rehearsal::{Asked, Rehearsal, Repertoire, Stage, rehearse};
+use crate::callee::ear::Part;
+use crate::callee::lesson::{self, Line};
 use crate::callee::pattern::Pattern;
 use crate::callee::script::{Party, Pickup, Place, Turn};
 use crate::id::Mint;
+use crate::interview::{Interview, Status};
 use crate::outcome::Disposition;
-use crate::questionnaire::{Command, NumberRange, Outcome, Question, Questionnaire};
+use crate::questionnaire::{Command, Outcome, Question, Questionnaire, time_zone};
 use crate::time::Timestamp;
 
-/// Draws of answers until an interview is complete.
+/// Draws of answers until an interview ends as it should.
 const MAX_DRAWS: usize = 300;
+/// Draws of answers until an interview goes another way: not every questionnaire has one.
+const MAX_DETOURS: usize = 40;
+/// Draws of something besides (a repeat, a step back) until the interview still ends so.
+const MAX_WHIMS: usize = 5;
 /// The first of the numbers that Ofcom keeps free for drama: +44 1632 960000 and on.
 const FIRST_NUMBER: usize = 960_000;
+/// How long somebody who asked for more time thinks when nothing is said.
+const THINKS: Duration = Duration::from_secs(3);
 
 /// A kind of person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Persona {
     /// Answers everything.
     Complete,
+    /// Answers what leads elsewhere: to a callback, or out of those who are asked.
+    AnotherWay,
     /// Presses wrong keys first, then right ones.
     WrongKeys,
     /// Hangs up in the middle.
@@ -44,8 +59,9 @@ pub(super) enum Persona {
 }
 
 impl Persona {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Complete,
+        Self::AnotherWay,
         Self::HangsUp,
         Self::WrongKeys,
         Self::Silent,
@@ -60,7 +76,7 @@ impl Persona {
         match self {
             Self::Complete => 10,
             Self::WrongKeys => 3,
-            Self::HangsUp | Self::NoAnswer => 2,
+            Self::AnotherWay | Self::HangsUp | Self::NoAnswer => 2,
             Self::Silent | Self::OptsOut | Self::Busy | Self::DeadNumber => 1,
         }
     }
@@ -70,6 +86,7 @@ impl fmt::Display for Persona {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Complete => "answers everything",
+            Self::AnotherWay => "goes another way",
             Self::WrongKeys => "presses wrong keys first",
             Self::HangsUp => "hangs up in the middle",
             Self::Silent => "stays silent",
@@ -92,17 +109,35 @@ pub(super) struct Person {
     pub(super) party: Party,
     /// What is known of the person before the call.
     pub(super) fields: BTreeMap<String, String>,
-    /// What should come of the call.
-    pub(super) expected: Expected,
+    /// What orders are drawn from.
+    pub(super) seed: u32,
+    /// What it alone hears: texts with its own replies in them.
+    pub(super) own: Vec<Line>,
+    /// What should come of the call; with quotas, what may come of it: the first if there is room.
+    pub(super) expected: Vec<Expected>,
 }
 
 /// What should come of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Expected {
-    /// How it ends.
-    pub(super) disposition: Disposition,
-    /// Every reply, by question, as text; no other one.
-    pub(super) replies: BTreeMap<String, String>,
+    /// The quota that turns the person away.
+    pub(super) full: Option<String>,
+    /// The quotas that it is asked about.
+    pub(super) quotas: BTreeSet<String>,
+    /// The end whose words it hears; none: it hangs up, or hears nothing.
+    pub(super) end: Option<String>,
+    /// How it ends; none: of what no person could plan.
+    pub(super) disposition: Option<Disposition>,
+    /// What becomes of each question.
+    pub(super) replies: BTreeMap<String, Expectation>,
+}
+
+/// What should become of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expectation {
+    pub(super) status: Status,
+    /// What the person means, where it answers.
+    pub(super) meant: Option<Meant>,
 }
 
 /// Gathers `calls` people for a questionnaire who are called now; the same for the same seed.
@@ -114,7 +149,11 @@ pub(super) fn gather(
     now: Timestamp,
 ) -> Vec<Person> {
     let mut mint = Mint::seeded(seed);
-    let casting = Casting { questionnaire, fields, now };
+    let interview = Interview::begin(questionnaire, fields, 0);
+    let zone = interview.ok().and_then(|interview| time_zone(interview.time_zone()));
+    let here = Here { now, zone: zone.unwrap_or(TimeZone::UTC) };
+    let known = Repertoire::new(lesson::lines(questionnaire, fields));
+    let casting = Casting { questionnaire, fields, known, here };
     let personas = casting.cast(calls, &mut mint);
     let numbered = personas.into_iter().enumerate();
     numbered.map(|(index, persona)| casting.person(index, persona, &mut mint)).collect()
@@ -123,14 +162,26 @@ pub(super) fn gather(
 struct Casting<'a> {
     questionnaire: &'a Questionnaire,
     fields: &'a BTreeMap<String, String>,
-    /// When the calls take place.
-    now: Timestamp,
+    /// What everybody knows to be said.
+    known: Repertoire,
+    /// Where and when the calls take place.
+    here: Here,
+}
+
+/// What somebody has in mind, and what follows from it.
+#[derive(Clone, Debug, Default)]
+struct Plan {
+    meant: BTreeMap<String, Meant>,
+    /// What is entered by mistake, before it is corrected.
+    mistaken: BTreeMap<String, Meant>,
+    rehearsal: Rehearsal,
 }
 
 impl Casting<'_> {
     /// Who is called, in the order of the calls: everyone once as far as it reaches, the rest by share.
     fn cast(&self, calls: usize, mint: &mut Mint) -> Vec<Persona> {
-        let can_opt_out = self.questionnaire.questions().any(|(_, question)| opt_out(question).is_some());
+        let opts_out = |question| command(question, Command::OptOut).is_some();
+        let can_opt_out = self.questionnaire.questions().any(|(_, question)| opts_out(question));
         let possible = |persona: &Persona| can_opt_out || *persona != Persona::OptsOut;
         let all: Vec<Persona> = Persona::ALL.into_iter().filter(possible).collect();
         let mut cast: Vec<Persona> = all.iter().copied().take(calls).collect();
@@ -155,6 +206,7 @@ impl Casting<'_> {
     fn person(&self, index: usize, persona: Persona, mint: &mut Mint) -> Person {
         let number = format!("+441632{:06}", FIRST_NUMBER + index);
         let fields = self.fields_of_one(mint);
+        let seed = u32::from(mint.number16());
         let mut party = Party {
             name: persona.to_string(),
             users: vec![Pattern::new(&number)],
@@ -162,25 +214,34 @@ impl Casting<'_> {
             key_length: Duration::from_millis(80 + mint.number() % 120),
             ..Party::default()
         };
-        let expected = match persona {
-            Persona::Busy => refuse(&mut party, 486, Disposition::Busy),
-            Persona::DeadNumber => refuse(&mut party, 404, Disposition::NonWorking),
+        let stage = Stage {
+            questionnaire: self.questionnaire,
+            known: &self.known,
+            fields: &fields,
+            seed,
+            now: self.here.now,
+        };
+        let (mut expected, mut own) = (Vec::new(), Vec::new());
+        match persona {
+            Persona::Busy => expected.push(refuse(&mut party, 486, Disposition::Busy)),
+            Persona::DeadNumber => expected.push(refuse(&mut party, 404, Disposition::NonWorking)),
             Persona::NoAnswer => {
                 party.pickup = Pickup::Never;
-                Expected { disposition: Disposition::NoAnswer, replies: BTreeMap::new() }
+                let disposition = Some(Disposition::NoAnswer);
+                expected.push(Expected { disposition, ..Expected::default() });
             }
-            Persona::Silent => expected(&self.rehearse(&fields, &party)),
-            Persona::Complete | Persona::WrongKeys | Persona::HangsUp | Persona::OptsOut => {
-                let rehearsal = self.answer_all(persona, &fields, &mut party, mint);
-                self.change(persona, &mut party, &rehearsal, mint);
-                expected(&self.rehearse(&fields, &party))
+            Persona::Complete
+            | Persona::AnotherWay
+            | Persona::WrongKeys
+            | Persona::HangsUp
+            | Persona::Silent
+            | Persona::OptsOut => {
+                let mut plan = self.answer_all(stage, persona, &mut party, mint);
+                self.change(stage, persona, &mut party, &mut plan, mint);
+                (expected, own) = outcomes(stage, &party, &plan);
             }
-        };
-        Person { number, persona, party, fields, expected }
-    }
-
-    fn rehearse(&self, fields: &BTreeMap<String, String>, party: &Party) -> Rehearsal {
-        rehearse(self.questionnaire, fields, party, self.now)
+        }
+        Person { number, persona, party, fields, seed, own, expected }
     }
 
     /// The contact's fields: as given; a number that was not given and has a default varies.
@@ -194,83 +255,187 @@ impl Casting<'_> {
         fields
     }
 
-    /// Gives the party an answer for every question, so that the interview is complete if it can be.
-    fn answer_all(
-        &self,
-        persona: Persona,
-        fields: &BTreeMap<String, String>,
-        party: &mut Party,
-        mint: &mut Mint,
-    ) -> Rehearsal {
+    /// Gives the party an answer for every question, so that the interview ends as it should if it can.
+    fn answer_all(&self, stage: Stage<'_>, persona: Persona, party: &mut Party, mint: &mut Mint) -> Plan {
+        let mut plan = Plan::default();
+        if persona == Persona::Silent {
+            plan.rehearse(stage, party);
+            return plan;
+        }
         // A third of the people do not wait for the end of a question, and those who err are in a hurry.
         let eager = below(mint, 3) == 0 || persona == Persona::WrongKeys;
-        let mut rehearsal = Rehearsal::default();
-        for _ in 0..MAX_DRAWS {
+        for draw in 0..MAX_DRAWS {
             let questions = self.questionnaire.questions();
-            party.turns = questions.map(|(id, question)| answer(id, question, eager, mint)).collect();
-            rehearsal = self.rehearse(fields, party);
-            if rehearsal.outcome == Some(Outcome::Complete) {
+            let answers = questions.filter_map(|(id, question)| {
+                let answer = answers::draw(id, question, &self.here, mint)?;
+                Some((id, with_manners(answer, question, eager, mint)))
+            });
+            (party.turns, plan.meant) = (Vec::new(), BTreeMap::new());
+            for (id, answer) in answers {
+                party.turns.extend(answer.turns);
+                plan.meant.insert(id.to_owned(), answer.meant);
+            }
+            plan.rehearse(stage, party);
+            let right = match plan.rehearsal.outcome {
+                None | Some(Outcome::Technical) => false,
+                Some(Outcome::Complete) => persona != Persona::AnotherWay || draw >= MAX_DETOURS,
+                Some(_) => persona == Persona::AnotherWay,
+            };
+            if right && plan.rehearsal.strange.is_empty() {
                 break;
             }
         }
-        rehearsal
+        plan
     }
 
     /// Turns someone who answers everything into this persona.
-    fn change(&self, persona: Persona, party: &mut Party, rehearsal: &Rehearsal, mint: &mut Mint) {
-        let asked = &rehearsal.asked;
+    fn change(
+        &self,
+        stage: Stage<'_>,
+        persona: Persona,
+        party: &mut Party,
+        plan: &mut Plan,
+        mint: &mut Mint,
+    ) {
+        let asked = plan.rehearsal.asked.clone();
         match persona {
             Persona::HangsUp => {
                 let at = (asked.len() / 2).max(1).min(asked.len().saturating_sub(1));
-                if let Some(turn) = asked.get(at).and_then(|question| turn_of(party, question)) {
-                    turn.tries = vec![String::new()];
-                    turn.hang_up = true;
-                    turn.barge_in = None;
+                if let Some(turn) = asked.get(at).and_then(|asked| party.turns.get_mut(asked.turn?)) {
+                    *turn = Turn { after: turn.after, hang_up: true, ..Turn::pressing(turn.at.clone(), "") };
                 }
             }
             Persona::OptsOut => {
-                let key = |id: &str| self.question(id).and_then(opt_out);
-                let places: Vec<_> = asked.iter().filter_map(|id| Some((id, key(id)?))).collect();
-                let place = if places.is_empty() { None } else { places.get(below(mint, places.len())) };
-                if let Some((turn, key)) = place.and_then(|(id, key)| Some((turn_of(party, id)?, key))) {
-                    turn.tries = vec![key.to_string()];
+                let key =
+                    |asked: &Asked| Some((asked.turn?, command(self.question(asked)?, Command::OptOut)?));
+                let places: Vec<_> = asked.iter().filter_map(key).collect();
+                let Some((turn, key)) = places.get(below(mint, places.len().max(1))) else { return };
+                if let Some(turn) = party.turns.get_mut(*turn) {
+                    let Turn { at, after, barge_in, .. } = turn.clone();
+                    *turn = Turn { after, barge_in, ..Turn::pressing(at, &key.to_string()) };
                 }
             }
-            Persona::WrongKeys => {
-                for question in asked.iter().take(2) {
-                    let wrong = self.question(question).and_then(wrong_entry);
-                    if let (Some(wrong), Some(turn)) = (wrong, turn_of(party, question)) {
-                        turn.tries.insert(0, wrong);
-                    }
-                }
+            Persona::WrongKeys => self.err(stage, party, plan, mint),
+            // Some want to hear a question twice, to think, or to go back.
+            Persona::Complete if below(mint, 3) == 0 => self.waver(stage, party, plan, mint),
+            Persona::Complete
+            | Persona::AnotherWay
+            | Persona::Silent
+            | Persona::Busy
+            | Persona::NoAnswer
+            | Persona::DeadNumber => {}
+        }
+        plan.rehearse(stage, party);
+    }
+
+    /// Wrong keys at two places, and a reply that is corrected when it is read back.
+    fn err(&self, stage: Stage<'_>, party: &mut Party, plan: &mut Plan, mint: &mut Mint) {
+        let wrong = |asked: &Asked| Some((asked.turn?, answers::wrong(self.question(asked)?, asked.part)?));
+        let places: Vec<_> = plan.rehearsal.asked.iter().filter_map(wrong).take(2).collect();
+        for (turn, keys) in places {
+            if let Some(turn) = party.turns.get_mut(turn) {
+                turn.tries.insert(0, keys);
             }
-            Persona::Complete => {
-                // Some want to hear a question twice.
-                let place = if asked.is_empty() { None } else { asked.get(below(mint, asked.len())) };
-                let Some(question) = place.filter(|_| below(mint, 4) == 0) else { return };
-                let repeat = self.question(question).and_then(|question| command(question, Command::Repeat));
-                if let (Some(key), Some(turn)) = (repeat, turn_of(party, question)) {
-                    turn.tries.insert(0, key.to_string());
-                }
-            }
-            Persona::Silent | Persona::Busy | Persona::NoAnswer | Persona::DeadNumber => {}
+        }
+        let is_read_back = |asked: &&Asked| asked.part == Part::Confirm;
+        let Some(asked) = plan.rehearsal.asked.iter().find(is_read_back).cloned() else { return };
+        let Some(question) = self.question(&asked) else { return };
+        let entry = Place::Question(asked.question.clone());
+        let before = (party.clone(), plan.clone());
+        let entry = party.turns.iter_mut().find(|turn| turn.at == entry);
+        let mistake = answers::draw(&asked.question, question, &self.here, mint);
+        let (Some(entry), Some(Answer { meant: meant @ Meant::Reply(_), turns })) = (entry, mistake) else {
+            return;
+        };
+        // Only what is entered at once can be another value; the parts behind it stay.
+        let is_one_entry = turns.iter().all(|turn| turn.at == entry.at || is_at(turn, Part::Confirm));
+        let keys = turns.first().and_then(|turn| turn.tries.first());
+        let Some(keys) = keys.filter(|_| is_one_entry && plan.meant.get(&asked.question) != Some(&meant))
+        else {
+            return;
+        };
+        entry.tries.insert(0, keys.clone());
+        plan.mistaken.insert(asked.question, meant);
+        plan.rehearse(stage, party);
+        if plan.rehearsal.outcome != before.1.rehearsal.outcome {
+            (*party, *plan) = before;
         }
     }
 
-    fn question(&self, id: &str) -> Option<&Question> {
-        self.questionnaire.item(id).and_then(|item| item.question())
+    /// A command at some question, if the interview still ends as it did.
+    fn waver(&self, stage: Stage<'_>, party: &mut Party, plan: &mut Plan, mint: &mut Mint) {
+        let before = party.clone();
+        for _ in 0..MAX_WHIMS {
+            let asked = &plan.rehearsal.asked;
+            let Some(place) = asked.get(below(mint, asked.len().max(1))) else { return };
+            let question = self.question(place);
+            let key = |what| Some((what, command(question?, what)?));
+            let keys = [Command::Repeat, Command::MoreTime, Command::Back].into_iter().filter_map(key);
+            let keys: Vec<(Command, char)> = keys.collect();
+            let drawn = keys.get(below(mint, keys.len().max(1)));
+            let turn = place.turn.and_then(|turn| party.turns.get_mut(turn));
+            let (Some((what, key)), Some(turn)) = (drawn, turn) else { continue };
+            turn.tries.insert(0, key.to_string());
+            let says_something = !self.questionnaire.more_time().say.is_empty();
+            turn.think = (*what == Command::MoreTime && !says_something).then_some(THINKS);
+            let mut wavering = plan.clone();
+            wavering.rehearse(stage, party);
+            if wavering.rehearsal.outcome == plan.rehearsal.outcome && wavering.rehearsal.strange.is_empty() {
+                return;
+            }
+            party.clone_from(&before);
+        }
     }
+
+    fn question(&self, asked: &Asked) -> Option<&Question> {
+        self.questionnaire.item(&asked.question).and_then(|item| item.question())
+    }
+}
+
+impl Plan {
+    fn rehearse(&mut self, stage: Stage<'_>, party: &Party) {
+        self.rehearsal = self.rehearsed(stage, party, &BTreeSet::new());
+    }
+
+    fn rehearsed(&self, stage: Stage<'_>, party: &Party, full: &BTreeSet<String>) -> Rehearsal {
+        rehearse(stage, party, &[&self.meant, &self.mistaken], full)
+    }
+
+    /// What should come of an interview that goes so.
+    fn expected(&self, rehearsal: &Rehearsal, full: Option<&String>) -> Expected {
+        let expectation = |status| move |meant: &Meant| Expectation { status, meant: Some(meant.clone()) };
+        let of = |question: &String, status: Status| {
+            let meant = self.meant.get(question).filter(|_| status == Status::Answered);
+            meant.map_or(Expectation { status, meant: None }, expectation(status))
+        };
+        let responses = rehearsal.responses.iter();
+        let replies = responses.map(|it| (it.question.clone(), of(&it.question, it.status)));
+        Expected {
+            full: full.cloned(),
+            quotas: rehearsal.quotas.clone(),
+            end: rehearsal.end.clone(),
+            disposition: rehearsal.outcome.map(disposition_of),
+            replies: replies.collect(),
+        }
+    }
+}
+
+/// What may come of a call: with room in all quotas, and with each of them full.
+fn outcomes(stage: Stage<'_>, party: &Party, plan: &Plan) -> (Vec<Expected>, Vec<Line>) {
+    let mut own = plan.rehearsal.own.clone();
+    let mut expected = vec![plan.expected(&plan.rehearsal, None)];
+    for quota in &plan.rehearsal.quotas {
+        let turned_away = plan.rehearsed(stage, party, &BTreeSet::from([quota.clone()]));
+        expected.push(plan.expected(&turned_away, Some(quota)));
+        own.extend(turned_away.own.into_iter().filter(|line| !plan.rehearsal.own.contains(line)));
+    }
+    (expected, own)
 }
 
 fn refuse(party: &mut Party, status: u16, disposition: Disposition) -> Expected {
     party.ring = None;
     party.pickup = Pickup::Refuse { status, after: Duration::from_millis(200) };
-    Expected { disposition, replies: BTreeMap::new() }
-}
-
-fn expected(rehearsal: &Rehearsal) -> Expected {
-    let disposition = rehearsal.outcome.map_or(Disposition::TechnicalFault, disposition_of);
-    Expected { disposition, replies: rehearsal.replies.clone() }
+    Expected { disposition: Some(disposition), ..Expected::default() }
 }
 
 /// The disposition of an interview that ended so.
@@ -288,141 +453,29 @@ pub(super) const fn disposition_of(outcome: Outcome) -> Disposition {
     }
 }
 
-/// What someone does at a question, well within the time that it waits.
-fn answer(id: &str, question: &Question, eager: bool, mint: &mut Mint) -> Turn {
-    let barge_in = eager && question.barge_in;
+/// When somebody reacts to a question, well within the time that it waits.
+fn with_manners(mut answer: Answer, question: &Question, eager: bool, mint: &mut Mint) -> Answer {
     let patience = question.retry.wait / 3;
-    let pause = Duration::from_millis(350 + mint.number() % 650);
-    let rush = Duration::from_millis(900 + mint.number() % 900);
-    Turn {
-        at: Place::Question(id.to_owned()),
-        tries: vec![right_entry(question, mint)],
-        after: Some(pause.min(patience)),
-        barge_in: barge_in.then(|| rush.min(patience * 2)),
-        hold: (below(mint, 10) == 0).then(|| Duration::from_secs(2).min(patience)), // a heavy finger
-        says: None,
-        hang_up: false,
+    let rungs = question.retry.no_input.iter().chain(&question.retry.no_match);
+    let can_cut = question.barge_in && rungs.into_iter().all(|rung| rung.barge_in != Some(false));
+    for turn in &mut answer.turns {
+        let pause = Duration::from_millis(350 + mint.number() % 650);
+        let rush = Duration::from_millis(900 + mint.number() % 900);
+        let at_once = eager && can_cut && matches!(turn.at, Place::Question(_)) && turn.says.is_none();
+        turn.after = Some(pause.min(patience));
+        turn.barge_in = at_once.then(|| rush.min(patience * 2));
+        turn.hold = (below(mint, 10) == 0).then(|| Duration::from_secs(2).min(patience)); // a heavy finger
     }
+    answer
 }
 
-/// The first question that the people of the demo do not know how to answer: one in parts, or that is not keyed.
-pub(super) fn unanswerable(questionnaire: &Questionnaire) -> Option<&str> {
-    let strange = |question: &Question| {
-        let is_keyed = question.answers.choices().is_some()
-            || question.answers.range().is_some_and(|range| range.places == 0);
-        !is_keyed || question.confirm.is_some()
-    };
-    questionnaire.questions().find(|(_, question)| strange(question)).map(|(id, _)| id)
-}
-
-/// Keys that are an answer.
-fn right_entry(question: &Question, mint: &mut Mint) -> String {
-    if let Some(options) = question.answers.choices() {
-        let all = options.iter().map(|option| option.keys.clone());
-        let keys: Vec<String> = all.filter(|keys| !is_command(question, keys)).collect();
-        return if keys.is_empty() { String::new() } else { keys[below(mint, keys.len())].clone() };
-    }
-    let Some(range) = question.answers.range() else { return String::new() };
-    let span = range.max.saturating_sub(range.min).saturating_add(1);
-    let draw = |mint: &mut Mint| range.min + mint.number() % span;
-    // The higher of two: people rather like what they are asked about.
-    let number = draw(mint).max(draw(mint));
-    spell(range, number)
-}
-
-/// How a number is keyed: with the end key, unless no further digit is possible.
-fn spell(range: &NumberRange, number: u64) -> String {
-    let digits = format!("{number:0width$}", width = usize::from(range.min_digits));
-    match range.end {
-        Some(end) if digits.len() < usize::from(range.max_digits) => format!("{digits}{end}"),
-        Some(_) | None => digits,
-    }
-}
-
-/// Keys that are no answer; none if every entry is one.
-fn wrong_entry(question: &Question) -> Option<String> {
-    if question.retry.no_match_again == 0 {
-        return None;
-    }
-    if let Some(options) = question.answers.choices() {
-        let begins = |key: char| options.iter().any(|option| option.keys.starts_with(key));
-        let free = |key: &char| !begins(*key) && !is_command(question, &key.to_string());
-        let single = options.iter().all(|option| option.keys.chars().count() == 1);
-        return "7845601239".chars().filter(|_| single).find(free).map(|key| key.to_string());
-    }
-    let range = question.answers.range()?;
-    let beyond = range.max.saturating_add(1).to_string();
-    let fits = beyond.len() == usize::from(range.max_digits);
-    (fits && is_waited_for(range, &beyond) && !is_command(question, &beyond)).then_some(beyond)
-}
-
-/// Whether an entry is heard to its last key: each of its beginnings may still become a longer answer.
-fn is_waited_for(range: &NumberRange, keys: &str) -> bool {
-    let beginnings = (1..keys.len()).filter_map(|length| keys.get(..length)?.parse::<u64>().ok());
-    beginnings.into_iter().all(|beginning| beginning > 0 && beginning.saturating_mul(10) <= range.max)
-}
-
-fn is_command(question: &Question, keys: &str) -> bool {
-    question.commands.iter().any(|(key, _)| keys.contains(key.as_char()))
+const fn is_at(turn: &Turn, asked: Part) -> bool {
+    matches!(&turn.at, Place::Part { part, .. } if *part as u8 == asked as u8)
 }
 
 fn command(question: &Question, command: Command) -> Option<char> {
     question.commands.iter().find(|(_, what)| *what == command).map(|(key, _)| key.as_char())
 }
 
-fn opt_out(question: &Question) -> Option<char> {
-    command(question, Command::OptOut)
-}
-
-fn turn_of<'a>(party: &'a mut Party, question: &str) -> Option<&'a mut Turn> {
-    let here = |turn: &&mut Turn| matches!(&turn.at, Place::Question(id) if id == question);
-    party.turns.iter_mut().find(here)
-}
-
-/// A number below `bound`, which is not 0.
-fn below(mint: &mut Mint, bound: usize) -> usize {
-    let bound = u64::try_from(bound).expect("64 bits");
-    usize::try_from(mint.number() % bound).expect("below a usize")
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::cli::demo::shipped;
-
-    fn shipped() -> Questionnaire {
-        Questionnaire::load("satisfaction.xml", shipped::QUESTIONNAIRE).unwrap().0
-    }
-
-    #[test]
-    fn everyone_is_among_twenty_and_the_same_seed_calls_the_same_people() {
-        let questionnaire = shipped();
-        for seed in 0..20 {
-            let people = gather(&questionnaire, &BTreeMap::new(), 20, seed, Timestamp::EPOCH);
-            let personas: BTreeSet<Persona> = people.iter().map(|person| person.persona).collect();
-            assert_eq!(personas.len(), Persona::ALL.len(), "seed {seed}");
-            let again = gather(&questionnaire, &BTreeMap::new(), 20, seed, Timestamp::EPOCH);
-            assert!(people.iter().zip(&again).all(|(a, b)| a.expected == b.expected && a.number == b.number));
-        }
-    }
-
-    #[test]
-    fn people_end_as_their_persona_says() {
-        let questionnaire = shipped();
-        for person in gather(&questionnaire, &BTreeMap::new(), 200, 3, Timestamp::EPOCH) {
-            let disposition = person.expected.disposition;
-            let right = match person.persona {
-                Persona::Complete | Persona::WrongKeys => disposition == Disposition::Complete,
-                Persona::HangsUp => matches!(disposition, Disposition::BreakOff | Disposition::Partial),
-                Persona::Silent => disposition == Disposition::BreakOff,
-                Persona::OptsOut => disposition == Disposition::Refusal,
-                Persona::Busy => disposition == Disposition::Busy,
-                Persona::NoAnswer => disposition == Disposition::NoAnswer,
-                Persona::DeadNumber => disposition == Disposition::NonWorking,
-            };
-            assert!(right, "{} ends as {disposition}", person.persona);
-        }
-    }
-}
+mod tests;

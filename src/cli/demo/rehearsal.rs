@@ -1,83 +1,217 @@
 //! What a respondent's script leads to, worked out without a call: what the demo expects.
+//!
+//! The respondent is the one who will sit at the telephone, a [`Mind`]; the texts of the prompts take the place of
+//! their sound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::callee::script::{Party, Turn};
+use super::answers::Meant;
+use crate::callee::ear::{Label, Part};
+use crate::callee::lesson::{self, Line};
+use crate::callee::mind::{Mind, Reply};
+use crate::callee::script::Party;
 use crate::interview::{
-    Collect, Collector, Heard, Instruction, Interview, KeyPress, Method, Status, Verdict,
+    Collect, Collector, Heard, Instruction, Interview, KeyPress, Method, Recorded, RecordingEnd, Response,
+    Take, Verdict,
 };
-use crate::questionnaire::{Key, Outcome, Questionnaire};
+use crate::questionnaire::{Key, Outcome, Prompt, Questionnaire, Sound, Utterance, Value};
 use crate::time::Timestamp;
 
 /// Steps after which a rehearsal is given up: no questionnaire asks so much.
 const MAX_STEPS: usize = 1_000;
+/// From one instruction to the next.
+const STEP: Duration = Duration::from_secs(10);
+/// How long a question has been said when the first key comes: nobody in the demo presses ahead.
+const HEARD: Duration = Duration::from_secs(1);
 
 /// How an interview with a scripted respondent goes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rehearsal {
     /// How it ends; `None`: it does not, or cannot begin.
     pub(super) outcome: Option<Outcome>,
-    /// The questions that are asked, in order, each as often as it is asked.
-    pub(super) asked: Vec<String>,
-    /// The replies, by question, as text.
-    pub(super) replies: BTreeMap<String, String>,
+    /// The end whose words are heard last; none: the respondent hangs up.
+    pub(super) end: Option<String>,
+    /// What is asked, in order, each as often as it is asked.
+    pub(super) asked: Vec<Asked>,
+    /// What becomes of each question.
+    pub(super) responses: Vec<Response>,
+    /// The quotas that are asked about.
+    pub(super) quotas: BTreeSet<String>,
+    /// What this respondent alone hears: texts with its own replies in them.
+    pub(super) own: Vec<Line>,
+    /// Texts that it could not place.
+    pub(super) strange: Vec<String>,
 }
 
-/// Plays an interview with this respondent, beginning now: dates and appointments are those of today.
+/// A part of a question that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) question: String,
+    pub(super) part: Part,
+    /// What the respondent does there; none: nothing.
+    pub(super) turn: Option<usize>,
+}
+
+/// What is known before a rehearsal.
+#[derive(Clone, Copy)]
+pub(super) struct Stage<'a> {
+    pub(super) questionnaire: &'a Questionnaire,
+    /// What everybody knows to be said.
+    pub(super) known: &'a Repertoire,
+    /// The contact's.
+    pub(super) fields: &'a BTreeMap<String, String>,
+    /// What orders are drawn from.
+    pub(super) seed: u32,
+    /// When the call is: dates and appointments are those of then.
+    pub(super) now: Timestamp,
+}
+
+/// What everybody knows to be said, by text.
+#[derive(Debug, Default)]
+pub(super) struct Repertoire(BTreeMap<Utterance, Vec<Label>>);
+
+impl Repertoire {
+    pub(super) fn new(lines: Vec<Line>) -> Self {
+        let mut known: BTreeMap<Utterance, Vec<Label>> = BTreeMap::new();
+        for (utterance, label) in lines {
+            known.entry(utterance).or_default().push(label);
+        }
+        Self(known)
+    }
+}
+
+/// Plays an interview with this respondent, who means this, while these quotas are full.
 pub(super) fn rehearse(
-    questionnaire: &Questionnaire,
-    fields: &BTreeMap<String, String>,
+    stage: Stage<'_>,
     party: &Party,
-    mut now: Timestamp,
+    meant: &[&BTreeMap<String, Meant>],
+    full: &BTreeSet<String>,
 ) -> Rehearsal {
-    let Ok(mut interview) = Interview::begin(questionnaire, fields, 0) else { return Rehearsal::default() };
-    let mut rehearsal = Rehearsal::default();
-    let mut come: BTreeMap<String, usize> = BTreeMap::new();
+    let questionnaire = stage.questionnaire;
+    let Ok(interview) = Interview::begin(questionnaire, stage.fields, stage.seed) else {
+        return Rehearsal::default();
+    };
+    let mind = Mind::new(std::sync::Arc::new(party.clone()));
+    let rehearsal = Rehearsal::default();
+    let mut play = Play { stage, meant, interview, mind, now: stage.now, asks: false, rehearsal };
     let mut heard = Heard::Begin;
     for _ in 0..MAX_STEPS {
-        now = now + Duration::from_secs(10);
-        heard = match interview.next(questionnaire, now, heard) {
-            Instruction::Say { .. } => Heard::Said,
-            Instruction::Record { .. } => Heard::Silence,
-            Instruction::AskQuota { .. } => Heard::Quota { full: Vec::new() },
-            Instruction::End { outcome, .. } => {
-                rehearsal.outcome = Some(outcome);
-                break;
+        play.now = play.now + STEP;
+        let instruction = play.interview.next(questionnaire, play.now, heard);
+        match play.follow(instruction, full) {
+            Some(next) => heard = next,
+            None => break,
+        }
+    }
+    play.rehearsal.responses = play.interview.responses(questionnaire);
+    play.rehearsal
+}
+
+struct Play<'a> {
+    stage: Stage<'a>,
+    meant: &'a [&'a BTreeMap<String, Meant>],
+    interview: Interview,
+    mind: Mind,
+    now: Timestamp,
+    /// What was heard last waits for an answer.
+    asks: bool,
+    rehearsal: Rehearsal,
+}
+
+impl Play<'_> {
+    /// What comes of an instruction; none at the end.
+    fn follow(&mut self, instruction: Instruction, full: &BTreeSet<String>) -> Option<Heard> {
+        self.hear(instruction.item(), instruction.prompt());
+        match instruction {
+            Instruction::Say { .. } => Some(Heard::Said),
+            Instruction::AskQuota { quotas } => {
+                self.rehearsal.quotas.extend(quotas.iter().cloned());
+                Some(Heard::Quota { full: quotas.into_iter().filter(|quota| full.contains(quota)).collect() })
+            }
+            Instruction::End { item, outcome, .. } => {
+                self.rehearsal.outcome = Some(outcome);
+                self.rehearsal.end = Some(item);
+                None
             }
             Instruction::Ask { item, collect, .. } => {
-                let turn = party.turn_at_question(&item);
-                let nth = come.entry(item.clone()).or_default();
-                *nth += 1;
-                rehearsal.asked.push(item);
-                let Some(turn) = turn else {
-                    heard = Heard::Silence;
-                    continue;
-                };
-                let (keys, hangs_up) = reaction(&party.turns[turn], *nth - 1);
-                if hangs_up {
-                    interview.hung_up(questionnaire, now);
-                    rehearsal.outcome = interview.ending();
-                    break;
+                let Some(reply) = self.reply(item) else { return Some(Heard::Silence) };
+                if reply.hang_up {
+                    return self.hang_up();
                 }
-                enter(now, &collect, keys)
+                Some(enter(self.now, &collect, &reply.keys))
             }
-        };
+            Instruction::Record { item, take, .. } => {
+                if take.beep {
+                    self.asks = true;
+                }
+                let Some(reply) = self.reply(item) else { return Some(Heard::Silence) };
+                if reply.hang_up {
+                    return self.hang_up();
+                }
+                Some(speak(self.now, &take, &reply))
+            }
+        }
     }
-    let answered = interview.responses(questionnaire).into_iter().filter(|r| r.status == Status::Answered);
-    rehearsal.replies =
-        answered.filter_map(|reply| Some((reply.question, reply.value?.to_string()))).collect();
-    rehearsal
-}
 
-/// The keys of the n-th time, from 0, and whether the respondent hangs up with them.
-fn reaction(turn: &Turn, nth: usize) -> (&str, bool) {
-    let keys = turn.tries.get(nth).or(turn.tries.last()).map_or("", String::as_str);
-    (keys, turn.hang_up && nth + 1 >= turn.tries.len())
-}
+    fn hang_up(&mut self) -> Option<Heard> {
+        self.interview.hung_up(self.stage.questionnaire, self.now);
+        self.rehearsal.outcome = self.interview.ending();
+        None
+    }
 
-/// How long a question has been said when the first key comes: nobody in the demo presses ahead.
-const HEARD: Duration = Duration::from_secs(1);
+    /// What the respondent does now; nothing, if it has nothing to do at this question.
+    fn reply(&mut self, question: String) -> Option<Reply> {
+        let turn = self.mind.turn(self.asks);
+        let part = self.mind.asked().0;
+        self.rehearsal.asked.push(Asked { question: question.clone(), part, turn });
+        let reply = self.mind.does(turn?, Some(question));
+        (reply.hang_up || !reply.keys.is_empty() || reply.says.is_some()).then_some(reply)
+    }
+
+    fn hear(&mut self, item: &str, prompt: &Prompt) {
+        for sound in &prompt.0 {
+            let Sound::Say(utterance) = sound else { continue };
+            let labels = self.stage.known.0.get(utterance);
+            let known = labels.and_then(|labels| {
+                let here = labels.iter().find(|label| label.item == item);
+                here.or_else(|| labels.iter().find(|label| label.item.is_empty())).cloned()
+            });
+            match known.or_else(|| self.own(item, utterance)) {
+                Some(label) => {
+                    self.mind.hears(&label);
+                    self.asks = label.asks;
+                }
+                None => self.rehearsal.strange.push(utterance.text.clone()),
+            }
+        }
+    }
+
+    /// What a text is that only this respondent knows.
+    fn own(&mut self, item: &str, utterance: &Utterance) -> Option<Label> {
+        let questionnaire = self.stage.questionnaire;
+        let said = questionnaire.item(item)?;
+        let find = |meant: &BTreeMap<String, Meant>| {
+            let knows = |name: &str| Some(self.value(meant, name));
+            let lines = lesson::lines_at(questionnaire, said, &knows);
+            lines.into_iter().find(|(text, _)| text == utterance)
+        };
+        let line = self.meant.iter().find_map(|meant| find(meant))?;
+        if !self.rehearsal.own.contains(&line) {
+            self.rehearsal.own.push(line.clone());
+        }
+        Some(line.1)
+    }
+
+    /// What the respondent takes for the value of a name: what it means itself, once it has said so.
+    fn value(&self, meant: &BTreeMap<String, Meant>, name: &str) -> Option<Value> {
+        let said = self.interview.piped(self.stage.questionnaire, name)?;
+        match meant.get(name) {
+            Some(Meant::Reply(value)) => Some(value.clone()),
+            Some(Meant::Voice | Meant::Refused | Meant::DontKnow) | None => Some(said),
+        }
+    }
+}
 
 /// What comes of these keys.
 fn enter(now: Timestamp, collect: &Collect, keys: &str) -> Heard {
@@ -85,8 +219,7 @@ fn enter(now: Timestamp, collect: &Collect, keys: &str) -> Heard {
     let now = now + HEARD;
     collector.prompt_ended(now);
     for key in keys.chars().filter_map(Key::new) {
-        let press = KeyPress { key, method: Method::Typed, at: now, duration_ms: None };
-        if let Some(heard) = heard(collector.press(now, press)) {
+        if let Some(heard) = heard(collector.press(now, press(now, key))) {
             return heard;
         }
     }
@@ -101,4 +234,29 @@ fn heard(verdict: Verdict) -> Option<Heard> {
         Verdict::Silence => Some(Heard::Silence),
         Verdict::Command(command, press) => Some(Heard::Command(command, press)),
     }
+}
+
+/// What comes of speech, and of the key after it.
+fn speak(now: Timestamp, take: &Take, reply: &Reply) -> Heard {
+    let key = reply.keys.chars().next().and_then(Key::new);
+    if let Some(key) = key {
+        if take.answers.contains(&key) {
+            return Heard::Keys(vec![press(now, key)]);
+        }
+        if let Some((_, command)) = take.commands.iter().find(|(command, _)| *command == key) {
+            return Heard::Command(*command, press(now, key));
+        }
+    }
+    let Some(speech) = &reply.says else { return Heard::Silence };
+    let ended_by = match (key, take.silence_end) {
+        (Some(key), _) if take.term_chars.contains(&key) => RecordingEnd::TermChar,
+        (_, Some(_)) => RecordingEnd::Silence,
+        (_, None) => RecordingEnd::Max,
+    };
+    let duration_ms = u32::try_from(speech.duration().as_millis()).unwrap_or(u32::MAX);
+    Heard::Recorded(Recorded { take: take.number, duration_ms, ended_by })
+}
+
+const fn press(at: Timestamp, key: Key) -> KeyPress {
+    KeyPress { key, method: Method::Typed, at, duration_ms: None }
 }

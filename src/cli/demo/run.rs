@@ -15,8 +15,8 @@ use crate::node::clock::Clock;
 use crate::node::{Event, PlaceError, Placement};
 use crate::time::Timestamp;
 
-/// A call of the demo that lasts longer than this has gone wrong.
-const LONGEST: Duration = Duration::from_secs(600);
+/// A call that lasts longer than this has gone wrong: no conversation may be longer than an hour.
+const LONGEST: Duration = Duration::from_secs(3_700);
 /// How long live calls have to end in order after an interruption.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -87,6 +87,7 @@ impl Run<'_> {
                     let Some(person) = waiting.next() else { continue };
                     let mut placement = Placement::new(&person.number, TRUNK, digest);
                     placement.fields.clone_from(&person.fields);
+                    placement.order_seed = Some(person.seed);
                     self.place(placement)?;
                 }
                 event = self.gateway.events.recv() => match event {

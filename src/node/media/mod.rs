@@ -28,6 +28,7 @@ pub(crate) use lateness::Lateness;
 pub use lateness::LatenessCounts;
 pub(crate) use line::{Statistics, Told};
 pub(crate) use playout::{End, RENDER_LIMIT};
+pub(crate) use recorder::beep;
 pub(crate) use recorder::{Untaken, Why};
 
 pub(crate) use crate::call::{MediaPlan, PlayId};

@@ -290,7 +290,7 @@ fn to_blocks(duration: Duration) -> u32 {
 }
 
 /// The tone that says when to speak, its ends rounded.
-pub(super) fn beep() -> Arc<Clip> {
+pub(crate) fn beep() -> Arc<Clip> {
     static BEEP: LazyLock<Arc<Clip>> = LazyLock::new(|| {
         let sample = |n: u16| {
             let edge = f32::from(n.min(BEEP_SAMPLES - 1 - n).min(80)) / 80.0;
