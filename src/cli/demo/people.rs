@@ -317,7 +317,7 @@ impl Casting<'_> {
             }
             Persona::WrongKeys => self.err(stage, party, plan, mint),
             // Some want to hear a question twice, to think, or to go back.
-            Persona::Complete if below(mint, 3) == 0 => self.waver(stage, party, plan, mint),
+            Persona::Complete if below(mint, 2) == 0 => self.waver(stage, party, plan, mint),
             Persona::Complete
             | Persona::AnotherWay
             | Persona::Silent
