@@ -9,8 +9,8 @@ macro_rules! checks {
 
         /// All checks of questionnaires; those of every XML file come first.
         pub const ALL: &[&Check] = &[
-            &NOT_XML, &DOCUMENT_TYPE, &NOT_UTF8, &TOO_MUCH, &UNKNOWN_ELEMENT, &MISPLACED_ELEMENT,
-            &UNKNOWN_ATTRIBUTE, &MISSING_ATTRIBUTE, &WRONG_VALUE, &WRONG_NAME, &RESERVED_NAME, &STRAY_TEXT, &LONG_TEXT,
+            &NOT_XML, &DOCUMENT_TYPE, &NOT_UTF8, &TOO_MUCH, &MORE_WARNINGS, &UNKNOWN_ELEMENT,
+            &MISPLACED_ELEMENT, &UNKNOWN_ATTRIBUTE, &MISSING_ATTRIBUTE, &WRONG_VALUE, &WRONG_NAME, &RESERVED_NAME, &STRAY_TEXT, &LONG_TEXT,
             &WRONG_NAMESPACE, &WRONG_ROOT, $(&$name),*
         ];
     };

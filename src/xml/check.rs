@@ -38,6 +38,8 @@ pub mod checks {
     pub const NOT_UTF8: Check = error("not-utf8", "letters of another encoding would be spoken as other letters");
     /// Beyond a limit.
     pub const TOO_MUCH: Check = error("too-much", "everything that a call carries has a limit, so that no file can slow down the others");
+    /// Warnings beyond a limit.
+    pub const MORE_WARNINGS: Check = warning("more-warnings", "of hundreds of warnings nobody reads the last ones");
     /// An element that is not known.
     pub const UNKNOWN_ELEMENT: Check = error("unknown-element", "what is not known would silently not be done");
     /// An element in the wrong place.

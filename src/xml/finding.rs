@@ -100,14 +100,15 @@ const MAX_FINDINGS: usize = 200;
 pub struct Findings {
     file: String,
     kept: Vec<Finding>,
-    dropped: usize,
+    /// Errors and warnings that are counted only.
+    dropped: (usize, usize),
 }
 
 impl Findings {
     /// No findings yet about this file.
     #[must_use]
     pub fn of(file: &str) -> Self {
-        Self { file: file.to_owned(), kept: Vec::new(), dropped: 0 }
+        Self { file: file.to_owned(), kept: Vec::new(), dropped: (0, 0) }
     }
 
     /// Something because of which nothing starts on this file.
@@ -128,32 +129,103 @@ impl Findings {
         what: impl Into<String>,
         mend: impl Into<Option<String>>,
     ) {
+        // No error is hidden by warnings: it takes the place of one.
+        if self.kept.len() >= MAX_FINDINGS && check.severity == Severity::Error {
+            let is_warning = |finding: &Finding| finding.severity == Severity::Warning;
+            if let Some(last) = self.kept.iter().rposition(is_warning) {
+                self.kept.remove(last);
+                self.dropped.1 += 1;
+            }
+        }
         if self.kept.len() < MAX_FINDINGS {
             let (file, severity) = (self.file.clone(), check.severity);
             self.kept.push(Finding { file, at, severity, check, what: what.into(), mend: mend.into() });
-        } else {
-            self.dropped += 1;
+            return;
+        }
+        match check.severity {
+            Severity::Error => self.dropped.0 += 1,
+            Severity::Warning => self.dropped.1 += 1,
         }
     }
 
     /// Whether there is an error among them.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.dropped > 0 || self.kept.iter().any(|finding| finding.severity == Severity::Error)
+        self.dropped.0 > 0 || self.kept.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// All findings, sorted by place.
+    /// All findings, sorted by place; last what stands for those that are not shown.
     #[must_use]
     pub fn into_sorted(mut self) -> Vec<Finding> {
-        if let Some(last) = self.kept.last().filter(|_| self.dropped > 0) {
-            let (at, dropped) = (last.at, self.dropped);
-            let what = format!("{dropped} more findings are not shown");
-            let mend = Some("mend those above first".to_owned());
-            let (check, severity) = (&checks::TOO_MUCH, Severity::Error);
-            self.kept.push(Finding { file: self.file, at, severity, check, what, mend });
-        }
         self.kept.sort_by(|a, b| (a.at, a.severity, &a.what).cmp(&(b.at, b.severity, &b.what)));
         self.kept.dedup();
+        let at = self.kept.last().map_or(Position::START, |last| last.at);
+        let (check, what) = match self.dropped {
+            (0, 0) => return self.kept,
+            (0, warnings) => (&checks::MORE_WARNINGS, format!("{} not shown", more(warnings, "warning"))),
+            (errors, 0) => (&checks::TOO_MUCH, format!("{} not shown", more(errors, "error"))),
+            (errors, warnings) => {
+                let all = more(errors + warnings, "finding");
+                (&checks::TOO_MUCH, format!("{all} not shown, {errors} of them errors"))
+            }
+        };
+        let (severity, mend) = (check.severity, Some("mend those above first".to_owned()));
+        self.kept.push(Finding { file: self.file, at, severity, check, what, mend });
         self.kept
+    }
+}
+
+/// `1 more warning is`, `2 more warnings are`
+fn more(count: usize, name: &str) -> String {
+    if count == 1 { format!("1 more {name} is") } else { format!("{count} more {name}s are") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: u32) -> Position {
+        Position { line, column: 1 }
+    }
+
+    /// Lines 1 to `warnings` have a warning, those behind them an error.
+    fn found(warnings: u32, errors: u32) -> (bool, Vec<Finding>) {
+        let mut findings = Findings::of("f.xml");
+        (1..=warnings).for_each(|line| findings.warning(at(line), "dull", None));
+        (1..=errors).for_each(|line| findings.error(at(warnings + line), "bad", None));
+        (findings.has_errors(), findings.into_sorted())
+    }
+
+    #[test]
+    fn warnings_that_are_not_shown_are_no_error() {
+        let (failed, findings) = found(203, 0);
+        assert!(!failed && findings.iter().all(|finding| finding.severity == Severity::Warning));
+        let last = findings.last().map(ToString::to_string);
+        let expected = "f.xml:200:1: warning: 3 more warnings are not shown (mend those above first)";
+        assert_eq!((findings.len(), last.as_deref()), (201, Some(expected)));
+        assert_eq!(found(200, 0).1.len(), 200);
+    }
+
+    #[test]
+    fn one_error_that_is_not_shown_is_an_error() {
+        let (failed, findings) = found(0, 201);
+        let last = findings.last().map(ToString::to_string);
+        let expected = "f.xml:200:1: error: 1 more error is not shown (mend those above first)";
+        assert_eq!((failed, findings.len(), last.as_deref()), (true, 201, Some(expected)));
+        let (failed, findings) = found(150, 300);
+        let last = findings.last().map(|finding| (finding.check.code, finding.what.as_str()));
+        let expected = "250 more findings are not shown, 100 of them errors";
+        assert_eq!((failed, last), (true, Some(("too-much", expected))));
+    }
+
+    #[test]
+    fn no_error_is_hidden_by_warnings() {
+        let (failed, findings) = found(300, 2);
+        let shown: Vec<&Finding> =
+            findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+        assert!(failed);
+        assert_eq!(shown.iter().map(|finding| finding.at.line).collect::<Vec<_>>(), [301, 302]);
+        let last = findings.last().map(|finding| (finding.severity, finding.what.as_str()));
+        assert_eq!(last, Some((Severity::Warning, "102 more warnings are not shown")));
     }
 }
