@@ -226,6 +226,10 @@ impl Taking {
         if self.leaving.is_some() {
             return;
         }
+        let is_late = self.take.late_term_char.take() == Some(press.key);
+        if is_late && self.playing().is_some() && !self.take.answers.contains(&press.key) {
+            return;
+        }
         match (self.phase, self.meant(press)) {
             (Phase::Prompting(_), _) if !self.take.barge_in => {}
             (Phase::Prompting(_), Some(heard)) => acts.push(Act::Heard(heard)),

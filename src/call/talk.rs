@@ -505,9 +505,12 @@ fn conclude(item: &str, verdict: Verdict, acts: &mut Vec<Act>) {
     match verdict {
         Verdict::Waiting | Verdict::Ignored => {}
         Verdict::Keys(keys) => {
-            let digits = keys.iter().map(|press| press.key.as_char()).collect();
-            acts.push(Act::Tell(Step::Entered { item: item.into(), digits }));
+            acts.push(Act::Tell(entered(item, &keys)));
             acts.push(Act::Heard(Heard::Keys(keys)));
+        }
+        Verdict::Ended(keys) => {
+            acts.push(Act::Tell(entered(item, &keys)));
+            acts.push(Act::Heard(Heard::Ended(keys)));
         }
         Verdict::Silence => {
             acts.push(Act::Tell(Step::Silent { item: item.into() }));
@@ -515,4 +518,8 @@ fn conclude(item: &str, verdict: Verdict, acts: &mut Vec<Act>) {
         }
         Verdict::Command(command, press) => acts.push(Act::Heard(Heard::Command(command, press))),
     }
+}
+
+fn entered(item: &str, keys: &[KeyPress]) -> Step {
+    Step::Entered { item: item.into(), digits: keys.iter().map(|press| press.key.as_char()).collect() }
 }

@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 /// this time belongs to the same row of keys.
 const AHEAD: Duration = Duration::from_millis(500);
 
+/// Between the keys of an entry lies less than so many times the longest pause in it so far.
+const PACE: u32 = 2;
+
 /// What a key or a deadline led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -19,6 +22,8 @@ pub enum Verdict {
     Waiting,
     /// The entry is complete; whether it is an answer, the interview says.
     Keys(Vec<KeyPress>),
+    /// The same, ended by its term char.
+    Ended(Vec<KeyPress>),
     /// No key came in time.
     Silence,
     /// A command.
@@ -31,8 +36,11 @@ pub enum Verdict {
 /// Gathers one entry: made when a question is asked, gone when it has given a verdict.
 ///
 /// ```text
-///  prompt plays ── key ──► entry ── last possible key, or end key ──► Keys
-///       │                    │ └── inter_digit without a key ───────► Keys
+///  prompt plays ── key ──► entry ── last possible key ──────────────► Keys
+///       │                    │ ├── end key ─────────────────────────► Ended
+///       │                    │ ├── inter_digit without a key ───────► Keys
+///       │                    │ └── complete before the last possible
+///       │                    │     key: term_timeout without a key ─► Keys
 ///  prompt ended              └──── command key ─────────────────────► Command
 ///       └── no_input without a key ─────────────────────────────────► Silence
 /// ```
@@ -86,15 +94,34 @@ impl Collector {
         }
         if self.collect.term_char == Some(press.key) {
             let nothing = self.entry.is_empty() && !self.collect.accepts(&[]);
-            return if nothing { Verdict::Ignored } else { self.complete() };
+            if nothing {
+                return Verdict::Ignored;
+            }
+            let entry = std::mem::take(&mut self.entry);
+            return self.done(Verdict::Ended(entry));
         }
         self.entry.push(press);
-        if self.collect.can_grow(&self.keys()) {
-            self.deadline = Some(now + self.collect.inter_digit);
-            Verdict::Waiting
+        let keys = self.keys();
+        let wait = if self.collect.can_grow(&keys) {
+            self.collect.inter_digit
+        } else if self.collect.is_early(&keys) {
+            self.term_timeout()
         } else {
-            self.complete()
+            Duration::ZERO
+        };
+        if wait.is_zero() {
+            return self.complete();
         }
+        self.deadline = Some(now + wait);
+        Verdict::Waiting
+    }
+
+    /// How long a further key is waited for that would be too much: longer for those who key slowly.
+    fn term_timeout(&self) -> Duration {
+        let Collect { term_timeout, inter_digit, .. } = self.collect;
+        let pauses = self.entry.windows(2).map(|pair| pair[1].at.since(pair[0].at));
+        let pace = pauses.max().unwrap_or_default().saturating_mul(PACE);
+        if term_timeout.is_zero() { term_timeout } else { term_timeout.max(pace).min(inter_digit) }
     }
 
     /// A key was released: how long it was held.

@@ -37,6 +37,12 @@ impl Collect {
         keys.len() < self.max_keys() && (self.extends(keys) || !self.accepts(keys))
     }
 
+    /// Whether these keys are an answer although others have more keys: who goes on keying has not seen that it
+    /// was complete.
+    pub(super) fn is_early(&self, keys: &[Key]) -> bool {
+        keys.len() < self.grammar.max_keys() && self.accepts(keys)
+    }
+
     /// Whether some longer answer begins with these keys.
     fn extends(&self, keys: &[Key]) -> bool {
         self.grammar.extends(keys) || self.codes.iter().any(|code| spells_longer(code, keys))

@@ -106,6 +106,9 @@ pub struct Collect {
     pub no_input: Duration,
     /// Silence after a key that ends the entry (VoiceXML `interdigittimeout`).
     pub inter_digit: Duration,
+    /// Silence after an entry that is complete before its last possible key (VoiceXML `termtimeout`): a key in it
+    /// makes the entry another one. None: it is taken at once.
+    pub term_timeout: Duration,
     /// The key that ends an entry (VoiceXML `termchar`).
     pub term_char: Option<Key>,
     /// The end key of the entry before, which was complete without it: if it comes first here, it is
@@ -206,6 +209,9 @@ pub struct Take {
     pub answers: Vec<Key>,
     /// Which keys are commands. Never one that ends it.
     pub commands: Vec<(Key, Command)>,
+    /// The end key of the entry before, which was complete without it: if it comes first, and while the prompt
+    /// plays, it is dropped instead of cutting the prompt short.
+    pub late_term_char: Option<Key>,
     /// Whether a key cuts the prompt short, and recording begins.
     pub barge_in: bool,
     /// Whether a tone says when to speak.
@@ -262,6 +268,8 @@ pub enum Heard {
     Unsaid,
     /// An entry is complete.
     Keys(Vec<KeyPress>),
+    /// An entry was ended by its term char.
+    Ended(Vec<KeyPress>),
     /// No key came in time; of a recording: nothing was said.
     Silence,
     /// A command key was pressed.

@@ -1,5 +1,7 @@
 //! What is listened for in each part of a question.
 
+use std::time::Duration;
+
 use super::instruction::{Collect, Days, Grammar, Several, Take, Times, TypeAhead};
 use super::part::Part;
 use super::process::half_day;
@@ -8,6 +10,10 @@ use crate::questionnaire::{
     Answers, AppointmentAsk, Clock, DateEntry, DayBound, HalfDay, Key, Multi, MultiStyle, Question,
     Questionnaire, Recording, Scale, TimeRange,
 };
+
+/// What [`Collect::term_timeout`] is where keys that follow an answer are not meant for the next question: longer
+/// than from key to key, and too short to be a silence.
+const TERM_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Interview {
     pub(super) fn collect(
@@ -40,6 +46,10 @@ impl Interview {
                 Turn::Plain | Turn::NoInput | Turn::NoMatch => question.retry.wait,
             },
             inter_digit: question.retry.inter_digit,
+            term_timeout: match questionnaire.type_ahead() {
+                true => Duration::ZERO,
+                false => TERM_TIMEOUT.min(question.retry.inter_digit),
+            },
             term_char,
             late_term_char: self.late_term_char,
         }
@@ -128,6 +138,7 @@ impl Interview {
             term_chars: recording.term_chars.clone(),
             answers: codes.filter_map(|code| Key::new(code.keys.chars().next()?)).collect(),
             commands: question.commands.clone(),
+            late_term_char: self.late_term_char,
             barge_in: question.cuts_short(asking),
             beep: recording.beep,
         }

@@ -295,6 +295,7 @@ impl<'q> Rehearsal<'q> {
         match verdict {
             Verdict::Waiting | Verdict::Ignored => {}
             Verdict::Keys(keys) => self.hear(Heard::Keys(keys)),
+            Verdict::Ended(keys) => self.hear(Heard::Ended(keys)),
             Verdict::Silence => self.hear(Heard::Silence),
             Verdict::Command(command, press) => self.hear(Heard::Command(command, press)),
         }

@@ -34,6 +34,7 @@ fn take() -> Take {
         term_chars: vec![key('#')],
         answers: vec![key('8')],
         commands: vec![(key('*'), Command::Repeat)],
+        late_term_char: None,
         barge_in: true,
         beep: true,
     }
@@ -180,6 +181,20 @@ fn a_key_cuts_the_prompt_short_only_where_that_is_allowed() {
     assert_eq!(patient.press(100, '#'), [""; 0]);
     assert_eq!(patient.press(200, '8'), [""; 0]);
     assert_eq!(patient.prompt_ends(500, 0).len(), 1);
+}
+
+#[test]
+fn the_end_key_of_the_entry_before_does_not_cut_the_prompt_short() {
+    let late = || World::asked(Take { late_term_char: Some(key('#')), ..take() }).0;
+    let mut world = late();
+    assert_eq!(world.press(100, '#'), [""; 0], "it comes late, for the number before");
+    assert_eq!(world.press(400, '#'), ["stop play 0", "record 2 take 1"], "the second one is meant");
+    let mut world = late();
+    assert_eq!(world.press(100, '5'), ["stop play 0", "record 0 take 1"]);
+    assert_eq!(world.press(900, '#'), ["stop 0 Keep(TermChar)"]);
+    let mut world = late();
+    world.prompt_ends(500, 0);
+    assert_eq!(world.press(900, '#'), ["stop 0 Keep(TermChar)"], "whoever speaks means what was said");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::person::{Person, Phone, Reaction::*, Room};
 use super::world::{Crash, World};
 use crate::call::EndedBy;
-use crate::interview::Status;
+use crate::interview::{Response, Status};
 use crate::outcome::Disposition;
 use crate::sdp::Codec;
 
@@ -39,11 +39,24 @@ fn a_whole_interview_is_complete() {
 }
 
 #[test]
-fn a_third_digit_that_cannot_come_is_not_waited_for() {
-    let world = run(willing().at("age", &[Press("18")]));
-    let age = &world.result().responses[1];
-    let waited = age.at.unwrap().since(age.digits[1].at);
-    assert_eq!(waited, Duration::ZERO, "no age above 110 begins with 18");
+fn a_third_digit_that_cannot_come_is_hardly_waited_for() {
+    let waited = |keys| {
+        let world = run(willing().at("age", &[Press(keys)]));
+        let age = &world.result().responses[1];
+        age.at.unwrap().since(age.digits.last().unwrap().at)
+    };
+    assert_eq!(waited("18"), Duration::from_secs(1), "no age above 110 begins with 18");
+    assert_eq!(waited("108"), Duration::ZERO, "there is none of four digits");
+    assert!(waited("18#") < Duration::from_secs(1));
+}
+
+#[test]
+fn a_third_digit_that_comes_all_the_same_is_no_answer_to_the_next_question() {
+    let world = run(willing().at("age", &[Press("421"), Press("42")]).at("well", &[Press("2")]));
+    let [_, age, well] = world.result().responses.as_slice() else { panic!() };
+    let value = |response: &Response| response.value.as_ref().map(ToString::to_string);
+    assert_eq!((value(age).as_deref(), age.no_match, age.asked), (Some("42"), 1, 2));
+    assert_eq!((value(well).as_deref(), well.asked), (Some("no"), 1));
 }
 
 #[test]

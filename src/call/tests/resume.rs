@@ -90,6 +90,7 @@ fn questions_that_are_asked_in_parts() {
 
 #[test]
 fn wrong_keys_and_silence() {
+    survives_everywhere("one too many", &willing().at("age", &[Press("421"), Press("42")]));
     survives_everywhere("wrong", &willing().at("consent", &[Press("5"), Silent, Press("1")]));
     survives_everywhere("silent", &Person::picks_up());
 }

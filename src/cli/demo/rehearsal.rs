@@ -231,6 +231,7 @@ fn heard(verdict: Verdict) -> Option<Heard> {
     match verdict {
         Verdict::Waiting | Verdict::Ignored => None,
         Verdict::Keys(keys) => Some(Heard::Keys(keys)),
+        Verdict::Ended(keys) => Some(Heard::Ended(keys)),
         Verdict::Silence => Some(Heard::Silence),
         Verdict::Command(command, press) => Some(Heard::Command(command, press)),
     }

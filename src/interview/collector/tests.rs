@@ -32,6 +32,7 @@ fn collect(grammar: Grammar) -> Collect {
         type_ahead: TypeAhead::Taken,
         no_input: Duration::from_secs(5),
         inter_digit: Duration::from_secs(3),
+        term_timeout: Duration::from_secs(1),
         term_char: None,
         late_term_char: None,
     }
@@ -96,7 +97,52 @@ fn the_end_key_ends_an_entry_but_not_an_empty_one() {
         Collector::new(ms(0), &Collect { term_char: Some(key('#')), ..collect(number(0, 999, 1, 3)) });
     assert_eq!(collector.press(ms(10), press('#', 10)), Verdict::Ignored);
     collector.press(ms(20), press('7', 20));
-    assert_eq!(collector.press(ms(30), press('#', 30)), Verdict::Keys(vec![press('7', 20)]));
+    assert_eq!(collector.press(ms(30), press('#', 30)), Verdict::Ended(vec![press('7', 20)]));
+}
+
+#[test]
+fn a_key_too_many_belongs_to_the_number_that_seemed_complete() {
+    let age = collect(number(0, 110, 1, 3));
+    let mut collector = Collector::new(ms(0), &age);
+    collector.press(ms(1_000), press('4', 1_000));
+    assert_eq!(collector.press(ms(1_200), press('2', 1_200)), Verdict::Waiting);
+    let entry = vec![press('4', 1_000), press('2', 1_200), press('7', 2_100)];
+    assert_eq!(collector.press(ms(2_100), press('7', 2_100)), Verdict::Keys(entry));
+    assert!(!age.accepts(&keys("427")));
+    // Without one it is taken a second later, at once with its end key, and at once with its last possible key.
+    let mut collector = Collector::new(ms(0), &Collect { term_char: Some(key('#')), ..age.clone() });
+    collector.press(ms(1_000), press('4', 1_000));
+    collector.press(ms(1_200), press('2', 1_200));
+    assert_eq!(collector.clone().press(ms(1_300), press('#', 1_300)), {
+        Verdict::Ended(vec![press('4', 1_000), press('2', 1_200)])
+    });
+    assert_eq!(collector.timeout(ms(2_199)), Verdict::Waiting);
+    assert!(matches!(collector.timeout(ms(2_200)), Verdict::Keys(_)));
+    let mut collector = Collector::new(ms(0), &age);
+    collector.press(ms(1_000), press('1', 1_000));
+    collector.press(ms(1_200), press('0', 1_200));
+    assert!(matches!(collector.press(ms(1_300), press('9', 1_300)), Verdict::Keys(_)));
+}
+
+#[test]
+fn who_keys_slowly_has_longer_for_a_key_too_many() {
+    let waits_until = |second: u64| {
+        let mut collector = Collector::new(ms(0), &collect(number(0, 110, 1, 3)));
+        collector.press(ms(1_000), press('4', 1_000));
+        collector.press(ms(second), press('2', second));
+        collector.poll_timeout()
+    };
+    assert_eq!(waits_until(1_300), Some(ms(2_300)));
+    assert_eq!(waits_until(2_200), Some(ms(2_200 + 2_400)));
+    assert_eq!(waits_until(3_900), Some(ms(3_900 + 3_000)), "never longer than for a further digit");
+}
+
+#[test]
+fn where_keys_are_pressed_ahead_a_complete_number_is_taken_at_once() {
+    let ahead = Collect { term_timeout: Duration::ZERO, ..collect(number(0, 110, 1, 3)) };
+    let mut collector = Collector::new(ms(0), &ahead);
+    collector.press(ms(1_000), press('4', 1_000));
+    assert!(matches!(collector.press(ms(1_200), press('2', 1_200)), Verdict::Keys(_)));
 }
 
 #[test]

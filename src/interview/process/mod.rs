@@ -48,6 +48,10 @@ impl Interview {
             Heard::Begin | Heard::Said | Heard::Quota { .. } => {}
             Heard::Recorded(recorded) => self.recorded(questionnaire, now, asking, question, recorded),
             Heard::Keys(keys) => self.keys(questionnaire, now, asking, question, keys),
+            Heard::Ended(keys) => {
+                self.keys(questionnaire, now, asking, question, keys);
+                self.late_term_char = None; // it has come
+            }
             Heard::Unsaid => {
                 self.close(asking, now, Status::NotReached);
                 self.end(questionnaire, Outcome::Technical);

@@ -160,7 +160,8 @@ fn became(response: &Response, is_drawn: bool) -> String {
     };
     let mut text = format!("{:10} {}", response.question, word(serde_json::to_value(response.status)));
     if let Some(value) = &response.value {
-        text.push_str(&format!(" {value}"));
+        let value = value.to_string();
+        text.push_str(&format!(" {}", if value.is_empty() { "(none of them)" } else { &value }));
     }
     if !response.digits.is_empty() {
         let keys: String = response.digits.iter().map(|press| press.key.as_char()).collect();
