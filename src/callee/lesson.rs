@@ -12,7 +12,7 @@ use crate::id::Digest;
 use crate::node::beep;
 use crate::prompts::{Clip, PromptStore};
 use crate::questionnaire::{
-    Answers, AppointmentAsk, Item, KEY, Kind, MultiStyle, OPTION, Question, Questionnaire, Say, Utterance,
+    Answers, AppointmentAsk, Filling, Item, KEY, Kind, MultiStyle, OPTION, Question, Questionnaire, Say, Utterance,
     Value,
 };
 use crate::sdp::Codec;
@@ -20,7 +20,7 @@ use crate::sdp::Codec;
 /// Something that may be heard, and what it is.
 pub type Line = (Utterance, Label);
 /// What is known of a name in a text: nothing (`None`), that it is empty, or its value.
-pub type Knows<'a> = &'a dyn Fn(&str) -> Option<Option<Value>>;
+pub type Knows<'a, 'q> = &'a dyn Fn(&str) -> Option<Option<Filling<'q>>>;
 
 /// How the prompts of a questionnaire sound.
 ///
@@ -59,7 +59,7 @@ pub fn lines(questionnaire: &Questionnaire, fields: &BTreeMap<String, String>) -
     let declared = questionnaire.contact_fields();
     let knows = |name: &str| {
         let default = declared.iter().find(|field| field.name == name).and_then(|it| it.default.as_ref());
-        fields.get(name).or(default).map(|value| Some(Value::Text(value.clone())))
+        fields.get(name).or(default).map(|value| Some(Value::Text(value.clone()).into()))
     };
     let mut lesson = Lesson { questionnaire, knows: &knows, lines: Vec::new() };
     let more_time = Label { part: Part::MoreTime, asks: true, ..Label::default() };
@@ -70,19 +70,19 @@ pub fn lines(questionnaire: &Questionnaire, fields: &BTreeMap<String, String>) -
 
 /// Everything that an item may say, as far as its values are known.
 #[must_use]
-pub fn lines_at(questionnaire: &Questionnaire, item: &Item, knows: Knows<'_>) -> Vec<Line> {
+pub fn lines_at<'q>(questionnaire: &'q Questionnaire, item: &Item, knows: Knows<'_, 'q>) -> Vec<Line> {
     let mut lesson = Lesson { questionnaire, knows, lines: Vec::new() };
     lesson.item(item);
     lesson.lines
 }
 
-struct Lesson<'a> {
-    questionnaire: &'a Questionnaire,
-    knows: Knows<'a>,
+struct Lesson<'a, 'q> {
+    questionnaire: &'q Questionnaire,
+    knows: Knows<'a, 'q>,
     lines: Vec<Line>,
 }
 
-impl Lesson<'_> {
+impl Lesson<'_, '_> {
     fn item(&mut self, item: &Item) {
         let label = Label { item: item.id.clone(), ..Label::default() };
         match &item.kind {
@@ -142,7 +142,7 @@ impl Lesson<'_> {
         for say in question.confirm.iter().flat_map(|confirm| &confirm.say) {
             let value =
                 if say.pipes().any(|name| name == label.item) { (self.knows)(&label.item) } else { None };
-            let value = value.flatten().map(|value| value.to_string());
+            let value = value.flatten().map(|filling| filling.value.to_string());
             self.says(&Label { value, ..of(Part::Confirm) }, std::slice::from_ref(say));
         }
         question.retry.no_input.iter().for_each(|rung| self.says(&of(Part::NoInput), &rung.say));
@@ -174,11 +174,9 @@ impl Lesson<'_> {
         if offer.audio.is_none() && !names.all(|name| (self.knows)(name).is_some()) {
             return;
         }
-        let text = |name: &str| {
-            let value = (self.knows)(name).flatten();
-            value.map(|value| self.questionnaire.text_of(name, &offer.language, &value)).unwrap_or_default()
-        };
-        let said = offer.of_option(option, keys, text);
+        let filling = |name: &str| (self.knows)(name).flatten();
+        let says = offer.for_option(option, keys);
+        let said = says.iter().flat_map(|say| self.questionnaire.heard(say, &filling)).collect::<Vec<_>>();
         let label = Label { language: offer.language.clone(), ..label.clone() };
         self.lines.extend(said.into_iter().map(|utterance| (utterance, label.clone())));
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Chart, Goal, Group, ONLY_IF, Row, Shape, Way};
 use crate::questionnaire::{
-    Anchor, Answers, Choice, Command, Item, Kind, MultiStyle, NumberRange, Order, Outcome, Question,
-    Questionnaire, Say, Target, Then, WhyNot,
+    Anchor, Answers, Choice, Command, Item, Kind, MultiOption, MultiStyle, NumberRange, Order, Outcome,
+    Question, Questionnaire, Say, Target, Then, WhyNot,
 };
 
 impl Chart {
@@ -120,7 +120,11 @@ impl Drawing<'_> {
                 row.shape = Shape::Question;
                 row.kind = kind_in_words(&question.answers);
                 row.text = self.words(&question.say);
+                let offer = self.words(&question.offer.say);
+                row.text.push_str(if row.text.is_empty() || offer.is_empty() { "" } else { " " });
+                row.text.push_str(&offer);
                 row.options = options(question);
+                row.remarks.extend(option_order_in_words(question.offer.order).map(str::to_owned));
                 row.goes_on = self.question(self.before + index, question) || passed;
             }
         }
@@ -183,9 +187,9 @@ impl Drawing<'_> {
     /// The ways out of a question; whether the next row is one of them.
     fn question(&mut self, row: usize, question: &Question) -> bool {
         let mut goes_on = false;
-        for choice in question.answers.choices().unwrap_or_default() {
+        for (index, choice) in question.answers.choices().unwrap_or_default().iter().enumerate() {
             match choice.go {
-                Some(to) => self.way(row, to, keyed(choice)),
+                Some(to) => self.way(row, to, keyed(choice, question.offer.draws_key(index))),
                 None => goes_on = true,
             }
         }
@@ -287,10 +291,19 @@ fn range_in_words(range: &NumberRange) -> String {
     format!("{} to {}", range.number(range.min), range.number(range.max))
 }
 
-/// The keys and the value; one of them where they are the same.
-fn keyed(choice: &Choice) -> String {
+const fn option_order_in_words(order: Order) -> Option<&'static str> {
+    match order {
+        Order::Fixed => None,
+        Order::Random => Some("options in random order"),
+        Order::Rotated => Some("options begin at any, then go round"),
+        Order::Reversed => Some("options as written or backwards"),
+    }
+}
+
+/// The keys and the value; the value alone where they are the same, or where its place in a drawn order is its key.
+fn keyed(choice: &Choice, key_is_drawn: bool) -> String {
     let value = choice.value.to_string();
-    if value == choice.keys { value } else { format!("{} {value}", choice.keys) }
+    if value == choice.keys || key_is_drawn { value } else { format!("{} {value}", choice.keys) }
 }
 
 fn is_yes_no(choices: &[Choice]) -> bool {
@@ -319,13 +332,24 @@ fn kind_in_words(answers: &Answers) -> String {
 
 /// What can be answered, with its keys.
 fn options(question: &Question) -> Vec<String> {
+    let offer = &question.offer;
+    let anchored =
+        |index: usize, option: String| match offer.anchors.get(index).copied().and_then(anchor_in_words) {
+            Some(anchor) => format!("{option} ({anchor})"),
+            None => option,
+        };
     let mut options: Vec<String> = match &question.answers {
-        Answers::Choice(choices) | Answers::Language(choices) => choices.iter().map(keyed).collect(),
-        Answers::Multi(multi) => multi
-            .options
-            .iter()
-            .map(|option| format!("{} {}", option.keys, option.value).trim().to_owned())
-            .collect(),
+        Answers::Choice(choices) | Answers::Language(choices) => {
+            let keyed = |(index, choice)| anchored(index, keyed(choice, offer.draws_key(index)));
+            choices.iter().enumerate().map(keyed).collect()
+        }
+        Answers::Multi(multi) => {
+            let keyed = |(index, option): (usize, &MultiOption)| {
+                let keys = if offer.draws_key(index) { "" } else { option.keys.as_str() };
+                anchored(index, format!("{keys} {}", option.value).trim().to_owned())
+            };
+            multi.options.iter().enumerate().map(keyed).collect()
+        }
         Answers::Number(_)
         | Answers::Scale(_)
         | Answers::Digits(_)

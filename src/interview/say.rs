@@ -6,7 +6,7 @@ use super::part::Part;
 use super::process::half_day;
 use super::{Asking, Interview, Turn};
 use crate::questionnaire::{
-    Answers, AppointmentAsk, Prompt, Question, Questionnaire, Say, Sound, Utterance, Value,
+    Answers, AppointmentAsk, Filling, Prompt, Question, Questionnaire, Say, Sound, Utterance, Value,
 };
 
 impl Interview {
@@ -17,8 +17,8 @@ impl Interview {
 
     fn prompt_in(&self, language: &str, questionnaire: &Questionnaire, says: &[Say]) -> Prompt {
         let mine = says.iter().filter(|say| say.language == language);
-        let value = |name: &str| self.piped(questionnaire, name);
-        Prompt(mine.flat_map(|say| questionnaire.heard(say, &value)).map(Sound::Say).collect())
+        let filling = |name: &str| self.piped(questionnaire, name);
+        Prompt(mine.flat_map(|say| questionnaire.heard(say, &filling)).map(Sound::Say).collect())
     }
 
     /// What may be said to this contact in the language of the moment with a contact field in it: known before the
@@ -52,10 +52,12 @@ impl Interview {
         which: impl Fn(&Say) -> bool,
     ) -> Vec<Utterance> {
         let values = |name: &str| match self.piped(questionnaire, name) {
-            Some(value) => Some(vec![Some(value)]),
+            Some(filling) => Some(vec![Some(filling)]),
             None => questionnaire.values(name, most),
         };
-        let says = questionnaire.says().into_iter().filter(|say| say.language == self.language && which(say));
+        let offered = questionnaire.offered_with_names();
+        let says = questionnaire.says().into_iter().chain(&offered);
+        let says = says.filter(|say| say.language == self.language && which(say));
         says.flat_map(|say| questionnaire.may_be_heard(say, most, &values).unwrap_or_default()).collect()
     }
 
@@ -145,12 +147,11 @@ impl Interview {
     ) -> Prompt {
         let offers: Vec<&Say> =
             question.offer.say.iter().filter(|say| say.language == self.language).collect();
-        let offered = options.flat_map(|(say, keys)| {
-            let value = |name: &str| self.piped_text(questionnaire, name);
-            let said = offers.iter().flat_map(move |offer| offer.of_option(say, keys, value));
-            said.collect::<Vec<_>>()
+        let says = options.flat_map(|(say, keys)| {
+            offers.iter().flat_map(|offer| offer.for_option(say, keys)).collect::<Vec<_>>()
         });
-        Prompt(offered.map(Sound::Say).collect())
+        let filling = |name: &str| self.piped(questionnaire, name);
+        Prompt(says.flat_map(|say| questionnaire.heard(&say, &filling)).map(Sound::Say).collect())
     }
 
     /// What can be answered in this case.
@@ -165,34 +166,23 @@ impl Interview {
     }
 
     /// What a pipe is filled with: nothing, if nothing is known.
-    pub(crate) fn piped(&self, questionnaire: &Questionnaire, name: &str) -> Option<Value> {
+    pub(crate) fn piped<'q>(&self, questionnaire: &'q Questionnaire, name: &str) -> Option<Filling<'q>> {
         if let Some(value) = self.fields.get(name) {
-            return Some(Value::Text(value.clone()));
+            return Some(Value::Text(value.clone()).into());
         }
-        if let Some((value, say)) = self.computed_value(questionnaire, name) {
-            return self.spoken(say).map(Value::Text).or(value);
+        if let Some((value, words)) = self.computed_value(questionnaire, name) {
+            let has_words = !words.is_empty();
+            return value
+                .or_else(|| has_words.then(|| Value::Text(String::new())))
+                .map(|value| Filling { value, words });
         }
         let drafted = self.drafted_value(questionnaire, name);
-        drafted.or(self.record_of(questionnaire, name)?.value.as_ref()).cloned()
+        drafted.or(self.record_of(questionnaire, name)?.value.as_ref()).cloned().map(Filling::from)
     }
 
     /// What was entered at the open question of this id, before it counts: what is read back.
     fn drafted_value(&self, questionnaire: &Questionnaire, name: &str) -> Option<&Value> {
         let is_open = self.question(questionnaire) == Some(name);
         self.draft.value.as_ref().filter(|_| is_open)
-    }
-
-    /// The same as a text.
-    fn piped_text(&self, questionnaire: &Questionnaire, name: &str) -> String {
-        let value = self.piped(questionnaire, name);
-        value.map(|value| questionnaire.text_of(name, &self.language, &value)).unwrap_or_default()
-    }
-
-    /// These `say`s as words in the middle of a text; none if there are none.
-    fn spoken(&self, says: &[Say]) -> Option<String> {
-        let mut says = says.iter().filter(|say| say.language == self.language).peekable();
-        says.peek()?;
-        let texts: Vec<String> = says.map(|say| say.fill(|_| String::new()).text).collect();
-        Some(texts.join(" "))
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Chances<'a> {
         if condition.names().iter().any(|(name, _)| known(name).is_none()) {
             return None;
         }
-        if condition.source().contains("today") {
+        if condition.is_of_today() {
             return None;
         }
         let known = |name: &str| known(name).cloned().unwrap_or(Known::Nothing);

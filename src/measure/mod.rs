@@ -17,7 +17,7 @@ pub use count::Count;
 
 use self::time::{ItemTime, Watch};
 use self::ways::Ways;
-use crate::questionnaire::{Order, Questionnaire, Sections};
+use crate::questionnaire::{Anchor, Order, Questionnaire};
 
 /// What is measured of a questionnaire.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Measures {
     /// Ways through the items of those who answer, from the first item to an end; none goes round in a loop.
     /// Conditions are taken as independent, so it is the most that there can be.
     pub paths: Count,
-    /// Orders in which sections can be heard.
+    /// Orders in which sections and options can be heard.
     pub orders: Count,
     /// Jumps that lead back.
     pub loops: usize,
@@ -58,7 +58,7 @@ impl Measures {
         let ways = Ways::of(questionnaire);
         let mut languages: Vec<Times> = Vec::new();
         for language in questionnaire.languages() {
-            let watch = Watch { language, recording };
+            let watch = Watch { questionnaire, language, recording };
             let items: Vec<ItemTime> = questionnaire.items().iter().map(|item| watch.item(item)).collect();
             let each = |of: fn(&ItemTime) -> f64| -> Vec<f64> { items.iter().map(of).collect() };
             let (at_once, at_last) = (each(|item| item.at_once), each(|item| item.at_last));
@@ -74,18 +74,20 @@ impl Measures {
                 estimated: ways.mean(&guessed) / ways.mean(&said).max(f64::MIN_POSITIVE),
             });
         }
-        Self { paths: ways.paths(), orders: orders(questionnaire.sections()), loops: ways.loops(), languages }
+        Self { paths: ways.paths(), orders: orders(questionnaire), loops: ways.loops(), languages }
     }
 }
 
-/// In how many orders the parts of all sections can be heard.
-fn orders(sections: &Sections) -> Count {
+/// In how many orders the parts of all sections, and the options of all questions, can be heard.
+fn orders(questionnaire: &Questionnaire) -> Count {
     let mut orders = Count::one();
-    for section in &sections.0 {
-        let free =
-            section.anchors.iter().filter(|anchor| **anchor == crate::questionnaire::Anchor::Free).count();
+    let sections = questionnaire.sections().0.iter().map(|section| (section.order, &section.anchors));
+    let options =
+        questionnaire.questions().map(|(_, question)| (question.offer.order, &question.offer.anchors));
+    for (order, anchors) in sections.chain(options) {
+        let free = anchors.iter().filter(|anchor| **anchor == Anchor::Free).count();
         let free = u32::try_from(free).unwrap_or(u32::MAX);
-        match section.order {
+        match order {
             Order::Fixed => {}
             Order::Random => (2..=free).for_each(|parts| orders.multiply(parts)),
             Order::Rotated => orders.multiply(free.max(1)),

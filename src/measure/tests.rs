@@ -101,6 +101,48 @@ fn times_are_prompts_thoughts_keys_and_waits() {
 }
 
 #[test]
+fn a_rung_that_leads_away_ends_the_ladder() {
+    let at_most = |second: &str| {
+        let items = format!(
+            "<retry id='r' wait='4s' no-input='2' no-match='0'><no-input><S/></no-input>\
+             <no-input {second}><S/></no-input></retry>\
+             <choice id='a' retry='r'><S/><option key='1' value='x'/></choice>{END}"
+        );
+        measure(&items).languages[0].at_most.as_secs_f64()
+    };
+    // the question, then silence for 4 s, the prompt and the question again, an answer after 4 s, and the end
+    let once = 10.0 + 4.0 + 20.0 + 4.0 + 0.6 + 10.0;
+    assert!((at_most("") - once - 24.0).abs() < 1e-6, "{}", at_most(""));
+    assert!((at_most("then='skip'") - once).abs() < 1e-6, "{}", at_most("then='skip'"));
+}
+
+#[test]
+fn options_that_are_offered_and_recordings_that_are_named_take_their_time() {
+    let option = |value: &str| format!("<option value='{value}'><S/></option>");
+    let words = "<offer><say lang='en'>{option}</say><say lang='en' audio='en.wav'/>\
+        <say lang='sw'>{option}</say><say lang='sw' audio='sw.wav'/></offer>";
+    let items = format!(
+        "<choice id='a' order='random'><S/>{words}{}{}{}</choice>{END}",
+        option("x"),
+        option("y"),
+        option("z")
+    );
+    let measures = measure(&items);
+    // the question, three times the option and the rest of its offer, and the end
+    let typical = measures.languages[0].typical.as_secs_f64();
+    assert!((typical - (10.0 + 3.0 * 20.0 + 1.5 + 0.6 + 10.0)).abs() < 1e-6, "{typical}");
+    assert_eq!((measures.orders.to_string().as_str(), measures.languages[0].estimated), ("6", 0.0));
+    // the mean of a case with a recording of 10 s, and one with two
+    let named = format!(
+        "<compute id='c'><case when=\"a = 'x'\" value='1'><S/></case><case value='2'><S/><S/></case></compute>\
+         <choice id='a'><S/><option key='1' value='x'/><option key='2' value='y'/></choice>\
+         <statement id='s'><say lang='en'>{{c}}</say><say lang='sw'>{{c}}</say></statement>{END}"
+    );
+    let typical = measure(&named).languages[0].typical.as_secs_f64();
+    assert!((typical - (10.0 + 1.5 + 0.6 + 15.0 + 10.0)).abs() < 1e-6, "{typical}");
+}
+
+#[test]
 fn chances_follow_from_the_answers() {
     // one in ten goes on to the statement: n = 9
     let items = "<number id='n' min='0' max='9'><S/></number>\

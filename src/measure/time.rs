@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use crate::questionnaire::{
     Answers, AppointmentAsk, Clock, DateEntry, Item, Kind, Multi, MultiStyle, NumberRange, Piece, Question,
-    Rung, Say,
+    Questionnaire, Rung, Say,
 };
 
 /// From the end of a prompt to the first key.
 const THOUGHT: f64 = 1.5;
 /// From key to key.
 const KEY: f64 = 0.6;
+/// From the last key of a number that is complete, although others have more digits, until it is taken.
+const ONE_TOO_MANY: f64 = 1.0;
 /// Letters of a value that a text has room for.
 const PIPE_LETTERS: f64 = 8.0;
 /// Letters of a figure in words: `7` is said as seven.
@@ -38,6 +40,7 @@ pub(super) struct ItemTime {
 
 /// Measures in one language.
 pub(super) struct Watch<'a> {
+    pub(super) questionnaire: &'a Questionnaire,
     pub(super) language: &'a str,
     pub(super) recording: &'a dyn Fn(&str) -> Option<Duration>,
 }
@@ -63,11 +66,15 @@ impl Watch<'_> {
             let (all, estimated) = self.says(says);
             (said, guessed) = (said + all, guessed + estimated);
         }
+        let (offer, estimated) = self.offer(question);
+        (said, guessed) = (said + offer, guessed + estimated);
         let entry = entry(question);
-        let (prompt, _) = self.says(&question.say);
+        let prompt = self.says(&question.say).0 + offer;
         let wait = question.retry.wait.as_secs_f64();
+        // Where a rung leads away, the question is not asked again.
         let rounds = |rungs: &[Rung], again: u8, lost: f64| -> f64 {
-            (1..=again).map(|count| self.round(rungs, count, prompt) + lost).sum()
+            let stays = |count: &u8| rung(rungs, *count).is_none_or(|rung| rung.then.is_none());
+            (1..=again).take_while(stays).map(|count| self.round(rungs, count, prompt) + lost).sum()
         };
         let silent = rounds(&question.retry.no_input, question.retry.no_input_again, wait);
         let wrong = rounds(&question.retry.no_match, question.retry.no_match_again, wait + entry);
@@ -77,24 +84,49 @@ impl Watch<'_> {
 
     /// What is said when a question is asked again for the `count`th time; the last rung stays.
     fn round(&self, rungs: &[Rung], count: u8, prompt: f64) -> f64 {
-        let rung = rungs.get(usize::from(count) - 1).or_else(|| rungs.last());
+        let rung = rung(rungs, count);
         let said = rung.map_or(0.0, |rung| self.says(&rung.say).0);
         if rung.is_none_or(|rung| rung.reprompt) { said + prompt } else { said }
+    }
+
+    /// What is said of all options: each once, by one of the keys that it may have.
+    fn offer(&self, question: &Question) -> (f64, f64) {
+        let mut offered = question.offered();
+        offered.dedup_by(|next, before| next.value == before.value);
+        let says: Vec<Say> = offered.into_iter().flat_map(|offered| offered.says).collect();
+        self.says(&says)
     }
 
     /// How long these are in this language, and how much of that is estimated.
     fn says(&self, says: &[Say]) -> (f64, f64) {
         let (mut all, mut estimated) = (0.0, 0.0);
         for say in says.iter().filter(|say| say.language == self.language) {
-            match say.audio.as_deref().and_then(self.recording) {
-                Some(length) => all += length.as_secs_f64(),
-                None => {
-                    let length = self.spoken(&say.text);
-                    (all, estimated) = (all + length, estimated + length);
-                }
-            }
+            let (length, guessed) = match self.questionnaire.words_alone(say).as_slice() {
+                [] => self.one(say),
+                words => self.mean(words),
+            };
+            (all, estimated) = (all + length, estimated + guessed);
         }
         (all, estimated)
+    }
+
+    /// The mean of what may be heard in one place.
+    fn mean(&self, words: &[&[Say]]) -> (f64, f64) {
+        let count = f64::from(u32::try_from(words.len()).unwrap_or(u32::MAX));
+        let says = words.iter().copied().flatten().filter(|say| say.language == self.language);
+        says.map(|say| self.one(say)).fold((0.0, 0.0), |(all, estimated), (length, guessed)| {
+            (all + length / count, estimated + guessed / count)
+        })
+    }
+
+    fn one(&self, say: &Say) -> (f64, f64) {
+        match say.audio.as_deref().and_then(self.recording) {
+            Some(length) => (length.as_secs_f64(), 0.0),
+            None => {
+                let length = self.spoken(&say.text);
+                (length, length)
+            }
+        }
     }
 
     /// How long a voice takes for a text.
@@ -110,6 +142,11 @@ impl Watch<'_> {
             SPEEDS.iter().find(|(known, _)| *known == language).map_or(LETTERS_A_SECOND, |(_, speed)| *speed);
         pieces.iter().map(letters).sum::<f64>() / speed
     }
+}
+
+/// What is said at the `count`th silence or wrong key, from 1; the last rung stays.
+fn rung(rungs: &[Rung], count: u8) -> Option<&Rung> {
+    rungs.get(usize::from(count) - 1).or_else(|| rungs.last())
 }
 
 /// From the first key to the moment at which the entry is taken; with what is asked afterwards (half of the
@@ -167,7 +204,12 @@ fn number(range: &NumberRange, pause: f64) -> f64 {
     let digits = whole.to_string().len().max(usize::from(range.min_digits));
     let fraction = if range.places == 0 { 0 } else { usize::from(range.places) + 1 };
     let could_grow = digits < usize::from(range.max_digits) && middle.saturating_mul(10) <= range.max;
-    keys(digits + fraction) + if could_grow { ended(range.end.is_some(), pause) } else { 0.0 }
+    let pause = match could_grow {
+        true => pause,
+        false if digits < usize::from(range.max_digits) => pause.min(ONE_TOO_MANY),
+        false => return keys(digits + fraction),
+    };
+    keys(digits + fraction) + ended(range.end.is_some(), pause)
 }
 
 /// A third of the options, as far as so many may be chosen.

@@ -46,6 +46,7 @@ pub(crate) use offer::{KEY, OPTION};
 pub use order::{Anchor, Order};
 pub use parts::Part;
 pub use prompt::{Piece, Prompt, Say, Sound, Utterance};
+pub use said::Filling;
 pub use section::{Member, Place, Section, Sections, Target};
 pub use value::Value;
 

@@ -465,7 +465,8 @@ impl Question {
         asked.chain(rungs.flat_map(|rung| &rung.say))
     }
 
-    /// What may be said to ask it, and to ask what follows from the first entry; in all languages.
+    /// What may be said to ask it, and to ask what follows from the first entry; in all languages. What its options
+    /// are offered by comes besides.
     pub(crate) fn asked(&self) -> Vec<&[Say]> {
         let mut says: Vec<&[Say]> = vec![&self.say];
         match &self.answers {
@@ -473,6 +474,7 @@ impl Question {
             Answers::Digits(_) | Answers::Date(_) => {}
             Answers::Language(options) => says.extend(options.iter().map(|option| option.say.as_slice())),
             Answers::Multi(Multi { style: MultiStyle::Keys { .. }, .. }) => {}
+            Answers::Multi(_) if !self.offer.say.is_empty() => {}
             Answers::Multi(multi) => says.extend(multi.options.iter().map(|option| option.say.as_slice())),
             Answers::Time(time) => says.push(&time.half_day.say),
             Answers::Record(recording) => {

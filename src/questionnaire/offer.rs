@@ -12,10 +12,10 @@
 
 use std::borrow::Cow;
 
-use super::answers::{Answers, Choice, Multi, MultiOption};
+use super::answers::{Answers, Choice, Multi, MultiOption, MultiStyle};
 use super::model::Question;
 use super::order::{Anchor, Order, heard};
-use super::prompt::{Piece, Say, Utterance};
+use super::prompt::{Piece, Say};
 
 /// The pipe of an offer that is the option's own words.
 pub(crate) const OPTION: &str = "option";
@@ -93,14 +93,21 @@ impl Question {
         })
     }
 
-    /// Every utterance of its offers in which nothing but option and key is piped.
-    pub(crate) fn offers(&self) -> Vec<Utterance> {
-        let options: Vec<(&str, &[Say])> = match &self.answers {
+    /// What may be said of each option when it is offered: by each key that it may have.
+    pub(crate) fn offered(&self) -> Vec<Offered> {
+        if self.offer.say.is_empty() {
+            return Vec::new();
+        }
+        let options: Vec<(String, &str, &[Say])> = match &self.answers {
             Answers::Choice(options) | Answers::Language(options) => {
-                options.iter().map(|option| (option.keys.as_str(), option.say.as_slice())).collect()
+                options.iter().map(|it| (it.value.to_string(), it.keys.as_str(), it.say.as_slice())).collect()
+            }
+            Answers::Multi(Multi { options, style: MultiStyle::OneByOne { .. }, .. }) => {
+                options.iter().map(|it| (it.value.clone(), "", it.say.as_slice())).collect()
             }
             Answers::Multi(multi) => {
-                multi.options.iter().map(|option| (option.keys.as_str(), option.say.as_slice())).collect()
+                let options = multi.options.iter();
+                options.map(|it| (it.value.clone(), it.keys.as_str(), it.say.as_slice())).collect()
             }
             Answers::Number(_)
             | Answers::Scale(_)
@@ -110,41 +117,63 @@ impl Question {
             | Answers::Record(_)
             | Answers::Appointment(_) => Vec::new(),
         };
-        let is_fixed = |say: &&Say| say.pipes().all(|name| name == OPTION || name == KEY);
-        let mut utterances = Vec::new();
-        for (index, (keys, say)) in options.iter().enumerate() {
+        let mut offered = Vec::new();
+        for (index, (value, keys, say)) in options.iter().enumerate() {
             let places = || (1..=options.len()).map(|place| place.to_string());
-            let keys: Vec<String> =
-                if self.offer.draws_key(index) { places().collect() } else { vec![(*keys).to_owned()] };
-            for key in keys {
-                let offers = self.offer.say.iter().filter(is_fixed);
-                utterances.extend(offers.flat_map(|offer| offer.of_option(say, &key, |_| String::new())));
+            let by_place = self.offer.draws_key(index) && self.answers.asked_one_by_one().is_none();
+            let keys: Vec<String> = if by_place { places().collect() } else { vec![(*keys).to_owned()] };
+            for keys in keys {
+                let offers = self.offer.say.iter();
+                let says = offers.flat_map(|offer| offer.for_option(say, &keys)).collect();
+                offered.push(Offered { value: value.clone(), keys, by_place, says });
             }
         }
-        utterances
+        offered
     }
+
+    /// Whether what is said of its options names more than option and key.
+    pub(crate) fn offers_name_more(&self) -> bool {
+        let labels = if self.offer.say.is_empty() { Vec::new() } else { self.labels() };
+        let is_other = |name: &str| name != OPTION && name != KEY;
+        self.offer.say.iter().chain(labels.into_iter().flatten()).any(|say| say.pipes().any(is_other))
+    }
+}
+
+/// An option as it may be offered.
+pub(crate) struct Offered {
+    /// Its value.
+    pub(crate) value: String,
+    /// Its keys.
+    pub(crate) keys: String,
+    /// Whether they are those of one of its places.
+    pub(crate) by_place: bool,
+    /// What is said of it, in all languages.
+    pub(crate) says: Vec<Say>,
 }
 
 impl Say {
     /// This `say` of an offer, for one option. A `say` that is `{option}` alone is the option's own words,
     /// also as recordings.
-    pub(crate) fn of_option(
-        &self,
-        option: &[Say],
-        keys: &str,
-        value: impl Fn(&str) -> String,
-    ) -> Vec<Utterance> {
+    pub(crate) fn for_option(&self, option: &[Say], keys: &str) -> Vec<Say> {
         let words = || option.iter().filter(|say| say.language == self.language);
         let is_option = |piece: &Piece| matches!(piece, Piece::Pipe { name, .. } if name == OPTION);
         if let ([piece], None) = (self.text.as_slice(), &self.audio)
             && is_option(piece)
         {
-            return words().map(|say| say.fill(&value)).collect();
+            return words().cloned().collect();
         }
-        vec![self.fill(|name| match name {
-            OPTION => words().map(|say| say.fill(&value).text).collect::<Vec<_>>().join(" "),
-            KEY => keys.to_owned(),
-            name => value(name),
-        })]
+        let space = Piece::Words(" ".to_owned());
+        let mut text: Vec<Piece> = Vec::new();
+        for piece in &self.text {
+            match piece {
+                Piece::Pipe { name, .. } if name == OPTION => {
+                    let words: Vec<&[Piece]> = words().map(|say| say.text.as_slice()).collect();
+                    text.extend(words.join(&space));
+                }
+                Piece::Pipe { name, .. } if name == KEY => text.push(Piece::Words(keys.to_owned())),
+                Piece::Pipe { .. } | Piece::Words(_) => text.push(piece.clone()),
+            }
+        }
+        vec![Self { text, ..self.clone() }]
     }
 }

@@ -94,14 +94,23 @@ impl Say {
         })
     }
 
-    /// What is heard, with the pipes filled: each value in the form that its pipe asks for.
+    /// What is heard, with the pipes filled: each value in the form that its pipe asks for. A value that ends with a
+    /// full stop (`three p.m.`) ends the sentence.
     #[must_use]
     pub fn fill(&self, value: impl Fn(&str) -> String) -> Utterance {
-        let text = self.text.iter().map(|piece| match piece {
-            Piece::Words(words) => words.clone(),
-            Piece::Pipe { name, say_as } => say_as.say(&self.language, &value(name)),
-        });
-        Utterance { language: self.language.clone(), audio: self.audio.clone(), text: text.collect() }
+        let (mut text, mut after_pipe) = (String::new(), false);
+        for piece in &self.text {
+            match piece {
+                Piece::Words(words) => {
+                    let stops_twice = after_pipe && text.ends_with('.') && !words.starts_with("..");
+                    let rest = words.strip_prefix('.').filter(|_| stops_twice);
+                    text.push_str(rest.unwrap_or(words));
+                }
+                Piece::Pipe { name, say_as } => text.push_str(&say_as.say(&self.language, &value(name))),
+            }
+            after_pipe = matches!(piece, Piece::Pipe { .. });
+        }
+        Utterance { language: self.language.clone(), audio: self.audio.clone(), text }
     }
 }
 
@@ -117,4 +126,30 @@ pub enum Piece {
         /// In which form.
         say_as: SayAs,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_ends_with_a_full_stop_ends_the_sentence() {
+        let said = |behind: &str| {
+            let pipe = Piece::Pipe { name: "t".into(), say_as: SayAs::Time };
+            let words = |words: &str| Piece::Words(words.into());
+            let say =
+                Say { language: "en".into(), audio: None, text: vec![words("At "), pipe, words(behind)] };
+            say.fill(|_| "15:30".into()).text
+        };
+        assert_eq!(said("."), "At three thirty p.m.");
+        assert_eq!(said(". Right?"), "At three thirty p.m. Right?");
+        assert_eq!(said("? Yes."), "At three thirty p.m.? Yes.");
+        assert_eq!(said("..."), "At three thirty p.m....");
+        let end = Say {
+            language: "en".into(),
+            audio: None,
+            text: vec![Piece::Words("A.".into()), Piece::Words(".".into())],
+        };
+        assert_eq!(end.fill(|_| String::new()).text, "A..", "what is written stays as it is written");
+    }
 }

@@ -5,9 +5,12 @@
 //!                                                                   So you have the family plan.
 //!                                                                   So you have .
 //! <say>{plan}</say>                 options with recordings         basic.wav, family.wav
+//!                                   cases of a computed value, too
 //! ```
 
 use super::answers::{Answers, Choice, Multi, NumberRange, Scale};
+use super::compute::{Case, Compute};
+use super::expression::{Facts, Known};
 use super::model::{Kind, Question, Questionnaire};
 use super::prompt::{Piece, Say, Utterance};
 use super::spoken::SayAs;
@@ -16,9 +19,24 @@ use super::value::Value;
 /// Options of which several can be chosen, at most, for every set of them to be listed.
 const MAX_LISTED_OPTIONS: usize = 8;
 
+/// What a `{name}` is filled with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filling<'q> {
+    /// What is known under the name.
+    pub value: Value,
+    /// How it is said, in all languages, where it is computed; empty: as a reply to its question, or as it is.
+    pub words: &'q [Say],
+}
+
+impl From<Value> for Filling<'_> {
+    fn from(value: Value) -> Self {
+        Self { value, words: &[] }
+    }
+}
+
 impl Questionnaire {
-    /// Everything that may be said, in all languages: prompts, ladders, read-backs, and the words of options that
-    /// are recorded.
+    /// Everything that may be said, in all languages: prompts, ladders, read-backs, and the words of options and
+    /// computed values that are recorded.
     pub(crate) fn says(&self) -> Vec<&Say> {
         let mut says: Vec<&Say> = self.more_time.say.iter().collect();
         for item in &self.items {
@@ -28,10 +46,13 @@ impl Questionnaire {
                 Kind::Go(_) => {}
                 Kind::Question(question) => {
                     says.extend(question.spoken());
-                    says.extend(question.labels().into_iter().flatten().filter(|say| say.audio.is_some()));
+                    let others = question.labels().into_iter().flatten().chain(&question.offer.say);
+                    says.extend(others.filter(|say| say.audio.is_some()));
                 }
             }
         }
+        let cases = self.computed.iter().flat_map(|computed| &computed.cases);
+        says.extend(cases.flat_map(|case| &case.say).filter(|say| say.audio.is_some()));
         says
     }
 
@@ -39,7 +60,7 @@ impl Questionnaire {
     #[must_use]
     pub fn utterances(&self) -> Vec<Utterance> {
         let plain = self.says().into_iter().filter_map(Say::plain);
-        sorted(plain.chain(self.questions().flat_map(|(_, question)| question.offers())).collect())
+        sorted(plain.chain(self.offered().iter().filter_map(Say::plain)).collect())
     }
 
     /// Every utterance that can be rendered before any call: what is the same in each, and texts with replies of
@@ -48,10 +69,25 @@ impl Questionnaire {
     pub fn utterances_ahead(&self, most: usize) -> Vec<Utterance> {
         let values = |name: &str| self.values(name, most);
         let mut ahead = self.utterances();
-        for say in self.says() {
+        let offered = self.offered();
+        for say in self.says().into_iter().chain(&offered) {
             ahead.extend(self.may_be_heard(say, most, &values).unwrap_or_default());
         }
         sorted(ahead)
+    }
+
+    /// Everything that may be said of options when they are offered.
+    fn offered(&self) -> Vec<Say> {
+        self.questions()
+            .flat_map(|(_, question)| question.offered())
+            .flat_map(|offered| offered.says)
+            .collect()
+    }
+
+    /// What may be said of options with more in it than the option and its key.
+    pub(crate) fn offered_with_names(&self) -> Vec<Say> {
+        let questions = self.questions().filter(|(_, question)| question.offers_name_more());
+        questions.flat_map(|(_, question)| question.offered()).flat_map(|offered| offered.says).collect()
     }
 
     /// A text in this language that will be spoken in some call, with a number in place of each name: to try the
@@ -64,11 +100,15 @@ impl Questionnaire {
     }
 
     /// What is heard of a `say`, given the values of names; nothing, if there is nothing to say.
-    pub(crate) fn heard(&self, say: &Say, value: &dyn Fn(&str) -> Option<Value>) -> Vec<Utterance> {
-        if let Some(recorded) = self.recorded_words(say, value) {
+    pub(crate) fn heard<'q>(
+        &'q self,
+        say: &Say,
+        filling: &dyn Fn(&str) -> Option<Filling<'q>>,
+    ) -> Vec<Utterance> {
+        if let Some(recorded) = self.recorded_words(say, filling) {
             return recorded;
         }
-        let text = |name: &str| value(name).map(|value| self.text_of(name, &say.language, &value));
+        let text = |name: &str| filling(name).map(|filling| self.text_of(name, &say.language, &filling));
         let filled = say.fill(|name| text(name).unwrap_or_default());
         // A text of which only a full stop is left says nothing.
         let is_heard =
@@ -78,11 +118,11 @@ impl Questionnaire {
 
     /// Everything that may be heard of a text with pipes, given the values that each name can have; none if a name
     /// can have any, or if it were more than `most`.
-    pub(crate) fn may_be_heard(
-        &self,
+    pub(crate) fn may_be_heard<'q>(
+        &'q self,
         say: &Say,
         most: usize,
-        values: &dyn Fn(&str) -> Option<Vec<Option<Value>>>,
+        values: &dyn Fn(&str) -> Option<Vec<Option<Filling<'q>>>>,
     ) -> Option<Vec<Utterance>> {
         let mut names: Vec<&str> = say.pipes().collect();
         names.sort_unstable();
@@ -95,7 +135,7 @@ impl Questionnaire {
         let mut heard = Vec::new();
         for number in 0..count {
             let mut rest = number;
-            let picked: Vec<&Option<Value>> = lists
+            let picked: Vec<&Option<Filling<'q>>> = lists
                 .iter()
                 .map(|list| {
                     let value = &list[rest % list.len()];
@@ -109,27 +149,96 @@ impl Questionnaire {
         Some(heard)
     }
 
-    /// The values that the reply to a question can have, nothing among them; none if they are many, or if this is
-    /// no question.
-    pub(crate) fn values(&self, name: &str, most: usize) -> Option<Vec<Option<Value>>> {
-        let values = self.item(name)?.question()?.values(most)?;
-        Some(values.into_iter().map(Some).chain([None]).collect())
+    /// What a reply or a computed value can be, nothing among it; none if it can be much, or if this is neither.
+    pub(crate) fn values(&self, name: &str, most: usize) -> Option<Vec<Option<Filling<'_>>>> {
+        let mut values: Vec<Filling<'_>> = match self.computed.iter().find(|computed| computed.id == name) {
+            Some(computed) => computed.fillings()?,
+            None => self.item(name)?.question()?.values(most)?.into_iter().map(Filling::from).collect(),
+        };
+        values.truncate(most + 1);
+        Some(values).filter(|values| values.len() <= most).map(|values| {
+            let values = values.into_iter().map(Some);
+            values.chain([None]).collect()
+        })
     }
 
     /// A value as a text.
-    pub(crate) fn text_of(&self, name: &str, language: &str, value: &Value) -> String {
+    pub(crate) fn text_of(&self, name: &str, language: &str, filling: &Filling<'_>) -> String {
+        if let Some(words) = text_in(filling.words, language) {
+            return words;
+        }
         let question = self.item(name).and_then(|item| item.question());
-        question.and_then(|question| question.words(language, value)).unwrap_or_else(|| value.to_string())
+        let words = question.and_then(|question| question.words(language, &filling.value));
+        words.unwrap_or_else(|| filling.value.to_string())
     }
 
-    /// The recordings of an option, where a `say` is nothing but the name of its question.
-    fn recorded_words(&self, say: &Say, value: &dyn Fn(&str) -> Option<Value>) -> Option<Vec<Utterance>> {
-        let [Piece::Pipe { name, say_as: SayAs::Written }] = say.text.as_slice() else { return None };
-        let question = self.item(name)?.question()?;
-        let says = question.label(&value(name)?)?.iter().filter(|word| word.language == say.language);
+    /// Where a `say` is nothing but a name: the words of each of its options or cases, if some are recorded.
+    pub(crate) fn words_alone(&self, say: &Say) -> Vec<&[Say]> {
+        let Some(name) = say.alone() else { return Vec::new() };
+        let words: Vec<&[Say]> = match self.computed.iter().find(|computed| computed.id == name) {
+            Some(computed) => computed.cases.iter().map(|case| case.say.as_slice()).collect(),
+            None => {
+                self.item(name).and_then(|item| item.question()).map(Question::labels).unwrap_or_default()
+            }
+        };
+        let is_recorded = |word: &Say| word.language == say.language && word.audio.is_some();
+        if words.iter().copied().flatten().any(is_recorded) { words } else { Vec::new() }
+    }
+
+    /// The recordings of an option or a case, where a `say` is nothing but the name of its question or value.
+    fn recorded_words<'q>(
+        &'q self,
+        say: &Say,
+        filling: &dyn Fn(&str) -> Option<Filling<'q>>,
+    ) -> Option<Vec<Utterance>> {
+        let name = say.alone()?;
+        let Filling { value, words } = filling(name)?;
+        let words = match words {
+            [] => self.item(name)?.question()?.label(&value)?,
+            words => words,
+        };
+        let says = words.iter().filter(|word| word.language == say.language);
         let words: Vec<Utterance> = says.map(|word| word.fill(|_| String::new())).collect();
         words.iter().any(|word| word.audio.is_some()).then_some(words)
     }
+}
+
+impl Say {
+    /// The name that it is, if it is nothing else and has no form of its own.
+    fn alone(&self) -> Option<&str> {
+        match self.text.as_slice() {
+            [Piece::Pipe { name, say_as: SayAs::Written }] if self.audio.is_none() => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl Compute {
+    /// What each case can be; none if one can be anything.
+    fn fillings(&self) -> Option<Vec<Filling<'_>>> {
+        self.cases.iter().map(Case::filling).collect()
+    }
+}
+
+impl Case {
+    /// Its words, or the value that it always has.
+    fn filling(&self) -> Option<Filling<'_>> {
+        let is_fixed = self.value.names().is_empty() && !self.value.is_of_today();
+        let nothing = Facts { known: &|_| Known::Nothing, today: &|| jiff::civil::Date::MIN };
+        let value = if is_fixed { self.value.value(&nothing) } else { None };
+        match value {
+            Some(value) => Some(Filling { value, words: &self.say }),
+            None if self.say.is_empty() => None,
+            None => Some(Filling { value: Value::Text(self.value.source().to_owned()), words: &self.say }),
+        }
+    }
+}
+
+/// These `say`s as words in the middle of a text in one language; none if there are none.
+fn text_in(says: &[Say], language: &str) -> Option<String> {
+    let says = says.iter().filter(|say| say.language == language);
+    let texts: Vec<String> = says.map(|say| say.fill(|_| String::new()).text).collect();
+    (!texts.is_empty()).then(|| texts.join(" "))
 }
 
 fn sorted(mut utterances: Vec<Utterance>) -> Vec<Utterance> {
@@ -148,9 +257,7 @@ impl Question {
             };
             return Some(values.iter().map(words).collect::<Vec<_>>().join(", "));
         }
-        let says = self.label(value)?.iter().filter(|say| say.language == language);
-        let texts: Vec<String> = says.map(|say| say.fill(|_| String::new()).text).collect();
-        (!texts.is_empty()).then(|| texts.join(" "))
+        text_in(self.label(value)?, language)
     }
 
     /// The `say`s of the option or the point that has this value.
@@ -276,6 +383,31 @@ mod tests {
         expected.sort();
         assert_eq!(ahead(&questionnaire, 12), expected, "names of contacts are not known yet");
         assert!(ahead(&questionnaire, 11).is_empty(), "too many of one text");
+    }
+
+    #[test]
+    fn a_case_that_is_recorded_is_heard_where_its_value_is_named_alone() {
+        let items = "<compute id='group'>\
+               <case when='n = 1' value=\"'one'\"><say audio='one.wav'>a single one</say></case>\
+               <case when='n = 2' value='n'><say>a pair</say></case>\
+               <case when='answered(n)' value=\"'more'\"><say audio='more.wav'>several</say></case></compute>\
+             <number id='n' min='0' max='9'><say>N?</say></number>\
+             <statement id='so'><say>{group}</say></statement>\
+             <statement id='all'><say>It is {group}.</say></statement>";
+        let questionnaire = questionnaire(items);
+        let expected = [
+            "a pair",
+            "It is .",
+            "It is a pair.",
+            "It is a single one.",
+            "It is several.",
+            "more.wav",
+            "one.wav",
+        ];
+        assert_eq!(ahead(&questionnaire, 10), expected);
+        let plain = questionnaire.utterances();
+        let recorded: Vec<&str> = plain.iter().filter_map(|said| said.audio.as_deref()).collect();
+        assert_eq!(recorded, ["more.wav", "one.wav"]);
     }
 
     #[test]

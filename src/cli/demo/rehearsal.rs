@@ -15,7 +15,7 @@ use crate::interview::{
     Collect, Collector, Heard, Instruction, Interview, KeyPress, Method, Recorded, RecordingEnd, Response,
     Take, Verdict,
 };
-use crate::questionnaire::{Key, Outcome, Prompt, Questionnaire, Sound, Utterance, Value};
+use crate::questionnaire::{Filling, Key, Outcome, Prompt, Questionnaire, Sound, Utterance};
 use crate::time::Timestamp;
 
 /// Steps after which a rehearsal is given up: no questionnaire asks so much.
@@ -204,10 +204,10 @@ impl Play<'_> {
     }
 
     /// What the respondent takes for the value of a name: what it means itself, once it has said so.
-    fn value(&self, meant: &BTreeMap<String, Meant>, name: &str) -> Option<Value> {
+    fn value(&self, meant: &BTreeMap<String, Meant>, name: &str) -> Option<Filling<'_>> {
         let said = self.interview.piped(self.stage.questionnaire, name)?;
         match meant.get(name) {
-            Some(Meant::Reply(value)) => Some(value.clone()),
+            Some(Meant::Reply(value)) => Some(value.clone().into()),
             Some(Meant::Voice | Meant::Refused | Meant::DontKnow) | None => Some(said),
         }
     }

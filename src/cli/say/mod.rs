@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use self::takes::{Take, Wanted};
+use self::takes::{MORE_TIME, Take, Wanted};
 use super::check::to_stdout;
 use super::survey::{self, broken, say_findings};
 use super::{Exit, MachineError};
@@ -29,8 +29,9 @@ use crate::xml::did_you_mean;
                         baton say clinic.xml --question age --language sw    the prompts of one item\n  \
                         baton say clinic.xml --set first_name=Amina --set age=34\n\n\
                         Each prompt is one file, DIR/LANGUAGE/ITEM.wav, as a callee hears it: 8 kHz, by way of \
-                        G.711, at the loudness of the settings. ITEM.PART.wav are its options, its read-back \
-                        and the prompts of its ladders. A text with replies in it is written for each of their \
+                        G.711, at the loudness of the settings. ITEM.PART.wav are its options and how they are \
+                        offered, its read-back and the prompts of its ladders; more-time.wav is what follows the \
+                        more-time key. A text with replies in it is written for each of their \
                         values, as long as there are few; where there are many, and for contact fields that \
                         are not given, an example takes their place. Files that are there are written anew.\n\n\
                         Exit codes: 0 all is written, 1 some prompts cannot be made, 2 wrong usage or file, \
@@ -119,9 +120,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 /// What is asked for, checked against the questionnaire.
 fn wanted<'a>(args: &'a Args, questionnaire: &Questionnaire, most: usize) -> anyhow::Result<Wanted<'a>> {
     let ids = || questionnaire.items().iter().map(|item| item.id.as_str()).filter(|id| !id.is_empty());
+    let more_time = questionnaire.more_time_part().map(|_| MORE_TIME);
     for id in &args.question {
-        if !ids().any(|known| known == id) {
-            let mend = did_you_mean(id, ids())
+        if !ids().chain(more_time).any(|known| known == id) {
+            let mend = did_you_mean(id, ids().chain(more_time))
                 .unwrap_or_else(|| format!("it has {}", ids().collect::<Vec<_>>().join(", ")));
             bail!("--question {id}: the questionnaire has no such item ({mend})");
         }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::questionnaire::{Part, Questionnaire, Say, Utterance, Value};
+use crate::questionnaire::{Filling, Part, Questionnaire, Say, Utterance, Value};
 
 /// Files of one part in one language.
 const MAX_TAKES: usize = 200;
+
+/// The name of what is said after the more-time key; no item can have it.
+pub(super) const MORE_TIME: &str = "more-time";
 
 /// What is asked for; empty: everything.
 pub(super) struct Wanted<'a> {
@@ -43,9 +46,9 @@ impl Take {
 }
 
 /// The values that a name is written with.
-struct Values {
+struct Values<'q> {
     name: String,
-    values: Vec<Value>,
+    values: Vec<Filling<'q>>,
     is_example: bool,
 }
 
@@ -60,6 +63,11 @@ impl Wanted<'_> {
                     takes.extend(self.part(questionnaire, &item.id, &part, language));
                 }
             }
+            let more_time =
+                questionnaire.more_time_part().filter(|_| wanted(self.items, &MORE_TIME.to_owned()));
+            takes.extend(
+                more_time.iter().flat_map(|part| self.part(questionnaire, MORE_TIME, part, language)),
+            );
         }
         let mut files = BTreeSet::new();
         for take in &mut takes {
@@ -77,8 +85,8 @@ impl Wanted<'_> {
         let says: Vec<&Say> = part.says.iter().filter(|say| say.language == language).collect();
         let spoken = says.iter().filter(|say| say.audio.is_none());
         let names: BTreeSet<&str> = spoken.flat_map(|say| say.pipes()).collect();
-        let mut values: Vec<Values> = names.iter().map(|name| self.values(questionnaire, name)).collect();
-        let count = |values: &[Values]| values.iter().map(|it| it.values.len()).product::<usize>();
+        let mut values: Vec<Values<'_>> = names.iter().map(|name| self.values(questionnaire, name)).collect();
+        let count = |values: &[Values<'_>]| values.iter().map(|it| it.values.len()).product::<usize>();
         if count(&values) > MAX_TAKES {
             for it in values.iter_mut().filter(|it| it.values.len() > 1) {
                 it.values.truncate(1);
@@ -88,7 +96,7 @@ impl Wanted<'_> {
         let mut takes = Vec::new();
         for number in 0..count(&values) {
             let mut rest = number;
-            let mut picked: BTreeMap<&str, &Value> = BTreeMap::new();
+            let mut picked: BTreeMap<&str, &Filling<'_>> = BTreeMap::new();
             let mut file = format!("{}/{}", safe(language), safe(item));
             if part.name != "prompt" {
                 file.push_str(&format!(".{}", safe(&part.name)));
@@ -98,11 +106,12 @@ impl Wanted<'_> {
                 rest /= it.values.len();
                 picked.insert(&it.name, value);
                 if it.values.len() > 1 {
-                    file.push_str(&format!(".{}={}", safe(&it.name), safe(&value.to_string())));
+                    file.push_str(&format!(".{}={}", safe(&it.name), safe(&value.value.to_string())));
                 }
             }
-            let value = |name: &str| picked.get(name).map(|value| (*value).clone());
-            let said: Vec<Utterance> = says.iter().flat_map(|say| questionnaire.heard(say, &value)).collect();
+            let filling = |name: &str| picked.get(name).map(|value| (*value).clone());
+            let said: Vec<Utterance> =
+                says.iter().flat_map(|say| questionnaire.heard(say, &filling)).collect();
             if said.is_empty() {
                 continue;
             }
@@ -113,24 +122,28 @@ impl Wanted<'_> {
         takes
     }
 
-    fn values(&self, questionnaire: &Questionnaire, name: &str) -> Values {
-        let named = |values: Vec<Value>, is_example| Values { name: name.to_owned(), values, is_example };
+    fn values<'q>(&self, questionnaire: &'q Questionnaire, name: &str) -> Values<'q> {
+        let named = |values, is_example| Values { name: name.to_owned(), values, is_example };
+        let one = |value: Value, is_example| named(vec![Filling::from(value)], is_example);
         let question = questionnaire.item(name).and_then(|item| item.question());
         let given = self.set.get(name);
+        let known = |values: Vec<Option<Filling<'q>>>| named(values.into_iter().flatten().collect(), false);
         let Some(question) = question else {
             let field = questionnaire.contact_fields().iter().find(|field| field.name == name);
             let default = field.and_then(|field| field.default.clone());
-            let known = given.cloned().or(default).map(|value| named(vec![Value::Text(value)], false));
-            let sample = field.map_or_else(|| "1".to_owned(), crate::questionnaire::ContactField::sample);
-            return known.unwrap_or_else(|| named(vec![Value::Text(sample)], true));
+            if let Some(value) = given.cloned().or(default) {
+                return one(Value::Text(value), false);
+            }
+            if let Some(field) = field {
+                return one(Value::Text(field.sample()), true);
+            }
+            let computed = questionnaire.values(name, self.most);
+            return computed.map_or_else(|| one(Value::Text("1".to_owned()), true), known);
         };
         if let Some(value) = given.and_then(|given| question.read_value(given)) {
-            return named(vec![value], false);
+            return one(value, false);
         }
-        match questionnaire.values(name, self.most) {
-            Some(values) => named(values.into_iter().flatten().collect(), false),
-            None => named(vec![question.sample()], true),
-        }
+        questionnaire.values(name, self.most).map_or_else(|| one(question.sample(), true), known)
     }
 }
 

@@ -84,6 +84,12 @@ impl Expression {
         self.node.is_arithmetic()
     }
 
+    /// Whether it is another one tomorrow.
+    #[must_use]
+    pub(crate) fn is_of_today(&self) -> bool {
+        self.node.is_of_today()
+    }
+
     /// The names it asks about, with their byte offsets in the source.
     #[must_use]
     pub fn names(&self) -> Vec<(&str, usize)> {
@@ -166,6 +172,21 @@ impl Node {
                 left.names(into);
                 right.names(into);
             }
+        }
+    }
+
+    fn is_of_today(&self) -> bool {
+        match &self.term {
+            Term::Today => true,
+            Term::Not(inner) | Term::Negative(inner) | Term::ToNumber(inner) => inner.is_of_today(),
+            Term::Binary(_, left, right) => left.is_of_today() || right.is_of_today(),
+            Term::Number(_)
+            | Term::Text(_)
+            | Term::Name(_)
+            | Term::Answered(_)
+            | Term::Refused(_)
+            | Term::Selected(..)
+            | Term::CountSelected(_) => false,
         }
     }
 

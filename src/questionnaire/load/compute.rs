@@ -1,8 +1,12 @@
 //! Computed values: read in the order in which they stand, so that none goes round in a circle.
 
+use std::collections::BTreeMap;
+
 use super::attributes::{text, value_at};
+use super::never::needs;
 use super::outline::Outline;
 use super::{Moment, Reading};
+use crate::questionnaire::expression::{Domain, Values};
 use crate::questionnaire::{Case, Compute, Expression, Type, Variable, checks};
 use crate::xml::{Attribute, Element, Findings};
 
@@ -127,23 +131,48 @@ impl Outline {
         sources
     }
 
-    /// The questions without which this computed value is nothing.
+    /// The questions without which this computed value is nothing, or the same in every call.
     pub(super) fn needs(&self, name: &str) -> Vec<usize> {
+        self.needs_of(name, true)
+    }
+
+    /// What all cases need; `but_fallback`: a last case without a condition and with one value for all does not
+    /// count.
+    fn needs_of(&self, name: &str, but_fallback: bool) -> Vec<usize> {
         let computed = self.computed.iter().find(|computed| computed.id == name);
-        let Some([case]) = computed.map(|computed| computed.cases.as_slice()) else { return Vec::new() };
-        if case.when.is_some() || !case.value.needs_all_names() {
-            return Vec::new();
-        }
+        let cases = computed.map(|computed| computed.cases.as_slice()).unwrap_or_default();
+        let is_fallback = |case: &Case| case.when.is_none() && case.value.names().is_empty();
+        let counts = |case: &&Case| !(but_fallback && cases.len() > 1 && is_fallback(case));
+        let needs = cases.iter().filter(counts).map(|case| self.case_needs(case));
+        let common =
+            |one: Vec<usize>, other: Vec<usize>| one.into_iter().filter(|it| other.contains(it)).collect();
+        needs.reduce(common).unwrap_or_default()
+    }
+
+    /// The questions without which a case does not hold, or is nothing.
+    fn case_needs(&self, case: &Case) -> Vec<usize> {
+        let when = case.when.iter().flat_map(|when| needed_names(when));
+        let value = Some(&case.value).filter(|value| value.needs_all_names());
+        let value = value.into_iter().flat_map(|value| value.names().into_iter().map(|(name, _)| name));
         let mut needs: Vec<usize> = Vec::new();
-        for (name, _) in case.value.names() {
+        for name in when.chain(value) {
             let question = self.variables.0.get(name).and_then(|variable| variable.question);
             needs.extend(question);
-            needs.extend(self.needs(name));
-            needs.sort_unstable();
-            needs.dedup();
+            needs.extend(self.needs_of(name, false));
         }
+        needs.sort_unstable();
+        needs.dedup();
         needs
     }
+}
+
+/// The names without which a condition is not true.
+fn needed_names(condition: &Expression) -> Vec<&str> {
+    let any = Domain { nothing: true, values: Values::Any };
+    let domains: BTreeMap<String, Domain> =
+        condition.names().into_iter().map(|(name, _)| (name.to_owned(), any.clone())).collect();
+    let names = condition.names().into_iter().map(|(name, _)| name);
+    names.filter(|name| needs(&domains, condition, name)).collect()
 }
 
 impl Reading<'_> {

@@ -102,7 +102,7 @@ fn can_be(domains: &BTreeMap<String, Domain>, condition: &Expression, wanted: bo
 }
 
 /// Whether a condition is true only of those who answered this question.
-fn needs(domains: &BTreeMap<String, Domain>, condition: &Expression, name: &str) -> bool {
+pub(super) fn needs(domains: &BTreeMap<String, Domain>, condition: &Expression, name: &str) -> bool {
     let mut without = Wanted::all([condition]).names_of(domains);
     without.insert(name.to_owned(), Domain { nothing: true, values: Values::None });
     !can_be(&without, condition, true)
