@@ -188,7 +188,7 @@ fn the_end_key_of_the_entry_before_does_not_cut_the_prompt_short() {
     let late = || World::asked(Take { late_term_char: Some(key('#')), ..take() }).0;
     let mut world = late();
     assert_eq!(world.press(100, '#'), [""; 0], "it comes late, for the number before");
-    assert_eq!(world.press(400, '#'), ["stop play 0", "record 2 take 1"], "the second one is meant");
+    assert_eq!(world.press(400, '#'), ["stop play 0", "record 1 take 1"], "the second one is meant");
     let mut world = late();
     assert_eq!(world.press(100, '5'), ["stop play 0", "record 0 take 1"]);
     assert_eq!(world.press(900, '#'), ["stop 0 Keep(TermChar)"]);

@@ -42,6 +42,8 @@ pub(super) enum Reaction {
     Inform(&'static str),
     /// Presses these keys, after the prompt; each reaches us as an event, as tones, and by INFO.
     Thrice(&'static str),
+    /// Speaks for so many milliseconds, and then presses a key, hangs up (`h`), or falls silent.
+    Speak(u64, &'static str),
     /// Stays silent.
     Silent,
     /// Hangs up.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::endings::willing;
 use super::person::{Person, Phone, Reaction::*, Room};
+use super::world::store::Store;
 use super::world::{Crash, World};
-use crate::call::CallResult;
+use crate::call::{CallResult, EndedBy, RecordingResult};
+use crate::interview::RecordingEnd;
 
 /// What must be the same: everything but the times.
 fn essence(result: &CallResult) -> impl PartialEq + std::fmt::Debug + use<> {
@@ -84,6 +86,89 @@ fn questions_that_are_asked_in_parts() {
         for crash in [Crash::After(at), Crash::Saved(at), Crash::Unsaved(at)] {
             let world = run(crash);
             assert_eq!(essence(world.result()), expected, "{crash:?}: {:#?}", world.said);
+        }
+    }
+}
+
+const MESSAGE: &str = r##"<questionnaire id="m" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <retry id="std" wait="2s" no-input="2" no-match="2" then="skip"/>
+  <record id="message" max="30s" silence-end="2s" retry="std">
+    <say>Speak.</say>
+    <review><say>Listen, keep, again?</say></review>
+  </record>
+  <record id="more" max="30s" silence-end="2s" retry="std"><say>Anything else?</say></record>
+  <yes-no id="well" retry="std"><say>Well?</say></yes-no>
+  <end id="done" outcome="complete"><say>Thank you.</say></end>
+</questionnaire>"##;
+
+/// Whatever was on disk, and whatever the result tells of it, fit each other; what is a reply was said to its end.
+fn recordings_are_sound(world: &World, said: &[(&str, u32)], why: &str) {
+    let result = world.result();
+    let mut names: Vec<&str> = Vec::new();
+    for take in &result.recordings {
+        let Some(file) = &take.file else { panic!("{why}: {take:?} is no file, and nothing failed") };
+        let kept = world.store.files.iter().find(|(recording, _)| Store::name(**recording) == *file);
+        assert_eq!(kept.map(|(_, (ms, _))| *ms), Some(take.duration_ms), "{why}: {take:?} is not durable");
+        assert!(!names.contains(&file.as_str()), "{why}: {file} is two takes");
+        names.push(file);
+    }
+    for (recording, chunks) in &world.store.chunks {
+        let file = Store::name(*recording);
+        let take = result.recordings.iter().find(|take| take.file.as_ref() == Some(&file));
+        let take = take.unwrap_or_else(|| panic!("{why}: {chunks} ms of {file} are lost"));
+        assert!(take.duration_ms >= *chunks, "{why}: {take:?} of {chunks} ms");
+    }
+    for (question, ms) in said {
+        let reply = result.responses.iter().find(|response| response.question == *question).unwrap();
+        // Who hung up before we knew of it was asked again in vain: no reply, but the chunks are in the result.
+        if reply.recording.is_none() && result.ended_by == EndedBy::Callee && reply.value.is_none() {
+            continue;
+        }
+        let recorded = reply.recording.unwrap_or_else(|| panic!("{why}: {reply:?}"));
+        assert_ne!(recorded.ended_by, RecordingEnd::Gap, "{why}: half a message is no reply");
+        // Who has hung up cannot be asked again: the chunks that were complete are the reply.
+        let least = if recorded.ended_by == RecordingEnd::HangUp { ms / 2_000 * 2_000 } else { *ms };
+        assert!((least..=*ms).contains(&recorded.duration_ms), "{why}: {reply:?}");
+        let its = |take: &&RecordingResult| take.question == *question && take.take == recorded.take;
+        let takes: Vec<u32> = result.recordings.iter().filter(its).map(|take| take.duration_ms).collect();
+        assert_eq!(takes, [recorded.duration_ms], "{why}: {:?}", result.recordings);
+    }
+}
+
+#[test]
+fn a_message_wherever_the_process_dies() {
+    let keeps = Person::picks_up()
+        .at("Speak.", &[Speak(7_300, "#")])
+        .at("Listen, keep, again?", &[Press("1"), Press("2")])
+        .at("(the recording) Listen, keep, again?", &[Press("2")])
+        .at("Anything else?", &[Silent, Speak(4_100, "")])
+        .at("well", &[Press("1")]);
+    let leaves = keeps.clone().at("Anything else?", &[Speak(5_000, "h")]);
+    for (person, more) in [(keeps, 4_100), (leaves, 5_000)] {
+        let said = [("message", 7_300), ("more", more)];
+        let run = |crash| World::asking(MESSAGE, person.clone(), crash).run();
+        let undisturbed = run(Crash::Never);
+        recordings_are_sound(&undisturbed, &said, "undisturbed");
+        let essence = |world: &World| {
+            let result = world.result();
+            let left_at = |id: &str| result.ended_by == EndedBy::Callee && id == "more";
+            let responses = result.responses.iter().filter(|r| !left_at(&r.question));
+            let responses = responses.map(|r| (r.status, r.no_input, r.no_match));
+            (result.disposition, result.ended_by, responses.collect::<Vec<_>>())
+        };
+        let check = |world: &World, why: &str| {
+            recordings_are_sound(world, &said, why);
+            assert_eq!(essence(world), essence(&undisturbed), "{why}: {:#?}", world.said);
+        };
+        for at in 1..=undisturbed.inputs {
+            for crash in [Crash::After(at), Crash::Saved(at), Crash::Unsaved(at)] {
+                check(&run(crash), &format!("{crash:?}"));
+            }
+        }
+        // Between two inputs, too: while the callee speaks the call hears nothing.
+        for ms in (0..26_000).step_by(170) {
+            let world = World::asking(MESSAGE, person.clone(), Crash::Never);
+            check(&world.dies_after(Duration::from_millis(ms)).run(), &format!("after {ms} ms"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One call, one phone, one wire, one clock; and a process that can die after any input.
 
 mod callee;
+pub(super) mod store;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -11,8 +12,9 @@ use bytes::Bytes;
 
 use super::super::{Call, CallResult, Input, Listening, MediaPlan, Output, PlayId, Start, Step};
 use super::person::{Person, Phone, Reaction, Room};
-use crate::call::Assets;
+use crate::call::{Assets, RecordingId};
 use crate::id::{AttemptId, CallId, Epoch, Mint};
+use crate::interview::RecordingEnd;
 use crate::rtp::tones::Signal;
 use crate::rtp::{Anchor, Digit, EventKey, KeyEvent, MediaReport, Phase, Ssrc};
 use crate::sdp::{self, Codec, Direction, LocalMedia, Origin};
@@ -59,7 +61,17 @@ enum Happening {
     Reinvites,
     PicksUp,
     Operator,
-    QuotaAnswered { full: Vec<String> },
+    QuotaAnswered {
+        full: Vec<String>,
+    },
+    /// Two more seconds of a recording are durable.
+    Chunk(RecordingId),
+    /// What was said has ended, or has had its greatest length.
+    Spoken(RecordingId, RecordingEnd),
+    /// The store has done what it was told.
+    Taken(RecordingId, Option<RecordingEnd>),
+    /// The process dies, with nothing under way.
+    Dies,
 }
 
 pub(super) struct World {
@@ -87,6 +99,7 @@ pub(super) struct World {
     media: Option<MediaPlan>,
     /// Which way each stream that was opened, or went on under new terms, may flow.
     pub(super) directions: Vec<Direction>,
+    pub(super) store: store::Store,
     pub(super) results: Vec<CallResult>,
     pub(super) forgotten: bool,
     /// How often a place in quotas was asked for.
@@ -211,6 +224,7 @@ impl World {
             dialled: Vec::new(),
             media: None,
             directions: Vec::new(),
+            store: store::Store::default(),
             results: Vec::new(),
             forgotten: false,
             reserved: 0,
@@ -262,6 +276,12 @@ impl World {
     /// After this long nothing has come in for so many timeouts.
     pub(super) fn silent_after(mut self, after: Duration, times: u32) -> Self {
         self.plan(after, Happening::Silent(times));
+        self
+    }
+
+    /// The process dies after this long.
+    pub(super) fn dies_after(mut self, after: Duration) -> Self {
+        self.plan(after, Happening::Dies);
         self
     }
 
@@ -335,6 +355,7 @@ impl World {
             }
             Happening::MediaCloses => self.feed(Input::MediaClosed(Box::new(report()))),
             Happening::HangsUp => {
+                self.store.is_gone = true;
                 self.phone.as_mut().unwrap().bye(self.now, None, &mut self.phone_mint);
                 self.follow_phone();
             }
@@ -352,6 +373,14 @@ impl World {
             }
             Happening::Operator => self.feed(Input::HangUpAsked),
             Happening::QuotaAnswered { full } => self.feed(Input::QuotaAnswered { full }),
+            Happening::Chunk(recording) => self.store.chunk(recording),
+            Happening::Spoken(recording, end) => self.finish(recording, end),
+            Happening::Taken(recording, end) => {
+                let taken = self.store.file(recording, end);
+                self.feed(Input::Taken { recording, taken });
+            }
+            Happening::Dies if self.saved.is_empty() => {}
+            Happening::Dies => self.restart(),
         }
     }
 
@@ -391,11 +420,17 @@ impl World {
             return;
         }
         self.call = Call::restore(&self.saved).unwrap();
+        self.store.lose();
         self.stop_listening();
         self.agenda.retain(|_, happening| {
             let soft = matches!(
                 happening,
-                Happening::PromptEnds(_) | Happening::QuotaAnswered { .. } | Happening::MediaCloses
+                Happening::PromptEnds(_)
+                    | Happening::QuotaAnswered { .. }
+                    | Happening::MediaCloses
+                    | Happening::Chunk(_)
+                    | Happening::Spoken(..)
+                    | Happening::Taken(..)
             );
             !soft
         });
@@ -448,9 +483,9 @@ impl World {
                 };
                 self.plan(WIRE, Happening::QuotaAnswered { full });
             }
-            Output::Record(_) | Output::StopRecord { .. } | Output::KeepRecording { .. } => {
-                panic!("no question of this survey records")
-            }
+            Output::Record(order) => self.record(&order),
+            Output::StopRecord { recording, stop } => self.stop_recording(recording, stop),
+            Output::KeepRecording { recording, .. } => self.plan(WIRE, Happening::Taken(recording, None)),
             Output::Prepare { texts, .. } => {
                 self.prepared.extend(texts.into_iter().map(|text| text.text));
             }

@@ -85,17 +85,11 @@ impl World {
     pub(super) fn listen(&mut self) {
         self.stop_listening();
         let Some(item) = self.open.clone() else { return };
-        let responses = self.call.interview.responses(
-            self.assets.questionnaire(self.call.subject.questionnaire).expect("the questionnaire"),
-        );
-        let failed = responses.iter().find(|r| r.question == item).map_or(0, |r| r.no_input + r.no_match);
         if self.person.reinvites_at == Some(item.as_str()) && !self.reinvited {
             self.plan(Duration::from_millis(100), Happening::Reinvites);
             self.reinvited = true;
         }
-        // A question that is asked in parts is answered by its words, each part in its way.
-        let asked = if self.person.reactions.contains_key(self.words.as_str()) { &self.words } else { &item };
-        match self.person.reaction(asked, usize::try_from(failed).unwrap()) {
+        match self.reaction(&item) {
             Reaction::Press(keys) => self.press(PROMPT + REACTION, keys),
             Reaction::Interrupt(keys) => self.press(PROMPT / 2, keys),
             Reaction::Inform(keys) => self.tell_otherwise(keys, &[Duration::ZERO], false),
@@ -103,12 +97,24 @@ impl World {
                 self.press(PROMPT + REACTION, keys);
                 self.tell_otherwise(keys, &[Duration::from_millis(320)], true);
             }
-            Reaction::Silent => {}
+            // What is spoken is decided when it is recorded.
+            Reaction::Silent | Reaction::Speak(..) => {}
             Reaction::HangUp => self.plan(PROMPT / 2, Happening::HangsUp),
         }
     }
 
-    fn press(&mut self, mut after: Duration, keys: &str) {
+    /// What the person does now that this item is open.
+    pub(super) fn reaction(&self, item: &str) -> Reaction {
+        let responses = self.call.interview.responses(
+            self.assets.questionnaire(self.call.subject.questionnaire).expect("the questionnaire"),
+        );
+        let failed = responses.iter().find(|r| r.question == item).map_or(0, |r| r.no_input + r.no_match);
+        // A question that is asked in parts is answered by its words, each part in its way.
+        let asked = if self.person.reactions.contains_key(self.words.as_str()) { &self.words } else { item };
+        self.person.reaction(asked, usize::try_from(failed).unwrap())
+    }
+
+    pub(super) fn press(&mut self, mut after: Duration, keys: &str) {
         for digit in keys.chars().filter_map(Digit::from_char) {
             self.keys += 1;
             let key = EventKey { ssrc: Ssrc(4), timestamp: self.keys * 8_000, again: 0 };
