@@ -148,7 +148,7 @@ impl<'m> Draft<'m> {
         let (ask_if, retry) = (self.ask_if(), self.retry());
         let (barge_in, ahead) = (self.one(&["yes", "yes", "no"]), self.one(&["yes", "yes", "no"]));
         let asked = format!("id='q{index}' {ask_if} {retry} barge-in='{barge_in}' type-ahead='{ahead}'");
-        let kind = self.pick(if self.careful { 6 } else { 9 });
+        let kind = self.pick(9);
         if kind > 0 {
             later.asked.push(index);
         }
@@ -168,7 +168,7 @@ impl<'m> Draft<'m> {
                 )
             }
             6..=8 => {
-                let kind = self.pick(6);
+                let kind = self.pick(9);
                 question_of_parts(&mut self.xml, &asked, kind)
             }
             _ => {
@@ -200,6 +200,9 @@ fn question_of_parts(xml: &mut String, asked: &str, kind: usize) -> std::fmt::Re
             "<ask-time><say>T</say></ask-time><half-day><say>H</say></half-day>",
         ),
         4 => ("scale", "min='0' max='10'", "<label value='1'><say>one</say></label>"),
+        5 => ("date", "min='today-40d' max='today'", ""),
+        6 => ("digits", "pattern='01x 1[2-4]xx'", ""),
+        7 => ("language", "", "<option key='1' language='en'><say>E</say></option>"),
         _ => {
             let review = "<review><say>R</say></review><dont-know key='7'/>";
             return write!(xml, "<record {asked} end='8'><say>V</say>{review}</record>");

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+
 use super::generate;
 use super::*;
-use crate::interview::{Command, Response};
-use crate::questionnaire::{Answers, Kind, Question};
+use crate::interview::{Collect, Command, Grammar, Response};
+use crate::questionnaire::{Answers, DatePart, DigitPattern, Kind};
 
 /// Generated questionnaires that pass the check.
 fn checked(seeds: std::ops::Range<u64>, write: fn(&mut Mint) -> String) -> Vec<(u64, Questionnaire)> {
@@ -29,33 +32,82 @@ fn every_interview_ends_whatever_is_keyed_and_goes_on_from_its_record() {
     }
 }
 
-/// An answer to the open question, or silence.
+/// An answer to what is open, or silence.
 fn answer(questionnaire: &Questionnaire, rehearsal: &Rehearsal<'_>, mint: &mut Mint) -> Act {
-    let id = rehearsal.interview.question(questionnaire).unwrap_or_default().to_owned();
-    let question = questionnaire.item(&id).and_then(|item| item.question()).expect("a question is open");
-    let keys = entries(question, &id, rehearsal.interview.seed());
-    match usize::from(mint.number16()) % (keys.len() + 1) {
-        0 => Act::Silence,
-        pick => Act::Keys(keys[pick - 1].chars().map(|key| Key::new(key).unwrap()).collect()),
+    let keys = |text: &str| Act::Keys(text.chars().map(|key| Key::new(key).unwrap()).collect());
+    match rehearsal.interview.again(questionnaire) {
+        Instruction::Ask { collect, .. } => {
+            let entries = entries(&collect);
+            match usize::from(mint.number16()) % (entries.len() + 1) {
+                0 => Act::Silence,
+                pick => keys(&entries[pick - 1]),
+            }
+        }
+        Instruction::Record { take, .. } => match (mint.number16() % 3, take.answers.first()) {
+            (0, _) => Act::Silence,
+            (1, Some(key)) => Act::Keys(vec![*key]),
+            (_, _) => Act::Speech(Duration::from_secs(8), AfterSpeech::Silence),
+        },
+        other => panic!("nothing is open: {other:?}"),
     }
 }
 
-/// Entries that are answers.
-fn entries(question: &Question, id: &str, seed: u32) -> Vec<String> {
-    match question.dealt(id, seed).as_ref() {
-        Answers::Choice(choices) | Answers::Language(choices) => {
-            choices.iter().map(|choice| choice.keys.clone()).collect()
+/// Entries that are answers, with the key that ends them.
+fn entries(collect: &Collect) -> Vec<String> {
+    let mut entries: Vec<String> = match &collect.grammar {
+        Grammar::Choice(answers) => answers.clone(),
+        Grammar::Number(range) => {
+            let width = usize::from(range.max_digits);
+            [range.min, range.max].map(|number| format!("{number:0width$}")).into()
         }
-        Answers::Number(range) => {
-            vec![format!("{:0width$}", range.min, width = usize::from(range.max_digits))]
+        Grammar::Digits(shape) => shape.patterns.iter().map(lowest).collect(),
+        Grammar::Several(several) => several.options.clone(),
+        Grammar::Date(days) => {
+            let near = [-30, -1, 0, 1, 2, 8, 13].map(|more| days.today.saturating_add(more.days()));
+            near.iter().map(|day| keyed(*day, days.format.parts())).collect()
         }
-        Answers::Scale(_)
-        | Answers::Digits(_)
-        | Answers::Multi(_)
-        | Answers::Date(_)
-        | Answers::Time(_)
-        | Answers::Record(_)
-        | Answers::Appointment(_) => Vec::new(),
+        Grammar::Time(_) => ["0915", "930", "1200", "2045"].map(str::to_owned).into(),
+    };
+    entries.extend(collect.codes.iter().cloned());
+    entries.retain(|entry| {
+        let keys: Vec<Key> = entry.chars().filter_map(Key::new).collect();
+        collect.accepts(&keys)
+    });
+    assert!(!entries.is_empty(), "nothing answers {collect:?}");
+    if let (Grammar::Several(_), Some(end)) = (&collect.grammar, collect.term_char) {
+        entries.iter_mut().for_each(|entry| entry.push(end.as_char()));
+    }
+    entries
+}
+
+/// The first string of digits of a pattern.
+fn lowest(pattern: &DigitPattern) -> String {
+    pattern.0.iter().map(|allowed| char::from_digit(allowed.trailing_zeros(), 10).unwrap()).collect()
+}
+
+fn keyed(day: Date, parts: &[DatePart]) -> String {
+    let part = |part: &DatePart| match part {
+        DatePart::Day => format!("{:02}", day.day()),
+        DatePart::Month => format!("{:02}", day.month()),
+        DatePart::Year2 => format!("{:02}", day.year() % 100),
+        DatePart::Year4 => format!("{:04}", day.year()),
+    };
+    parts.iter().map(part).collect()
+}
+
+fn kind(answers: &Answers) -> &'static str {
+    match answers {
+        Answers::Choice(_) => "choice",
+        Answers::Language(_) => "language",
+        Answers::Number(_) => "number",
+        Answers::Scale(_) => "scale",
+        Answers::Digits(_) => "digits",
+        Answers::Multi(_) if answers.asked_one_by_one().is_some() => "one by one",
+        Answers::Multi(_) => "multi",
+        Answers::Date(_) => "date",
+        Answers::Time(_) => "time",
+        Answers::Record(_) => "record",
+        Answers::Appointment(_) => "appointment",
     }
 }
 
@@ -66,7 +118,9 @@ fn tells_of(line: &str, id: &str) -> bool {
 
 #[test]
 fn every_item_is_reached_by_somebody() {
+    let mut kinds = BTreeSet::new();
     for (seed, questionnaire) in checked(0..600, generate::careful) {
+        kinds.extend(questionnaire.questions().map(|(_, question)| kind(&question.answers)));
         let told = questionnaire.items().iter().filter(|item| !matches!(item.kind, Kind::Go(_)));
         let mut missing: BTreeSet<&str> = told.map(|item| item.id.as_str()).collect();
         for turn in 0..20_000 {
@@ -88,6 +142,9 @@ fn every_item_is_reached_by_somebody() {
         }
         assert!(missing.is_empty(), "seed {seed}: {missing:?} are reached by nobody");
     }
+    let all =
+        ["choice", "language", "number", "scale", "digits", "multi", "one by one", "date", "time", "record"];
+    assert_eq!(kinds, all.into_iter().chain(["appointment"]).collect());
 }
 
 /// What was found out, without times and counts.
@@ -102,7 +159,7 @@ fn found(questionnaire: &Questionnaire, rehearsal: &Rehearsal<'_>) -> Vec<String
 
 #[test]
 fn back_and_the_same_keys_again_change_nothing() {
-    let mut compared = 0;
+    let (mut compared, mut parts) = (0, 0);
     for (seed, questionnaire) in checked(0..1_500, generate::any) {
         let back = questionnaire.questions().find_map(|(_, question)| {
             question.commands.iter().find(|(_, command)| *command == Command::Back)
@@ -111,27 +168,37 @@ fn back_and_the_same_keys_again_change_nothing() {
         let mint = &mut Mint::seeded(seed + 1_000_000);
         let scene = Scene { seed: mint.number32(), ..Scene::default() };
         let mut rehearsal = Rehearsal::begin(&questionnaire, &scene, Timestamp::EPOCH).unwrap();
+        // What was done at the question that is open: it may have several parts.
+        let mut done: Vec<Act> = Vec::new();
         while !rehearsal.is_over() {
             let act = answer(&questionnaire, &rehearsal, mint);
             let left = rehearsal.interview.question(&questionnaire).map(str::to_owned);
             rehearsal.act(act.clone());
+            done.push(act.clone());
             let next = rehearsal.interview.question(&questionnaire).map(str::to_owned);
             // Silence and wrong keys may ask the same question again: nothing was left.
+            if next == left {
+                continue;
+            }
+            let done = std::mem::take(&mut done);
             let answered = left.as_ref().and_then(|id| rehearsal.interview.record_of(&questionnaire, id));
             let answered = answered.is_some_and(|record| record.status == Status::Answered);
-            // Near the limit of steps the two more would be too many.
+            // Near the limit of steps those more would be too many. Who speaks again has said another thing.
             let near = rehearsal.interview.steps > 200;
-            if next.is_none() || next == left || act == Act::Silence || !answered || near {
+            let spoke = done.iter().any(|act| matches!(act, Act::Speech(..)));
+            if next.is_none() || act == Act::Silence || !answered || near || spoke {
                 continue;
             }
             let mut again = rehearsal.clone();
             again.act(Act::Keys(vec![*back]));
             assert_eq!(again.interview.question(&questionnaire), left.as_deref(), "seed {seed}");
-            again.act(act);
+            parts += usize::from(done.len() > 1);
+            done.into_iter().for_each(|act| again.act(act));
             assert_eq!(again.interview.question(&questionnaire), next.as_deref(), "seed {seed}");
             assert_eq!(found(&questionnaire, &again), found(&questionnaire, &rehearsal), "seed {seed}");
             compared += 1;
         }
     }
+    assert!(parts > 50, "only {parts} of them in several parts");
     assert!(compared > 500, "only {compared} replies were given twice");
 }
