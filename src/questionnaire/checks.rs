@@ -1,4 +1,4 @@
-//! What is looked for in questionnaires: a code each, and why. docs/checks.md has an example of every one.
+//! What is looked for in questionnaires: a code each, and why. tests/golden/findings.md has an example of every one.
 
 pub use crate::xml::checks::*;
 use crate::xml::{Check, error, warning};

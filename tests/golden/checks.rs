@@ -1,11 +1,11 @@
-//! docs/checks.md knows every check that there is, and no other.
+//! docs/checks.md knows every check that there is, and no other; each has its example.
 
 use std::collections::BTreeMap;
 
 use baton::questionnaire::checks::ALL;
 use baton::xml::{Check, Severity};
 
-use super::root;
+use super::{markdown, root};
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -37,4 +37,28 @@ fn the_table_says_of_each_check_how_much_it_weighs_and_why() {
         assert!(cells[3].len() > 8, "docs/checks.md does not say how to mend `{code}`");
     }
     assert!(rows.is_empty(), "docs/checks.md has rows of no check: {:?}", rows.keys());
+}
+
+/// Codes without an example, and why.
+const WITHOUT: &[(&str, &str)] =
+    &[("more-warnings", "it would be two hundred lines long; src/xml/finding.rs tests it")];
+
+#[test]
+fn each_check_has_an_example_and_its_mended_form() {
+    let text = read("tests/golden/findings.md");
+    let blocks = markdown::blocks(&text);
+    let mut shown: Vec<&str> = Vec::new();
+    for pair in blocks.windows(2) {
+        let [findings, mended] = pair else { continue };
+        if findings.kind != "findings" {
+            continue;
+        }
+        assert_eq!(mended.kind, "mended", "tests/golden/findings.md:{}: how is it mended?", findings.line);
+        let codes = findings.text.lines().filter_map(|line| line.rsplit_once('[')?.1.strip_suffix(']'));
+        shown.extend(codes);
+    }
+    for code in all().into_keys() {
+        let excused = WITHOUT.iter().any(|(without, _)| *without == code);
+        assert!(excused != shown.contains(&code), "tests/golden/findings.md lacks an example of `{code}`");
+    }
 }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use baton::interview::rehearsal::script;
+use baton::prompts::Recordings;
 use baton::questionnaire::Questionnaire;
+use baton::settings::Limits;
 use baton::xml::Finding;
 
 /// A questionnaire of an example.
@@ -46,21 +48,46 @@ impl Source {
         };
         Questionnaire::load_with("", self.text.as_bytes(), &has_audio)
     }
+
+    /// What is wrong with the recordings of a questionnaire that is a file.
+    fn recordings(&self, questionnaire: &Questionnaire) -> Vec<Finding> {
+        let Some(directory) = &self.directory else { return Vec::new() };
+        let (file, limits) = (directory.join("q.xml"), Limits::default());
+        let found = Recordings::of(questionnaire, &file, self.text.as_bytes(), &limits).findings;
+        let shown = |finding: Finding| {
+            let what = finding.what.replace(&format!("{}/", directory.display()), "");
+            Finding { file: String::new(), what, ..finding }
+        };
+        found.into_iter().map(shown).collect()
+    }
 }
 
 /// All findings, a line each.
 pub(crate) fn findings(source: &Source) -> String {
-    let findings = match source.load() {
-        Ok((_, warnings)) => warnings,
+    let mut findings = match source.load() {
+        Ok((questionnaire, mut warnings)) => {
+            warnings.extend(source.recordings(&questionnaire));
+            warnings
+        }
         Err(findings) => findings,
     };
+    for finding in findings.iter_mut().filter(|finding| finding.at.line == 1) {
+        finding.at.column = finding.at.column.saturating_sub(source.before).max(1);
+    }
+    lines(&findings)
+}
+
+/// What is found in a file of contacts for a questionnaire.
+pub(crate) fn contacts(source: &Source, csv: &str) -> String {
+    let (questionnaire, _) = source.load().unwrap_or_else(|_| panic!("{}", findings(source)));
+    lines(&baton::contacts::check(&questionnaire, "", csv.as_bytes()).1)
+}
+
+fn lines(findings: &[Finding]) -> String {
     let mut text = String::new();
-    for mut finding in findings {
-        if finding.at.line == 1 {
-            finding.at.column = finding.at.column.saturating_sub(source.before).max(1);
-        }
-        let line = finding.to_string();
-        writeln!(text, "{}", line.strip_prefix(':').unwrap_or(&line)).expect("a string takes all");
+    for finding in findings {
+        let line = format!("{finding} [{}]", finding.check.code);
+        writeln!(text, "{}", line.trim_start_matches(':')).expect("a string takes all");
     }
     text
 }

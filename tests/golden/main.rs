@@ -4,7 +4,9 @@
 //! ```xml            a questionnaire, or some elements of one; holds until the next one
 //! ```text           the conversation: what is said, and `> ` before what the callee does
 //! ```replies        the same, and then what became of each question
-//! ```findings       what `baton check` finds in the questionnaire above
+//! ```csv            contacts for the questionnaire above; holds until the next questionnaire
+//! ```findings       what `baton check` finds in the questionnaire, or in the contacts, above
+//! ```mended         the same without the mistake: nothing is found in it
 //! ````
 //! A conversation may begin with lines `set FIELD=VALUE` (a contact field), `seed NUMBER` (what orders are drawn
 //! from), `at TIME` (when it is) and `full QUOTA`. A line
@@ -31,17 +33,33 @@ fn run(file: &str) -> usize {
     let mut found = String::new();
     let mut copied = 0;
     let mut examples = 0;
-    let mut source = None;
+    let (mut source, mut contacts) = (None, None);
     for block in &blocks {
         let expected = block.text;
         let got = match block.kind {
             "xml" => {
                 source = Some(example::Source::read(expected));
+                contacts = None;
+                continue;
+            }
+            "csv" => {
+                contacts = Some(expected);
+                continue;
+            }
+            "mended" => {
+                let found = match (source.as_ref(), contacts) {
+                    (Some(source), Some(_)) => example::contacts(source, expected),
+                    (_, _) => example::findings(&example::Source::read(expected)),
+                };
+                assert_eq!(found, "", "{file}:{}: this should be mended", block.line);
                 continue;
             }
             "text" => source.as_ref().map(|source| example::conversation(source, expected, false)),
             "replies" => source.as_ref().map(|source| example::conversation(source, expected, true)),
-            "findings" => source.as_ref().map(example::findings),
+            "findings" => source.as_ref().map(|source| match contacts {
+                Some(contacts) => example::contacts(source, contacts),
+                None => example::findings(source),
+            }),
             _ => continue,
         };
         let got = got.unwrap_or_else(|| panic!("{file}:{}: no xml before this example", block.line));
