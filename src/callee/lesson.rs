@@ -155,7 +155,8 @@ impl Lesson<'_, '_> {
             let by_place = question.offer.draws_key(index);
             for offer in &question.offer.say {
                 let names_key = offer.pipes().any(|name| name == KEY);
-                let places = 1..=if by_place && names_key { options.len() } else { 1 };
+                let at_any = by_place && names_key;
+                let places = if at_any { question.offer.places(index, options.len()) } else { 1..=1 };
                 for place in places {
                     let key = match (by_place, names_key) {
                         (true, true) => Some(place.to_string()),

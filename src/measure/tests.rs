@@ -118,14 +118,14 @@ fn a_rung_that_leads_away_ends_the_ladder() {
 
 #[test]
 fn options_that_are_offered_and_recordings_that_are_named_take_their_time() {
-    let option = |value: &str| format!("<option value='{value}'><S/></option>");
+    let option = |key: u8| format!("<option key='{key}' value='v{key}'><S/></option>");
     let words = "<offer><say lang='en'>{option}</say><say lang='en' audio='en.wav'/>\
         <say lang='sw'>{option}</say><say lang='sw' audio='sw.wav'/></offer>";
     let items = format!(
         "<choice id='a' order='random'><S/>{words}{}{}{}</choice>{END}",
-        option("x"),
-        option("y"),
-        option("z")
+        option(1),
+        option(2),
+        option(3)
     );
     let measures = measure(&items);
     // the question, three times the option and the rest of its offer, and the end

@@ -11,6 +11,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use super::answers::{Answers, Choice, Multi, MultiOption, MultiStyle};
 use super::model::Question;
@@ -41,6 +42,22 @@ impl Offer {
     #[must_use]
     pub fn heard(&self, id: &str, seed: u32) -> Vec<usize> {
         heard(self.order, &self.anchors, Some(seed), id)
+    }
+
+    /// The places, from 1, at which an option can be heard.
+    pub(crate) fn places(&self, option: usize, options: usize) -> RangeInclusive<usize> {
+        let anchored = |anchors: &[Anchor], anchor| anchors.iter().filter(|it| **it == anchor).count();
+        let firsts = anchored(&self.anchors, Anchor::First);
+        let lasts = anchored(&self.anchors, Anchor::Last);
+        let before = self.anchors.get(..option).unwrap_or_default();
+        match self.anchors.get(option).copied().unwrap_or(Anchor::Free) {
+            Anchor::Free => firsts + 1..=options.saturating_sub(lasts),
+            fixed @ Anchor::First => anchored(before, fixed) + 1..=anchored(before, fixed) + 1,
+            fixed @ Anchor::Last => {
+                let place = options.saturating_sub(lasts) + anchored(before, fixed) + 1;
+                place..=place
+            }
+        }
     }
 
     fn by_place(&self, option: usize) -> bool {
@@ -119,7 +136,7 @@ impl Question {
         };
         let mut offered = Vec::new();
         for (index, (value, keys, say)) in options.iter().enumerate() {
-            let places = || (1..=options.len()).map(|place| place.to_string());
+            let places = || self.offer.places(index, options.len()).map(|place| place.to_string());
             let by_place = self.offer.draws_key(index) && self.answers.asked_one_by_one().is_none();
             let keys: Vec<String> = if by_place { places().collect() } else { vec![(*keys).to_owned()] };
             for keys in keys {
@@ -175,5 +192,27 @@ impl Say {
             }
         }
         vec![Self { text, ..self.clone() }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_places_of_an_option_are_those_at_which_it_is_heard() {
+        use Anchor::{First, Free, Last};
+        let anchors = [Free, Last, First, Free, Last, Free, First];
+        let offer = Offer { order: Order::Random, anchors: anchors.into(), ..Offer::default() };
+        let mut heard = vec![BTreeSet::new(); anchors.len()];
+        for seed in 0..500 {
+            for (place, option) in (1..).zip(offer.heard("q", seed)) {
+                heard[option].insert(place);
+            }
+        }
+        let places = (0..anchors.len()).map(|option| offer.places(option, anchors.len()).collect());
+        assert_eq!(heard, places.collect::<Vec<BTreeSet<usize>>>());
     }
 }

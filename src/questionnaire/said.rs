@@ -388,19 +388,19 @@ mod tests {
     #[test]
     fn a_case_that_is_recorded_is_heard_where_its_value_is_named_alone() {
         let items = "<compute id='group'>\
-               <case when='n = 1' value=\"'one'\"><say audio='one.wav'>a single one</say></case>\
+               <case when='n = 1' value='1'><say audio='one.wav'>a single one</say></case>\
                <case when='n = 2' value='n'><say>a pair</say></case>\
-               <case when='answered(n)' value=\"'more'\"><say audio='more.wav'>several</say></case></compute>\
+               <case when='answered(n)' value='3'><say audio='more.wav'>several</say></case></compute>\
              <number id='n' min='0' max='9'><say>N?</say></number>\
              <statement id='so'><say>{group}</say></statement>\
              <statement id='all'><say>It is {group}.</say></statement>";
         let questionnaire = questionnaire(items);
         let expected = [
-            "a pair",
             "It is .",
             "It is a pair.",
             "It is a single one.",
             "It is several.",
+            "a pair",
             "more.wav",
             "one.wav",
         ];

@@ -99,6 +99,13 @@ impl<'a> Attributes<'a> {
         self.take(|c| c.is_ascii_whitespace());
         let quote = match self.rest.chars().next() {
             Some(quote @ ('"' | '\'')) => quote,
+            Some(quote @ ('“' | '”' | '„' | '‘' | '’' | '«' | '»' | '′' | '″')) => {
+                let what = format!(
+                    "the value of `{}` must stand in straight quotes (\"), not in `{quote}`",
+                    short(&name)
+                );
+                return self.fail(self.at, &what);
+            }
             Some(_) | None => {
                 return self.fail(self.at, &format!("the value of `{}` must stand in quotes", short(&name)));
             }

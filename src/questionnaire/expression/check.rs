@@ -42,7 +42,16 @@ impl Variables {
     /// The variable of this name, or what is wrong with it.
     pub(crate) fn find(&self, name: &str) -> Result<&Variable, (String, Option<String>)> {
         self.0.get(name).ok_or_else(|| {
-            let mend = did_you_mean(name, self.0.keys().map(String::as_str));
+            let is_value = self.0.values().any(|variable| match &variable.of {
+                Type::OneOf(values) | Type::SomeOf(values) => values.iter().any(|value| value == name),
+                Type::Number | Type::Text | Type::Date | Type::Time | Type::Voice => false,
+            });
+            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            let mend = match is_value {
+                true => Some(format!("a text stands in quotes: '{name}'")),
+                false => did_you_mean(name, self.0.keys().map(String::as_str))
+                    .or_else(|| is_name.then(|| format!("declare it: <contact-field name=\"{name}\"/>"))),
+            };
             (format!("no contact field, question or computed value is called `{name}`"), mend)
         })
     }

@@ -2,6 +2,7 @@
 
 use super::token::{COUNT_SELECTED, Token, tokens};
 use super::{Fault, Node, Operator, Term};
+use crate::xml::did_you_mean;
 
 /// Parentheses, signs and `not`s within each other.
 const MAX_DEPTH: usize = 32;
@@ -19,9 +20,27 @@ pub(super) fn parse(source: &str) -> Result<Node, Fault> {
     match parser.tokens.next() {
         None => Ok(node),
         Some((offset, token)) => {
-            Err(Fault::new(offset, format!("`{}` is not expected here", token.spelling())))
+            let fault = Fault::new(offset, format!("`{}` is not expected here", token.spelling()));
+            Err(fault.mend(operator_meant(&token)))
         }
     }
+}
+
+/// The operator that somebody means who writes a word where one is expected.
+fn operator_meant(token: &Token) -> Option<String> {
+    let Token::Name(name) = token else { return None };
+    let meant = match name.to_ascii_lowercase().as_str() {
+        "and" | "amp" => "and",
+        "or" => "or",
+        "is" | "eq" | "equals" => "=",
+        "ne" | "isnt" => "!=",
+        "lt" => "&lt;",
+        "gt" => ">",
+        "div" => "div",
+        "mod" => "mod",
+        _ => return did_you_mean(name, ["and", "or", "div", "mod"]),
+    };
+    Some(format!("write `{meant}`"))
 }
 
 struct Parser {

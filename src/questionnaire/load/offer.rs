@@ -68,10 +68,12 @@ impl Reading<'_> {
 
     fn check_offer(&mut self, question: &Element, offered: &Offered<'_>) {
         let Offered { options, offer, keys, places } = offered;
-        let is_read_out = !offer.say.is_empty() || question.name == "language";
+        let tells_keys = offer.say.iter().any(|say| say.pipes().any(|name| name == KEY));
+        let is_language = question.name == "language";
+        let (is_read_out, tells_keys) = (!offer.say.is_empty() || is_language, tells_keys || is_language);
         let element = |index: usize| options.get(index).map_or(question.at, |option| option.at);
         if let Some(index) = offer.by_place.iter().position(|by_place| *by_place) {
-            if !is_read_out {
+            if !tells_keys {
                 let what = "`option` needs the attribute `key`";
                 let mend =
                     "or an <offer> that tells each option's key: then it is the place in which it is heard";

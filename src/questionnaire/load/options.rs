@@ -34,6 +34,7 @@ impl Reading<'_> {
             let check = if elements.is_empty() { &checks::NO_OPTIONS } else { &checks::TOO_MUCH };
             let what = format!("a `{}` has 1 to {most} options", question.name);
             self.findings.add(check, question.at, what, None);
+            self.flow_is_known &= !elements.is_empty();
         }
         elements
     }

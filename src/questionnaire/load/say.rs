@@ -80,7 +80,8 @@ impl Reading<'_> {
     fn say_language(&mut self, element: &Element) -> Option<String> {
         let languages = &self.outline.languages;
         let Some(attribute) = element.attribute("lang") else {
-            if languages.len() != 1 {
+            // Without a language at the top that is what is to be mended.
+            if languages.len() > 1 {
                 self.findings.add(
                     &checks::MISSING_LANGUAGE,
                     element.at,
@@ -97,7 +98,7 @@ impl Reading<'_> {
     pub(super) fn language(&mut self, attribute: &Attribute) -> Option<String> {
         let (languages, wanted) = (&self.outline.languages, attribute.value.value.as_str());
         let found = languages.iter().find(|language| *language == wanted).cloned();
-        if found.is_none() {
+        if found.is_none() && !languages.is_empty() {
             let mend = did_you_mean(wanted, languages.iter().map(String::as_str))
                 .or_else(|| Some(format!("it speaks {}; see languages= at the top", languages.join(", "))));
             self.findings.add(
@@ -117,7 +118,7 @@ impl Reading<'_> {
                 &checks::MISSING_RECORDING,
                 value_at(attribute),
                 format!("the recording `{path}` is missing"),
-                None,
+                "paths begin beside the questionnaire, and capital letters count".to_owned(),
             );
         }
         path.to_owned()

@@ -29,6 +29,9 @@ impl Schema {
     }
 }
 
+/// Elements that are named as those that an element may stand in.
+const MAX_PARENTS: usize = 12;
+
 struct Walk<'a> {
     schema: &'a Schema,
     /// That of the root, so that a wrong one is said once.
@@ -89,7 +92,9 @@ impl Walk<'_> {
                 let parents = self.schema.rules.iter().filter(holds).map(|rule| format!("`{}`", rule.name));
                 let parents: Vec<String> = parents.collect();
                 let what = format!("`{}` does not stand in `{}`", child.name, parent.name);
-                let mend = (!parents.is_empty()).then(|| format!("it stands in {}", parents.join(", ")));
+                let shown = parents.get(..MAX_PARENTS).unwrap_or(&parents).join(", ");
+                let more = if parents.len() > MAX_PARENTS { " and others" } else { "" };
+                let mend = (!parents.is_empty()).then(|| format!("it stands in {shown}{more}"));
                 self.findings.add(&checks::MISPLACED_ELEMENT, child.at, what, mend);
                 false
             }
@@ -127,7 +132,10 @@ impl Walk<'_> {
                     let known = || rule.attributes().map(|known| known.name);
                     let what = format!("`{}` has no attribute `{}`", it.name, attribute.name);
                     let all = || Some(known().collect::<Vec<_>>()).filter(|all| !all.is_empty());
-                    let mend = did_you_mean(&attribute.name, known())
+                    let is_child = rule.children().any(|child| child == attribute.name);
+                    let child = is_child.then(|| format!("it is an element of its own in `{}`", it.name));
+                    let mend = child
+                        .or_else(|| did_you_mean(&attribute.name, known()))
                         .or_else(|| all().map(|all| format!("it has {}", all.join(", "))));
                     self.findings.add(&checks::UNKNOWN_ATTRIBUTE, attribute.at, what, mend);
                 }

@@ -135,6 +135,22 @@ impl Form {
             | Self::Key
             | Self::Keys(_)
             | Self::Digits(_)
+            | Self::Shape(_)
+                if value.is_empty() =>
+            {
+                (format!("`{name}` is empty"), self.mend(value))
+            }
+            Self::Ref(_)
+            | Self::Any
+            | Self::Expression
+            | Self::Language
+            | Self::Whole(..)
+            | Self::Time(..)
+            | Self::OneOf(_)
+            | Self::Words(..)
+            | Self::Key
+            | Self::Keys(_)
+            | Self::Digits(_)
             | Self::Shape(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
         };
         let check = if !matches!(self, Self::Name(_)) {
@@ -152,8 +168,8 @@ impl Form {
         match self {
             Self::Whole(least, most) => Some(format!("it is a whole number from {least} to {most}")),
             Self::Time(least, most) => {
-                let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
-                Some(format!("it is a time such as `5s` or `1500ms`, from {least:?} to {most:?}"))
+                let (least, most) = (in_words(least), in_words(most));
+                Some(format!("it is a time such as `5s` or `1500ms`, from {least} to {most}"))
             }
             Self::OneOf(words) => did_you_mean(value, words.iter().copied())
                 .or_else(|| Some(format!("it can be {}", words.join(", ")))),
@@ -170,6 +186,14 @@ impl Form {
             Self::Name(_) | Self::Ref(_) | Self::Any | Self::Line(_) | Self::Expression => None,
             Self::Language | Self::Languages(_) | Self::Path => None,
         }
+    }
+}
+
+/// A time in milliseconds as it is written: `500ms`, `60s`.
+fn in_words(milliseconds: u64) -> String {
+    match milliseconds.is_multiple_of(1_000) {
+        true => format!("{}s", milliseconds / 1_000),
+        false => format!("{milliseconds}ms"),
     }
 }
 
