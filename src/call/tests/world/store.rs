@@ -61,7 +61,13 @@ impl World {
         assert!(!self.store.files.contains_key(&recording), "a number is used once");
         let (says, then) = match self.reaction(&order.item) {
             Reaction::Speak(says, then) if !self.store.is_gone => (says, then),
-            _ => (0, ""),
+            Reaction::Speak(..)
+            | Reaction::Press(_)
+            | Reaction::Interrupt(_)
+            | Reaction::Inform(_)
+            | Reaction::Thrice(_)
+            | Reaction::Silent
+            | Reaction::HangUp => (0, ""),
         };
         let said = u32::try_from(says).unwrap();
         self.store.running = Some((recording, self.now, said));

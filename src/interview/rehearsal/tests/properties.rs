@@ -48,7 +48,9 @@ fn answer(questionnaire: &Questionnaire, rehearsal: &Rehearsal<'_>, mint: &mut M
             (1, Some(key)) => Act::Keys(vec![*key]),
             (_, _) => Act::Speech(Duration::from_secs(8), AfterSpeech::Silence),
         },
-        other => panic!("nothing is open: {other:?}"),
+        other @ (Instruction::Say { .. } | Instruction::AskQuota { .. } | Instruction::End { .. }) => {
+            panic!("nothing is open: {other:?}")
+        }
     }
 }
 
