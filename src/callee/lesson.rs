@@ -12,8 +12,8 @@ use crate::id::Digest;
 use crate::node::beep;
 use crate::prompts::{Clip, PromptStore};
 use crate::questionnaire::{
-    Answers, AppointmentAsk, Filling, Item, KEY, Kind, MultiStyle, OPTION, Question, Questionnaire, Say, Utterance,
-    Value,
+    Answers, AppointmentAsk, Filling, Item, KEY, Kind, MultiStyle, OPTION, Question, Questionnaire, Say,
+    Utterance, Value,
 };
 use crate::sdp::Codec;
 
