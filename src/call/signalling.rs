@@ -36,7 +36,7 @@ impl Call {
                 Event::Progress { status, body } => self.progressed(now, status, body.as_ref(), turn),
                 Event::Answered { body } => self.answered(now, body, assets, turn),
                 Event::Offered { body } => self.offered(now, body, turn),
-                Event::Acked { body } => self.acked(body, turn),
+                Event::Acked { body } => self.acked(now, body, turn),
                 Event::Failed { status, reasons, retry_after, .. } => {
                     let seconds = retry_after.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
                     self.retry_after_s = seconds;
@@ -121,7 +121,7 @@ impl Call {
             Ok((answer, negotiated)) => {
                 if let Stage::Talking(talk) = &mut self.stage {
                     let ears = self.listening.ears(&negotiated);
-                    turn.outputs.push(talk.renegotiated(negotiated, ears));
+                    turn.outputs.push(talk.renegotiated(now, negotiated, ears));
                 } else {
                     self.listen_early(now, negotiated, turn);
                 }
@@ -180,7 +180,7 @@ impl Call {
                 self.local.refused.clone_from(&negotiated.refused);
                 if talk.negotiated != negotiated {
                     let ears = self.listening.ears(&negotiated);
-                    turn.outputs.push(talk.renegotiated(negotiated, ears));
+                    turn.outputs.push(talk.renegotiated(now, negotiated, ears));
                 }
             }
             Some(Err(_)) => self.break_off(now, assets, turn),
@@ -203,12 +203,12 @@ impl Call {
     }
 
     /// The peer's ACK; it carries an answer if the offer was ours.
-    fn acked(&mut self, body: Option<Bytes>, turn: &mut Turn) {
+    fn acked(&mut self, now: Timestamp, body: Option<Bytes>, turn: &mut Turn) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         if let Some(Ok(negotiated)) = body.map(|body| sdp::negotiate(&self.local, &body)) {
             self.local.refused.clone_from(&negotiated.refused);
             let ears = self.listening.ears(&negotiated);
-            turn.outputs.push(talk.renegotiated(negotiated, ears));
+            turn.outputs.push(talk.renegotiated(now, negotiated, ears));
         }
     }
 

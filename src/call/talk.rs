@@ -137,8 +137,14 @@ impl Talk {
         }
     }
 
-    /// Goes on under new terms: the same stream.
-    pub(super) fn renegotiated(&mut self, negotiated: Negotiated, ears: Ears) -> Output {
+    /// Goes on under new terms: the same stream. What is not sent under hold is no loss to the peer, so its numbers
+    /// go on where they stopped; the anchor meanwhile is where the hold began.
+    pub(super) fn renegotiated(&mut self, now: Timestamp, negotiated: Negotiated, ears: Ears) -> Output {
+        match [&self.negotiated, &negotiated].map(|terms| terms.direction.sends()) {
+            [true, false] => self.anchor = self.anchor.resume(Some(now), now),
+            [false, true] => self.anchor = self.anchor.resume(Some(self.anchor.t0), now),
+            [true, true] | [false, false] => {}
+        }
         (self.negotiated, self.ears) = (negotiated, ears);
         self.media()
     }

@@ -160,6 +160,30 @@ fn a_hold_and_a_resume_by_reinvite_or_update() {
 }
 
 #[test]
+fn a_hold_is_no_loss_to_the_peer() {
+    // RFC 3550 §5.1: one number a packet that is sent; the timestamp goes on with the clock
+    let mut line = Line::answered("");
+    let numbers = |line: &Line| {
+        let anchor = line.outputs.iter().find_map(|output| {
+            let Output::OpenMedia(plan) = output else { return None };
+            Some(plan.anchor)
+        });
+        let (anchor, now) = (anchor.unwrap(), line.now);
+        (anchor.sequence(anchor.tick_at(now)), anchor.timestamp(anchor.tick_at(now)))
+    };
+    line.pass(1);
+    line.request("INVITE", "", &sdp("m=audio 30000 RTP/AVP 0\r\na=sendonly"));
+    let (held, held_at) = numbers(&line);
+    line.request("ACK", "", "");
+    line.pass(3);
+    line.request("INVITE", "", &sdp("m=audio 30000 RTP/AVP 0"));
+    let (resumed, resumed_at) = numbers(&line);
+    let (left_out, samples) = (resumed.wrapping_sub(held), resumed_at.wrapping_sub(held_at));
+    assert!((1..=12).contains(&left_out), "{left_out} numbers left out");
+    assert!((23_680..=24_320).contains(&samples), "3 s are 24,000 samples, not {samples}");
+}
+
+#[test]
 fn an_offer_that_changes_nothing_gets_the_same_answer() {
     // RFC 3264 §8: as for a session refresh, the version stays with the description
     let mut line = Line::answered("");
