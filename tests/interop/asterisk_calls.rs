@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::asterisk::Asterisk;
-use crate::baton::{Call, Outcome};
+use crate::baton::{Call, Outcome, Setting};
+use crate::machine::Place;
 use crate::pcap::Speaker;
 use crate::signal;
 use crate::sipp::Sipp;
@@ -84,6 +85,25 @@ fn asterisk_hangs_up_in_the_middle() {
     outcome.assert_response("age", "not_reached", serde_json::Value::Null, "");
     assert_eq!(outcome.result["cause"], 16, "{:#}", outcome.result);
     signal::find(&survey::sound("consent"), &heard).assert_clean("consent");
+}
+
+/// A switchboard that asks for an extension: it reads what `--post-dial` says, and the interview follows.
+#[test]
+fn asterisk_reads_the_extension_that_is_dialled_after_the_answer() {
+    let read = ["Read(EXTENSION,,4,,1,8)", "Verbose(0,read ${READSTATUS} ${EXTENSION} and no more)"];
+    let asterisk = Asterisk::start(&[&read, PRESS_ALL].concat(), "");
+    let place = Place::new();
+    let questionnaire = survey::write(&place);
+    let setting = Setting::new(asterisk.port);
+    let options = ["--trunk", "peer", "--post-dial", "ww2044"];
+    let outcome = Call::start(place, &setting, &questionnaire, &options).finish();
+    let log = asterisk.log();
+    assert!(log.contains("read OK 2044 and no more"), "{log}");
+    outcome.assert_complete(42, "42");
+    let heard = asterisk.heard();
+    for (name, _) in survey::PROMPTS {
+        signal::find(&survey::sound(name), &heard).assert_clean(name);
+    }
 }
 
 /// A person with a telephone, a questionnaire of this repository.
