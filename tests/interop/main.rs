@@ -25,6 +25,7 @@ mod survey;
 mod witness;
 
 mod asterisk_calls;
+mod baresip;
 mod commands;
 mod digest;
 mod endings;
