@@ -8,6 +8,8 @@
 //! This is the node's half of the flow link: nothing here knows what a question means.
 
 mod act;
+mod activity;
+mod again;
 mod takes;
 
 use std::collections::VecDeque;
@@ -29,16 +31,11 @@ use super::message::{Ears, MediaPlan, Output, PlayId};
 use super::recording::Taking;
 use super::step::Step;
 pub(super) use act::Act;
+pub use activity::Activity;
 
 /// A prompt that has not ended after this long will not: the media engine lost it. Longer than the
 /// longest prompt that is accepted (5 minutes).
 const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
-
-/// After a longer gap a prompt begins anew: the callee has lost the thread.
-const SHORT_GAP: Duration = Duration::from_secs(2);
-
-/// How much of a prompt that was broken off is heard again.
-const OVERLAP: Duration = Duration::from_secs(1);
 
 /// How long the callee waits in silence to hear whether a quota has room. Without an answer there is: nobody is
 /// sent away because of a count that is late.
@@ -334,40 +331,6 @@ impl Talk {
             let verdict = collector.timeout(now);
             conclude(item, verdict, acts);
         }
-    }
-
-    /// The record was read back: the open instruction is carried out again, and an entry that was unfinished is
-    /// discarded (a key pressed in the gap is lost, and a shortened number would be wrong). So is a key that went
-    /// down before now and is still held: its owner hears the question again. A prompt that was broken off by a gap
-    /// of less than [`SHORT_GAP`] goes on [`OVERLAP`] before the break.
-    pub(super) fn restart(
-        &mut self,
-        (now, alive): (Timestamp, Option<Timestamp>),
-        instruction: Instruction,
-        acts: &mut Vec<Act>,
-    ) {
-        self.listening_since = now;
-        if let Doing::Recording(taking) = &mut self.doing
-            && taking.recording().is_some()
-        {
-            return taking.restart(now, acts);
-        }
-        let alive = alive.filter(|alive| *alive <= now && now.since(*alive) < SHORT_GAP);
-        self.heard = alive.map_or(Duration::ZERO, |alive| self.heard_at(alive)).saturating_sub(OVERLAP);
-        self.doing = Doing::Nothing;
-        self.follow(now, instruction, acts);
-        self.heard = Duration::ZERO;
-    }
-
-    /// How much of the prompt was heard at a moment, if nothing was keyed yet.
-    fn heard_at(&self, at: Timestamp) -> Duration {
-        let untouched = match &self.doing {
-            Doing::Asking { collector, .. } => !collector.heard_any(),
-            Doing::Saying { .. } | Doing::Parting { .. } => true,
-            Doing::Nothing | Doing::Dialling { .. } | Doing::Recording(_) | Doing::Reserving { .. } => false,
-        };
-        let began = self.playing().filter(|_| untouched).map(|playing| playing.began());
-        began.map_or(Duration::ZERO, |began| at.since(began))
     }
 
     /// A key went down. `late_end` is the end key of the entry before, if that was complete without it: who presses

@@ -50,15 +50,28 @@ pub struct Collector {
     entry: Vec<KeyPress>,
     prompt: Playing,
     deadline: Option<Timestamp>,
-    /// Until when keys are taken to be pressed ahead, where those do not count.
-    ahead_until: Option<Timestamp>,
+    /// Keys that are not meant for this entry.
+    ahead: Option<Ahead>,
     spent: bool,
+}
+
+/// A row of keys that was begun before the question was asked: it lasts as long as each comes soon after the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Ahead {
+    until: Timestamp,
+    pause: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Playing {
     Yes,
     Ended,
+}
+
+impl Ahead {
+    fn of(now: Timestamp, pause: Duration) -> Self {
+        Self { until: now + pause, pause }
+    }
 }
 
 impl Collector {
@@ -70,7 +83,7 @@ impl Collector {
             entry: Vec::new(),
             prompt: Playing::Yes,
             deadline: None,
-            ahead_until: (collect.type_ahead == TypeAhead::Dropped).then(|| now + AHEAD),
+            ahead: (collect.type_ahead == TypeAhead::Dropped).then(|| Ahead::of(now, AHEAD)),
             spent: false,
         }
     }
@@ -80,11 +93,12 @@ impl Collector {
         if self.prompt == Playing::Yes && !self.collect.barge_in {
             return Verdict::Ignored;
         }
-        if self.ahead_until.is_some_and(|until| now < until) {
-            self.ahead_until = Some(now + AHEAD);
+        if let Some(ahead) = self.ahead.take_if(|ahead| now < ahead.until) {
+            self.ahead = Some(Ahead::of(now, ahead.pause));
+            self.deadline = self.deadline.map(|_| self.silence(now));
             return Verdict::Ignored;
         }
-        self.ahead_until = None;
+        self.ahead = None;
         let first = !std::mem::replace(&mut self.spent, true);
         if first && self.collect.late_term_char == Some(press.key) && !self.collect.begins(&[press.key]) {
             return Verdict::Ignored;
@@ -134,9 +148,15 @@ impl Collector {
         if self.prompt == Playing::Yes {
             self.prompt = Playing::Ended;
             if self.entry.is_empty() {
-                self.deadline = Some(now + self.collect.no_input);
+                self.deadline = Some(self.silence(now));
             }
         }
+    }
+
+    /// When silence from now on is no input: not while somebody presses keys that are not meant for this entry.
+    fn silence(&self, now: Timestamp) -> Timestamp {
+        let silent = now + self.collect.no_input;
+        self.ahead.map_or(silent, |ahead| silent.max(ahead.until))
     }
 
     /// A deadline passed.
@@ -156,7 +176,7 @@ impl Collector {
     /// Drops an unfinished entry: keys were lost in a gap, and a shortened number is a wrong answer.
     pub fn discard(&mut self) {
         self.entry.clear();
-        self.ahead_until = None;
+        self.ahead = None;
         self.deadline = None;
         self.prompt = Playing::Yes;
     }
@@ -165,6 +185,14 @@ impl Collector {
     #[must_use]
     pub fn keeps_keys(&self) -> bool {
         !self.collect.barge_in && self.collect.type_ahead == TypeAhead::Kept
+    }
+
+    /// The process that asked died, and this one asks again: keys that come at once belong to a row that was begun
+    /// before, and would be a wrong answer without its first ones. Where an entry may have several keys, the next of
+    /// that row may take as long as within an entry.
+    pub fn distrust(&mut self, now: Timestamp) {
+        let pause = if self.collect.max_keys() > 1 { self.collect.inter_digit.max(AHEAD) } else { AHEAD };
+        self.ahead = Some(Ahead::of(now, pause));
     }
 
     /// Whether a key of an entry has come: time to stop the prompt.

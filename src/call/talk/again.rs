@@ -1,0 +1,53 @@
+//! How a talk goes on in another process.
+
+use std::time::Duration;
+
+use super::{Act, Doing, Talk};
+use crate::interview::Instruction;
+use crate::time::Timestamp;
+
+/// After a longer gap a prompt begins anew: the callee has lost the thread.
+const SHORT_GAP: Duration = Duration::from_secs(2);
+
+/// How much of a prompt that was broken off is heard again.
+const OVERLAP: Duration = Duration::from_secs(1);
+
+impl Talk {
+    /// The record was read back: the open instruction is carried out again, and an entry that was unfinished is
+    /// discarded (a key pressed in the gap is lost, and a shortened number would be wrong). So is a key that went
+    /// down before now and is still held, and the rest of a row of keys that was begun before: its owner hears the
+    /// question again. A prompt that was broken off by a gap
+    /// of less than [`SHORT_GAP`] goes on [`OVERLAP`] before the break.
+    pub(in crate::call) fn restart(
+        &mut self,
+        (now, alive): (Timestamp, Option<Timestamp>),
+        instruction: Instruction,
+        acts: &mut Vec<Act>,
+    ) {
+        self.listening_since = now;
+        if let Doing::Recording(taking) = &mut self.doing
+            && taking.recording().is_some()
+        {
+            return taking.restart(now, acts);
+        }
+        let alive = alive.filter(|alive| *alive <= now && now.since(*alive) < SHORT_GAP);
+        self.heard = alive.map_or(Duration::ZERO, |alive| self.heard_at(alive)).saturating_sub(OVERLAP);
+        self.doing = Doing::Nothing;
+        self.follow(now, instruction, acts);
+        self.heard = Duration::ZERO;
+        if let Doing::Asking { collector, .. } = &mut self.doing {
+            collector.distrust(now);
+        }
+    }
+
+    /// How much of the prompt was heard at a moment, if nothing was keyed yet.
+    fn heard_at(&self, at: Timestamp) -> Duration {
+        let untouched = match &self.doing {
+            Doing::Asking { collector, .. } => !collector.heard_any(),
+            Doing::Saying { .. } | Doing::Parting { .. } => true,
+            Doing::Nothing | Doing::Dialling { .. } | Doing::Recording(_) | Doing::Reserving { .. } => false,
+        };
+        let began = self.playing().filter(|_| untouched).map(|playing| playing.began());
+        began.map_or(Duration::ZERO, |began| at.since(began))
+    }
+}

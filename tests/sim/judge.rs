@@ -1,0 +1,254 @@
+//! The invariants of the design, as far as they concern one instance. Each is looked at after every step, by what a
+//! peer, a disk or a person can see; nothing here knows how the call keeps them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton::call::{Call, CallResult, Output, Record};
+use baton::id::{AttemptId, CallId};
+use baton::interview::Status;
+use baton::rtp::Anchor;
+use baton::sip::{self, Message, Method};
+use baton::time::Timestamp;
+use bytes::Bytes;
+
+use crate::process::Disk;
+use crate::scenario::Callee;
+
+/// Bytes of a record; outputs of one turn; messages that one call may send in all.
+const MAX_RECORD: usize = 16 * 1024;
+const MAX_OUTPUTS: usize = 32;
+const MAX_MESSAGES: usize = 400;
+
+/// What was wrong: the number of the invariant in the design, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) invariant: u8,
+    pub(crate) what: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    pub(crate) wrong: Option<Wrong>,
+    /// Every message of ours by what names it.
+    sent: BTreeMap<(CallId, String), Bytes>,
+    messages: BTreeMap<CallId, usize>,
+    /// The highest CSeq of a request of ours.
+    cseq: BTreeMap<CallId, u32>,
+    /// Version and text of our last description.
+    described: BTreeMap<CallId, (u64, Bytes)>,
+    revisions: BTreeMap<CallId, (u64, u64)>,
+    streams: BTreeMap<CallId, Anchor>,
+    /// Replies that were durable.
+    replies: BTreeMap<CallId, BTreeMap<String, String>>,
+    results: BTreeMap<AttemptId, serde_json::Value>,
+    /// Calls that the phone of a callee was rung for.
+    rung: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl Judge {
+    fn blame(&mut self, invariant: u8, what: impl FnOnce() -> String) {
+        if self.wrong.is_none() {
+            self.wrong = Some(Wrong { invariant, what: what() });
+        }
+    }
+
+    /// What a call asks for after one input.
+    pub(crate) fn turn(&mut self, call: CallId, outputs: &[Output]) {
+        let repeats = outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
+        let saves = outputs.iter().filter(|output| matches!(output, Output::Save(_))).count();
+        if !repeats && !(saves == 1 && matches!(outputs.first(), Some(Output::Save(_)))) {
+            self.blame(1, || format!("a turn does not begin with its save: {outputs:?}"));
+        }
+        if outputs.len() > MAX_OUTPUTS {
+            self.blame(8, || format!("{} outputs in one turn", outputs.len()));
+        }
+        if let Some(Output::Save(record)) = outputs.first() {
+            let number = (record.epoch.0, record.revision.0);
+            let before = self.revisions.insert(call, number);
+            if before.is_some_and(|before| before.0 > number.0) {
+                self.blame(5, || format!("epoch and revision {number:?} after {before:?}"));
+            }
+            if record.bytes.len() > MAX_RECORD {
+                self.blame(8, || format!("a record of {} bytes", record.bytes.len()));
+            }
+        }
+    }
+
+    /// Something that depends on the call's save leaves the process.
+    pub(crate) fn leaves(&mut self, output: &Output, saved: Option<&Record>, revision: u64) {
+        let again = matches!(output, Output::Send(sent) if sent.again);
+        let durable = saved.map_or(0, |record| record.revision.0);
+        if !again && durable < revision {
+            self.blame(1, || format!("revision {durable} is durable, and {output:?} of {revision} leaves"));
+        }
+    }
+
+    /// A message of ours, on the wire.
+    pub(crate) fn sends(&mut self, call: CallId, bytes: &Bytes) {
+        let Ok(message) = sip::parse(bytes.clone()) else {
+            return self.blame(5, || format!("no message: {bytes:?}"));
+        };
+        let headers = message.headers();
+        let (Ok(cseq), Ok(via)) = (headers.cseq(), headers.via()) else {
+            return self.blame(5, || format!("no CSeq or Via: {bytes:?}"));
+        };
+        let (what, ours) = match &message {
+            Message::Request(request) => (request.method().to_string(), Some(request.method().clone())),
+            Message::Response(response) => (response.status().as_u16().to_string(), None),
+        };
+        let name = format!("{what} {} {} {}", cseq.number, cseq.method, via.branch().unwrap_or_default());
+        let count = self.messages.entry(call).or_default();
+        *count += 1;
+        if *count > MAX_MESSAGES {
+            let count = *count;
+            self.blame(8, || format!("{count} messages of one call"));
+        }
+        if let Some(before) = self.sent.get(&(call, name.clone())) {
+            if before != bytes {
+                let before = before.clone();
+                self.blame(5, || format!("two bodies for {name}:\n{before:?}\n{bytes:?}"));
+            }
+            return;
+        }
+        if let Some(method) = ours
+            && !matches!(method, Method::Ack | Method::Cancel)
+        {
+            let highest = self.cseq.get(&call).copied().unwrap_or_default();
+            if cseq.number <= highest {
+                self.blame(5, || format!("{name} after CSeq {highest}"));
+            }
+            self.cseq.insert(call, highest.max(cseq.number));
+        }
+        self.describes(call, &message.body());
+        self.sent.insert((call, name), bytes.clone());
+    }
+
+    /// The version of our description (RFC 3264 §8).
+    fn describes(&mut self, call: CallId, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        let Some(origin) = text.lines().find_map(|line| line.strip_prefix("o=")) else { return };
+        let version: u64 = origin.split(' ').nth(2).and_then(|word| word.parse().ok()).unwrap_or_default();
+        let body = Bytes::copy_from_slice(body);
+        if let Some((before, known)) = self.described.get(&call) {
+            let (before, same) = (*before, *known == body);
+            if version < before || (version == before && !same) {
+                self.blame(5, || format!("description version {version} after {before}: {text}"));
+            }
+        }
+        self.described.insert(call, (version, body));
+    }
+
+    /// The stream of a call goes by this anchor from now on.
+    pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, anchor: Anchor) {
+        if let Some(before) = self.streams.insert(call, anchor)
+            && before != anchor
+        {
+            let sent = before.tick_at(now);
+            let begins = anchor.tick_at(now.max(anchor.t0));
+            let ahead = anchor.sequence(begins).wrapping_sub(before.sequence(sent));
+            let later = anchor.timestamp(begins).wrapping_sub(before.timestamp(sent));
+            let goes_on = anchor.ssrc == before.ssrc && (1..1_000).contains(&ahead) && later < 160 * 1_000;
+            if !goes_on {
+                self.blame(5, || format!("the stream {before:?} goes on as {anchor:?} at {now}"));
+            }
+        }
+    }
+
+    /// A record is durable: what was replied before is in it.
+    pub(crate) fn durable(&mut self, record: &Record, assets: &baton::call::Assets) {
+        let Ok(call) = Call::restore(&record.bytes) else {
+            return self.blame(3, || "a record cannot be read back".to_owned());
+        };
+        if call.record() != *record {
+            return self.blame(3, || "a record does not read back as it was".to_owned());
+        }
+        let replies = replies(&call.responses(assets));
+        let before = self.replies.entry(record.call_id).or_default();
+        let lost = before.iter().find(|(question, value)| replies.get(*question) != Some(value));
+        if let Some((question, value)) = lost.map(|(question, value)| (question.clone(), value.clone())) {
+            return self.blame(3, || format!("the reply {value} to {question} is gone: {replies:?}"));
+        }
+        *before = replies;
+    }
+
+    /// An attempt has its outcome.
+    pub(crate) fn ended(&mut self, result: &CallResult, callee: &Callee) {
+        let json = serde_json::to_value(result).expect("a result is JSON");
+        let before = self.results.insert(result.attempt_id, json.clone());
+        // What passed over the stream is soft: the process that knew it died.
+        let essence = |json: &serde_json::Value| {
+            let mut json = json.clone();
+            json["media"] = serde_json::Value::Null;
+            json
+        };
+        if let Some(before) = before
+            && essence(&before) != essence(&json)
+        {
+            return self.blame(4, || format!("two outcomes:\n{before}\n{json}"));
+        }
+        let found = replies(&result.responses);
+        let known = self.replies.get(&result.call_id).cloned().unwrap_or_default();
+        if let Some((question, value)) =
+            known.iter().find(|(question, value)| found.get(*question) != Some(value))
+        {
+            return self.blame(3, || format!("the durable reply {value} to {question} is not in the result"));
+        }
+        for response in result.responses.iter().filter(|response| response.status == Status::Answered) {
+            let meant = callee.meant(&response.question);
+            let keyed: String = response.digits.iter().map(|press| press.key.as_char()).collect();
+            let value = response.value.as_ref().map(ToString::to_string).unwrap_or_default();
+            if keyed.trim_end_matches('#') != meant.keys.trim_end_matches('#') || value != meant.value {
+                return self.blame(3, || {
+                    format!("{} was answered {} and is {value} ({keyed})", response.question, meant.keys)
+                });
+            }
+        }
+    }
+
+    /// A phone is rung by a new INVITE.
+    pub(crate) fn rings(&mut self, callee: usize, call_id: &str) {
+        let rung = self.rung.entry(callee).or_default();
+        rung.insert(call_id.to_owned());
+        if rung.len() > 1 {
+            let rung = rung.clone();
+            self.blame(4, || format!("one attempt rings twice: {rung:?}"));
+        }
+    }
+
+    /// A prompt is heard.
+    pub(crate) fn hears(&mut self, text: &str) {
+        if text.contains("second edition") {
+            self.blame(7, || format!("a running call says the words of another edition: {text}"));
+        }
+    }
+
+    /// Nothing more is going to happen.
+    pub(crate) fn close(&mut self, disk: &Disk, open: &[String], placed: &BTreeMap<usize, CallId>) {
+        if !open.is_empty() {
+            self.blame(6, || format!("left ringing or talking: {open:?}"));
+        }
+        if !disk.records.is_empty() {
+            self.blame(8, || format!("{} records stay in the journal", disk.records.len()));
+        }
+        for callee in self.rung.clone().into_keys() {
+            let call = placed.get(&callee);
+            let kept = disk
+                .results
+                .values()
+                .any(|result| call.is_some_and(|call| result["call_id"] == serde_json::json!(call.as_str())));
+            if !kept {
+                self.blame(4, || format!("callee {callee} was rung, and no result is kept"));
+            }
+        }
+    }
+}
+
+fn replies(responses: &[baton::interview::Response]) -> BTreeMap<String, String> {
+    let answered = responses.iter().filter(|response| response.status == Status::Answered);
+    let said = |response: &baton::interview::Response| {
+        let keys: String = response.digits.iter().map(|press| press.key.as_char()).collect();
+        let value = response.value.as_ref().map(ToString::to_string).unwrap_or_default();
+        (response.question.clone(), format!("{value} by {keys}"))
+    };
+    answered.map(said).collect()
+}

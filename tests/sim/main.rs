@@ -1,0 +1,174 @@
+//! The simulation: calls in a seeded world that dies, stops, forgets and loses things, and a judge who looks at each
+//! step for the invariants of the design.
+//!
+//! ```text
+//! seed ─► Scenario ─► World (Process, Disk, network, Telephones) ─► Judge, Coverage
+//!            └─ a failing one is made smaller, and printed with its seed
+//! ```
+//! `BATON_SIM_SEEDS=100000 cargo test --release --test sim` runs that many; `BATON_SIM_SEED=17` runs one, with its log.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panic")]
+
+mod cover;
+mod dice;
+mod judge;
+mod phone;
+mod process;
+mod scenario;
+mod switch;
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use baton::call::{Activity, Phase};
+use cover::{Coverage, EVENTS, Event, PHASES};
+use scenario::Scenario;
+use switch::Switch;
+use world::run;
+
+/// Runs of the ordinary test.
+const SEEDS: u64 = 1_000;
+/// A break must be found within so many seeds.
+const FOUND_WITHIN: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// The smallest scenario that is still wrong.
+fn shrink(mut scenario: Scenario, switch: Switch) -> Scenario {
+    while let Some(smaller) =
+        scenario.smaller().into_iter().find(|one| run(one, switch, false).wrong.is_some())
+    {
+        scenario = smaller;
+    }
+    scenario
+}
+
+fn fail(seed: u64) -> ! {
+    let small = shrink(Scenario::of(seed), Switch::Whole);
+    let ran = run(&small, Switch::Whole, true);
+    let wrong = ran.wrong.expect("it was wrong before");
+    panic!(
+        "seed {seed}: invariant {} is broken: {}\n{}\n{small}\nBATON_SIM_SEED={seed} cargo test --test sim runs it alone",
+        wrong.invariant,
+        wrong.what,
+        ran.log.join("\n")
+    );
+}
+
+#[test]
+fn every_invariant_holds_in_every_world() {
+    if let Some(seed) = number("BATON_SIM_SEED") {
+        let ran = run(&Scenario::of(seed), Switch::Whole, true);
+        println!("{}\n{}", Scenario::of(seed), ran.log.join("\n"));
+        if ran.wrong.is_some() {
+            fail(seed);
+        }
+        return;
+    }
+    let seeds = number("BATON_SIM_SEEDS").unwrap_or(SEEDS);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, inputs, complete) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let (coverage, wrong) = (Mutex::new(Coverage::default()), Mutex::new(None));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut met = Coverage::default();
+                while wrong.lock().unwrap().is_none() {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= seeds {
+                        break;
+                    }
+                    let ran = run(&Scenario::of(seed), Switch::Whole, false);
+                    inputs.fetch_add(ran.inputs, Relaxed);
+                    complete.fetch_add(ran.complete, Relaxed);
+                    met.add(&ran.coverage);
+                    if ran.wrong.is_some() {
+                        *wrong.lock().unwrap() = Some(seed);
+                    }
+                }
+                coverage.lock().unwrap().add(&met);
+            });
+        }
+    });
+    if let Some(seed) = wrong.into_inner().unwrap() {
+        fail(seed);
+    }
+    let coverage = coverage.into_inner().unwrap();
+    let (inputs, complete) = (inputs.into_inner(), complete.into_inner());
+    println!(
+        "{seeds} seeds, {inputs} inputs, {} a seed, {complete} interviews complete",
+        inputs / seeds.max(1)
+    );
+    println!("{}", coverage.table());
+    if seeds >= SEEDS {
+        assert!(
+            complete > seeds / 4,
+            "{complete} of {seeds} runs: nothing is shown by calls that come to nothing"
+        );
+        let missed: Vec<String> = PHASES
+            .into_iter()
+            .flat_map(|phase| EVENTS.into_iter().map(move |event| (phase, event)))
+            .filter(|(phase, event)| can_meet(*phase, *event) && coverage.met(*phase, *event) == 0)
+            .map(|(phase, event)| format!("{event:?} while {phase:?}"))
+            .collect();
+        assert!(missed.is_empty(), "never met: {}\n{}", missed.join(", "), coverage.table());
+    }
+}
+
+/// The table of what can come in which state; what is left out cannot happen, or not in this survey.
+fn can_meet(phase: Phase, event: Event) -> bool {
+    match event {
+        // A call begins once.
+        Event::Started => phase == Phase::Calling,
+        // What passed over the stream is waited for without a save: the next process finds the call closing.
+        Event::Restored => phase != Phase::Settling,
+        Event::Stopped | Event::TimedOut => true,
+        Event::Provisional => matches!(phase, Phase::Calling),
+        // A 2xx whose ACK is lost again and again is repeated for 32 s; an interview is hardly ever so far by then.
+        Event::Success => !matches!(phase, Phase::Talking(Activity::Reserving | Activity::Parting)),
+        Event::Failure => matches!(phase, Phase::Calling | Phase::Closing | Phase::Ended),
+        // Before its 2xx is known nobody has anything to hang up.
+        Event::Bye => phase != Phase::Calling,
+        Event::Reinvite => matches!(phase, Phase::Talking(_)),
+        Event::Ack => matches!(phase, Phase::Talking(_)),
+        Event::Key => {
+            matches!(phase, Phase::Talking(Activity::Asking | Activity::Collecting | Activity::Saying))
+        }
+        Event::PromptEnded => {
+            matches!(phase, Phase::Talking(Activity::Saying | Activity::Asking | Activity::Parting))
+        }
+        Event::QuotaAnswered => phase == Phase::Talking(Activity::Reserving),
+        Event::MediaClosed => matches!(phase, Phase::Closing | Phase::Settling),
+    }
+}
+
+#[test]
+fn whatever_is_broken_on_purpose_is_noticed() {
+    for (switch, invariants) in Switch::BREAKS {
+        let found = (0..FOUND_WITHIN).find_map(|seed| {
+            let wrong = run(&Scenario::of(seed), switch, false).wrong?;
+            Some((seed, wrong))
+        });
+        let (seed, wrong) =
+            found.unwrap_or_else(|| panic!("{switch:?} was not noticed in {FOUND_WITHIN} seeds"));
+        assert!(invariants.contains(&wrong.invariant), "{switch:?}, seed {seed}: {wrong:?}");
+        let small = shrink(Scenario::of(seed), switch);
+        let again = run(&small, switch, false).wrong.expect("the smaller one is wrong too");
+        println!(
+            "{switch:?}: seed {seed}, invariant {}; {} faults are enough",
+            again.invariant,
+            small.faults.len()
+        );
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_run_each_time() {
+    for seed in 0..20 {
+        let log = || run(&Scenario::of(seed), Switch::Whole, true).log;
+        assert_eq!(log(), log(), "seed {seed}");
+    }
+}

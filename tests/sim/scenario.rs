@@ -1,0 +1,235 @@
+//! What happens in one run: drawn from a seed, and a value that can be made smaller.
+
+use std::fmt;
+
+use crate::dice::Dice;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) callees: Vec<Callee>,
+    pub(crate) faults: Vec<Fault>,
+    /// Datagrams of 1,000 that are lost.
+    pub(crate) loss: u64,
+    /// Datagrams of 1,000 that come twice.
+    pub(crate) doubles: u64,
+    /// The longest way of a datagram, in ms; the shortest is 1.
+    pub(crate) delay_ms: u64,
+    /// The longest time of a group of saves, in ms.
+    pub(crate) disk_ms: u64,
+}
+
+/// One person and their telephone.
+#[derive(Clone, Debug)]
+pub(crate) struct Callee {
+    pub(crate) phone: Phone,
+    /// When the call is placed.
+    pub(crate) placed_ms: u64,
+    pub(crate) consent: &'static str,
+    pub(crate) age: &'static str,
+    pub(crate) meter: &'static str,
+    /// What they do before they answer a question, by its place.
+    pub(crate) slips: Vec<Slip>,
+    /// Between two keys.
+    pub(crate) pace_ms: u64,
+    /// How long a key stays down.
+    pub(crate) hold_ms: u64,
+    /// After the prompt, or, if it is negative, before its end.
+    pub(crate) reaction_ms: i64,
+    /// What they do besides, counted from the answer.
+    pub(crate) acts: Vec<(u64, Act)>,
+    /// Answers the first question before it is asked.
+    pub(crate) impatient: bool,
+    /// Whether the place in the quota is granted, refused or not spoken of.
+    pub(crate) room: Room,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phone {
+    /// Says nothing at all.
+    Dead,
+    Refuses(u16),
+    /// Rings until it is given up.
+    Rings,
+    PicksUp {
+        after_ms: u64,
+    },
+}
+
+/// What goes wrong before a question is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slip {
+    Silence,
+    /// A key that is no answer.
+    Wrong,
+    /// Half of the keys, and then nothing.
+    Half,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    HangUp,
+    Hold,
+    Resume,
+    /// Another address, port and codec.
+    Move,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Left,
+    None,
+    Unknown,
+}
+
+/// What befalls the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is killed; of the group of saves on its way to the disk so many in 256 parts are there.
+    Crash { at_ms: u64, down_ms: u64, torn: u8 },
+    /// It is killed so long after it began to hang up a call.
+    CrashAtEnd { callee: usize, after_ms: u64, down_ms: u64, torn: u8 },
+    /// It is stopped for a while, and wakes.
+    Pause { at_ms: u64, for_ms: u64 },
+    /// The operator stops a call.
+    Stop { at_ms: u64, callee: usize },
+    /// The questionnaire is edited; the next process loads both editions.
+    Edit { at_ms: u64 },
+}
+
+const AGES: [&str; 4] = ["42#", "71#", "110", "18#"];
+const METERS: [&str; 3] = ["47110", "00815", "22222"];
+
+impl Scenario {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let callees = (0..=dice.below(3)).map(|_| Callee::drawn(&mut dice)).collect::<Vec<_>>();
+        let mut faults = Vec::new();
+        for _ in 0..dice.below(6) {
+            faults.push(Fault::drawn(&mut dice, callees.len()));
+        }
+        let noisy = dice.one_in(3);
+        Self {
+            seed,
+            callees,
+            faults,
+            loss: if dice.one_in(8) {
+                100 + dice.below(300)
+            } else if noisy {
+                dice.below(100)
+            } else {
+                0
+            },
+            doubles: if noisy { dice.below(60) } else { 0 },
+            delay_ms: 1 + dice.below(40),
+            disk_ms: 1 + dice.below(30),
+        }
+    }
+
+    /// The scenarios that are one step smaller.
+    pub(crate) fn smaller(&self) -> Vec<Self> {
+        let mut found = Vec::new();
+        for at in 0..self.faults.len() {
+            let mut one = self.clone();
+            one.faults.remove(at);
+            found.push(one);
+        }
+        // Others are told apart by their place: one that does nothing stands in for who is left out.
+        for at in 0..self.callees.len() {
+            if self.callees[at].phone != Phone::Refuses(486) {
+                let mut one = self.clone();
+                one.callees[at].phone = Phone::Refuses(486);
+                found.push(one);
+            }
+            if !self.callees[at].acts.is_empty() || !self.callees[at].slips.is_empty() {
+                let mut one = self.clone();
+                one.callees[at].acts.clear();
+                one.callees[at].slips.clear();
+                found.push(one);
+            }
+        }
+        for (loss, doubles) in [(0, self.doubles), (self.loss, 0)] {
+            if (loss, doubles) != (self.loss, self.doubles) {
+                found.push(Self { loss, doubles, ..self.clone() });
+            }
+        }
+        found
+    }
+}
+
+impl Callee {
+    fn drawn(dice: &mut Dice) -> Self {
+        let phone = match dice.below(16) {
+            0 => Phone::Dead,
+            1 => Phone::Refuses(486),
+            2 => Phone::Refuses(503),
+            3 => Phone::Rings,
+            // Also about the moment at which it is given up.
+            4 => Phone::PicksUp { after_ms: 9_900 + dice.below(200) },
+            _ => Phone::PicksUp { after_ms: dice.below(3_000) },
+        };
+        let slips =
+            (0..dice.below(4)).map(|_| [Slip::Silence, Slip::Wrong, Slip::Half][dice.place(3)]).collect();
+        let mut acts = Vec::new();
+        for _ in 0..dice.below(3) {
+            let at = dice.below(25_000);
+            acts.push((at, [Act::HangUp, Act::Hold, Act::Move, Act::Move][dice.place(4)]));
+            if let Some((at, Act::Hold)) = acts.last().copied() {
+                acts.push((at + 200 + dice.below(3_000), Act::Resume));
+            }
+        }
+        let consent = if dice.one_in(8) { "2" } else { "1" };
+        Self {
+            phone,
+            impatient: consent == "1" && dice.one_in(4),
+            placed_ms: dice.below(2_000),
+            consent,
+            age: AGES[dice.place(AGES.len())],
+            meter: METERS[dice.place(METERS.len())],
+            slips,
+            pace_ms: 150 + dice.below(300),
+            hold_ms: 60 + dice.below(200),
+            reaction_ms: 600 - i64::try_from(dice.below(1_000)).expect("small"),
+            acts,
+            room: [Room::Left, Room::Left, Room::None, Room::Unknown][dice.place(4)],
+        }
+    }
+}
+
+impl Fault {
+    fn drawn(dice: &mut Dice, callees: usize) -> Self {
+        let at_ms = dice.below(30_000);
+        match dice.below(8) {
+            0 => Self::Pause { at_ms, for_ms: 1 + dice.below(3_000) },
+            1 | 2 => Self::Stop { at_ms, callee: dice.place(callees) },
+            3 => Self::Edit { at_ms },
+            4 => {
+                let torn = u8::try_from(dice.below(256)).expect("small");
+                let (callee, after_ms) = (dice.place(callees), dice.below(400));
+                Self::CrashAtEnd { callee, after_ms, down_ms: 20 + dice.below(300), torn }
+            }
+            _ => {
+                let down_ms = if dice.one_in(3) { dice.below(6_000) } else { 20 + dice.below(300) };
+                let torn = u8::try_from(dice.below(256)).expect("small");
+                Self::Crash { at_ms, down_ms, torn }
+            }
+        }
+    }
+
+    pub(crate) const fn at_ms(self) -> u64 {
+        match self {
+            Self::Crash { at_ms, .. }
+            | Self::Pause { at_ms, .. }
+            | Self::Stop { at_ms, .. }
+            | Self::Edit { at_ms } => at_ms,
+            Self::CrashAtEnd { after_ms, .. } => after_ms,
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#?}")
+    }
+}
