@@ -190,16 +190,22 @@ impl Node {
             _recordings: recordings,
             journal,
         };
-        // Before their peers are read: a message of a call that is not here yet would be answered with 481.
-        node.resume(resume, pulse.as_ref().and_then(Pulse::last));
-        node.pulse =
-            pulse.map(|pulse| pulse.start(clock, &node.load)).transpose().map_err(NodeError::Thread)?;
-        node.transport.read_into(&desk).map_err(NodeError::Thread)?;
-        for (_, way) in node.transport.ways().iter() {
-            tracing::info!(address = %way.local, "listening for SIP over UDP and TCP");
-        }
+        node.begin(resume, pulse, &desk)?;
         tracing::info!(shards, media_threads, "node started");
         Ok((node, receiver))
+    }
+
+    /// Goes on with the calls of the process before, then listens: a message of a call that is not here yet would be
+    /// answered with 481.
+    fn begin(&mut self, resume: Vec<SavedCall>, pulse: Option<Pulse>, desk: &Desk) -> Result<(), NodeError> {
+        self.resume(resume, pulse.as_ref().and_then(Pulse::last));
+        self.pulse =
+            pulse.map(|pulse| pulse.start(self.clock, &self.load)).transpose().map_err(NodeError::Thread)?;
+        self.transport.read_into(desk).map_err(NodeError::Thread)?;
+        for (_, way) in self.transport.ways().iter() {
+            tracing::info!(address = %way.local, "listening for SIP over UDP and TCP");
+        }
+        Ok(())
     }
 }
 
