@@ -2,6 +2,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "each fuzzer runs one target of them")]
 #[path = "../../tests/fuzz/targets/mod.rs"]
 mod targets;
 

@@ -305,3 +305,12 @@ fn a_route_may_send_keys_behind_a_switchboard() {
         "{found:?}"
     );
 }
+
+/// Found by a fuzzer: a log, a terminal and an editor take a finding for a line.
+#[test]
+fn a_finding_is_one_line_whatever_it_quotes() {
+    let told = findings(
+        "<dialplan version=\"1\" xmlns=\"urn:baton:dialplan:1\">\n<context\n></context~\n  x></dialplan>",
+    );
+    assert_eq!(told, ["plan.xml:3:2: error: `</context~ x>` stands where `</context>` should"]);
+}

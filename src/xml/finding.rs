@@ -92,6 +92,15 @@ impl fmt::Display for Finding {
     }
 }
 
+/// A finding is one line, though what it quotes of the file may hold line ends.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let pieces: Vec<&str> = text.split(char::is_control).map(str::trim).filter(|it| !it.is_empty()).collect();
+    pieces.join(" ")
+}
+
 /// Findings kept of one file; more are counted only.
 const MAX_FINDINGS: usize = 200;
 
@@ -139,7 +148,8 @@ impl Findings {
         }
         if self.kept.len() < MAX_FINDINGS {
             let (file, severity) = (self.file.clone(), check.severity);
-            self.kept.push(Finding { file, at, severity, check, what: what.into(), mend: mend.into() });
+            let (what, mend) = (one_line(what.into()), mend.into().map(one_line));
+            self.kept.push(Finding { file, at, severity, check, what, mend });
             return;
         }
         match check.severity {

@@ -76,7 +76,8 @@ fn answers(local: &LocalMedia, offered: &Description<'_>, bytes: &[u8], negotiat
     assert_eq!(answered.time, offered.time.or(Some("0 0")));
     let mut open = 0;
     for (index, (ours, theirs)) in answered.media.iter().zip(&offered.media).enumerate() {
-        assert_eq!((ours.media, ours.protocol), (theirs.media, theirs.protocol));
+        assert!(ours.media.eq_ignore_ascii_case(theirs.media), "{} for {}", ours.media, theirs.media);
+        assert_eq!(ours.protocol, theirs.protocol);
         let refused = negotiated.refused.iter().any(|section| usize::from(section.index) == index);
         assert_eq!(ours.port == 0, refused);
         if ours.port == 0 {
