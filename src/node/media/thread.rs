@@ -3,7 +3,8 @@
 //! ```text
 //! loop: poll (until the next slot is due) ─► turn the wheel ─► read what is ready ─► commands ─► tell shards
 //! ```
-//! The wheel comes first after each wait: what is read may wait a little, what is sent may not.
+//! The wheel comes first after each wait, and again after each socket: what is read may wait a little, what is sent
+//! may not.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -135,12 +136,15 @@ impl Thread {
                 return;
             }
             self.turn();
+            // A flood makes every socket ready at once: what is due is sent between two of them, not behind them all.
             for token in std::mem::take(&mut self.unread) {
                 self.read(token);
+                self.turn();
             }
             for event in &events {
                 if event.token() != WAKE {
                     self.read(event.token());
+                    self.turn();
                 }
             }
             self.carry_out();
