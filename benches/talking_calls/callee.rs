@@ -64,6 +64,11 @@ pub(crate) fn run() {
                 shared.measuring.store(false, Relaxed);
                 report(&shared);
             }
+            "peers" => {
+                let peers = shared.peers.lock().expect("no panic");
+                let ports: Vec<String> = peers.iter().map(|peer| peer.port().to_string()).collect();
+                println!("peers {}", ports.join(","));
+            }
             _ => {}
         }
     }

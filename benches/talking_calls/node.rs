@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use baton::call::Assets;
@@ -15,6 +16,8 @@ use nix::sys::time::TimeValLike as _;
 
 /// Calls placed a second while the crowd grows.
 const CPS: u32 = 100;
+/// Calls beyond the crowd, placed one by one.
+const MORE: usize = 16;
 /// Seconds of the prompt: longer than any call of this bench.
 const PROMPT_S: u32 = 120;
 
@@ -29,9 +32,11 @@ const QUESTIONNAIRE: &str = r#"<questionnaire id="talk" version="1" languages="e
   <end id="done" outcome="complete"><say lang="en" audio="long.wav">A long prompt.</say></end>
 </questionnaire>"#;
 
-/// Plays the part: `talking` once every call is answered, `report` when it is asked.
+/// Plays the part: `talking` with its SIP port once every call is answered, `report` when it is asked: since the
+/// report before.
 pub(crate) fn run(calls: usize, callee: u16) {
     super::pin(super::chosen_core());
+    let lines = logged();
     let dir = tempfile::tempdir().expect("a directory");
     let (node, placement) = start(dir.path(), calls, callee);
     let idle = resident_kb();
@@ -45,11 +50,16 @@ pub(crate) fn run(calls: usize, callee: u16) {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_secs(1));
-    println!("talking now");
-    let (wall, cpu) = (Instant::now(), cpu_s());
+    println!("talking {}", node.listens_at()[0].port());
+    let mut since = Since { wall: Instant::now(), cpu_s: cpu_s(), lines: lines.load(Relaxed) };
     while let Some(line) = super::told() {
         match line.as_str() {
-            "measured" => report(&node, calls, idle, cpu_s() - cpu, wall.elapsed()),
+            "measured" => {
+                let now = Since { wall: Instant::now(), cpu_s: cpu_s(), lines: lines.load(Relaxed) };
+                report(&node, calls, idle, &since, &now);
+                since = now;
+            }
+            "place" => println!("placed {}", place_one(&node, &placement)),
             _ => break,
         }
     }
@@ -64,7 +74,7 @@ fn start(dir: &Path, calls: usize, callee: u16) -> (Node, Placement) {
     let mut settings = Settings::default();
     settings.sip.listen = "127.0.0.1:0".parse().expect("an address");
     settings.trunks.insert("callee".into(), Trunk::direct(([127, 0, 0, 1], callee).into()));
-    settings.limits.calls = calls;
+    settings.limits.calls = calls + MORE;
     let (questionnaire, _) =
         Questionnaire::load("talk.xml", QUESTIONNAIRE.as_bytes()).expect("the questionnaire is sound");
     let prompts = Arc::new(PromptStore::new(&settings));
@@ -96,19 +106,62 @@ fn tone(path: &Path) {
     writer.finalize().expect("a WAV file");
 }
 
-fn report(node: &Node, calls: usize, idle_kb: f64, cpu_s: f64, wall: Duration) {
+/// Where a report begins.
+struct Since {
+    wall: Instant,
+    cpu_s: f64,
+    lines: u64,
+}
+
+/// Counts the lines that the log would have, as the binary logs.
+fn logged() -> Arc<AtomicU64> {
+    #[derive(Clone)]
+    struct Lines(Arc<AtomicU64>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.fetch_add(bytes.iter().filter(|byte| **byte == b'\n').count() as u64, Relaxed);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines(Arc::default());
+    let writer = lines.clone();
+    tracing_subscriber::fmt().with_writer(move || writer.clone()).init();
+    lines.0
+}
+
+/// Places one more call; the milliseconds until it talks, 10,000 if it does not.
+fn place_one(node: &Node, placement: &Placement) -> u128 {
+    let (begun, before) = (Instant::now(), node.usage().streams);
+    node.place(placement.clone()).expect("there is room");
+    while node.usage().streams == before && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    begun.elapsed().as_millis()
+}
+
+fn report(node: &Node, calls: usize, idle_kb: f64, since: &Since, now: &Since) {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap_or_default().trim();
     let per_call = (resident_kb() - idle_kb) / super::u32_of(calls);
-    let lateness = node.usage().lateness;
+    let usage = node.usage();
+    let lateness = usage.lateness;
     let served: u64 = lateness.above + lateness.below.iter().map(|(_, count)| count).sum::<u64>();
     let in_time: u64 =
         lateness.below.iter().filter(|(edge_ms, _)| *edge_ms <= 5).map(|(_, count)| count).sum();
+    let faults = usage.faults.iter().map(|fault| format!(" {}/{}={}", fault.kind, fault.reason, fault.count));
     println!(
-        "report cpu_s={cpu_s} wall_s={} rss_per_call_kb={per_call} threads={threads} served={served} \
-         in_time={in_time} skipped={}",
-        wall.as_secs_f64(),
+        "report cpu_s={} wall_s={} rss_kb={} rss_per_call_kb={per_call} threads={threads} served={served} \
+         in_time={in_time} skipped={} streams={} lines={}{}",
+        now.cpu_s - since.cpu_s,
+        now.wall.duration_since(since.wall).as_secs_f64(),
+        resident_kb(),
         lateness.skipped,
+        usage.streams,
+        now.lines - since.lines,
+        faults.collect::<String>(),
     );
 }
 
