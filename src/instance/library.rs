@@ -144,6 +144,16 @@ impl Library {
         self.questionnaires.values().chain(self.older.values())
     }
 
+    /// Keeps those of these editions that the library before has and this one has not.
+    pub(super) fn take_over(&mut self, before: &Self, needed: &BTreeSet<Digest>) {
+        for questionnaire in before.all() {
+            let digest = questionnaire.digest();
+            if needed.contains(&digest) && !self.all().any(|known| known.digest() == digest) {
+                self.older.insert(digest, Arc::clone(questionnaire));
+            }
+        }
+    }
+
     /// All of them, for the node.
     pub(super) fn assets(&self) -> Assets {
         let mut assets = Assets::default();

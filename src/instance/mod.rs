@@ -135,8 +135,9 @@ impl Instance {
         let library = shelf.library(settings.clone(), &left.editions)?;
         let clock = Clock::continued(&dir, !replay.calls.is_empty());
         let clock = clock.map_err(|source| StartError::Clock { dir: dir.clone(), source })?;
+        let counted = records.counted().await?;
         let pulse = Some(Pulse::of(&dir).map_err(|source| StartError::Clock { dir, source })?);
-        let config = NodeConfig { clock, pulse, resume: replay.calls, ..NodeConfig::new(settings) };
+        let config = NodeConfig { clock, pulse, resume: replay.calls, counted, ..NodeConfig::new(settings) };
         let started = Node::start(config, library.assets(), Arc::clone(&shelf.prompts), journal);
         let (node, events) = started?;
         let board = Arc::new(Board::default());

@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::library::Library;
 use super::{Instance, LibraryError};
 use crate::id::Digest;
 use crate::settings::{SecretError, Settings, SettingsError};
@@ -57,17 +56,17 @@ impl Instance {
             let library = self.library.read().await;
             (taken(&library.settings, &written), after_restart(&library.settings, &written))
         };
-        // No call is placed meanwhile that would need what is about to be forgotten.
+        // Prompts may take long to be spoken; calls are placed with the old ones meanwhile.
+        let (needed, shelf) = (self.needed().await?, Arc::clone(&self.shelf));
+        let read = tokio::task::spawn_blocking(move || shelf.library(settings, &needed));
+        let mut new = read.await.map_err(|_| ReloadError::Panicked)??;
         let mut library = self.library.write().await;
-        let needed = self.needed().await?;
-        let (shelf, node) = (Arc::clone(&self.shelf), Arc::clone(&self.node));
-        let read = tokio::task::spawn_blocking(move || -> Result<Library, ReloadError> {
-            let library = shelf.library(settings, &needed)?;
-            node.renew(library.settings.clone(), library.assets())?;
-            shelf.retain(&library);
-            Ok(library)
-        });
-        let new = read.await.map_err(|_| ReloadError::Panicked)??;
+        // From here on none is placed: what those of the meantime need is known.
+        new.take_over(&library, &self.needed().await?);
+        let (node, settings, assets) = (Arc::clone(&self.node), new.settings.clone(), new.assets());
+        let renewed = tokio::task::spawn_blocking(move || node.renew(settings, assets));
+        renewed.await.map_err(|_| ReloadError::Panicked)??;
+        self.shelf.retain(&new);
         let (questionnaires, older) = (new.questionnaires.len(), new.older.len());
         *library = new;
         Ok(Reloaded { questionnaires, older, after_restart })

@@ -5,7 +5,8 @@
 //! reserve ──► kept ── complete, and it still applies ──► counted
 //!               └──── any other end ───────────────────► given back
 //! ```
-//! The counts live as long as the process; a campaign over several of them needs a counter that they share.
+//! The counts live as long as the process, which may be told those of earlier ones; a campaign over several instances
+//! needs a counter that they share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +66,14 @@ impl Quotas {
             }
         }
         full
+    }
+
+    /// Interviews of earlier processes that count.
+    pub(crate) fn count(&self, counted: Vec<(Digest, String, u32)>) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for (questionnaire, name, count) in counted {
+            places.entry((questionnaire, name)).or_default().counted = count;
+        }
     }
 
     /// The places that a call of the process before has: it was told that there is room.
@@ -153,6 +162,15 @@ mod tests {
         let (d, e) = (desk.call(), desk.call());
         assert!(desk.full(d, &["all"]).is_empty(), "who does not belong to it any more does not count");
         assert_eq!(desk.full(e, &["all"]), ["all"]);
+    }
+
+    #[test]
+    fn what_earlier_processes_counted_counts() {
+        let mut desk = Desk::new();
+        desk.quotas.count(vec![(desk.digest, "all".to_owned(), 1)]);
+        let (a, b) = (desk.call(), desk.call());
+        assert!(desk.full(a, &["all"]).is_empty());
+        assert_eq!(desk.full(b, &["all"]), ["all"]);
     }
 
     #[test]

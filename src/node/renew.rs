@@ -20,6 +20,16 @@ pub(super) struct Current {
     pub(super) assets: Arc<Assets>,
 }
 
+/// Adds the names and passwords of all trunks.
+pub(super) fn with_credentials(settings: &Settings, mut assets: Assets) -> Result<Assets, SecretError> {
+    for (name, trunk) in &settings.trunks {
+        if let Some(credentials) = trunk.credentials(name)? {
+            assets.insert_credentials(name, credentials);
+        }
+    }
+    Ok(assets)
+}
+
 impl Node {
     pub(super) fn current(&self) -> Current {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -34,13 +44,9 @@ impl Node {
     ///
     /// # Errors
     /// If a password cannot be had; everything stays as it was then.
-    pub fn renew(&self, settings: Settings, mut assets: Assets) -> Result<(), SecretError> {
-        for (name, trunk) in &settings.trunks {
-            if let Some(credentials) = trunk.credentials(name)? {
-                assets.insert_credentials(name, credentials);
-            }
-        }
-        let (assets, trunks) = (Arc::new(assets), Arc::new(settings.trunks.clone()));
+    pub fn renew(&self, settings: Settings, assets: Assets) -> Result<(), SecretError> {
+        let assets = Arc::new(with_credentials(&settings, assets)?);
+        let trunks = Arc::new(settings.trunks.clone());
         self.gate.renew(&settings);
         self.quotas.renew(Arc::clone(&assets));
         // A call that is placed meanwhile waits here, so that its shard hears of the assets first.

@@ -21,13 +21,13 @@ use super::ports::PortPools;
 use super::pulse::Pulse;
 use super::quotas::Quotas;
 use super::render::Renderer;
-use super::renew::Current;
+use super::renew::{Current, with_credentials};
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
 use super::turns::Turns;
 use super::{Node, ShardHandle, shard_of};
 use crate::call::Assets;
-use crate::id::{CallId, Epoch, Mint};
+use crate::id::{CallId, Digest, Epoch, Mint};
 use crate::prompts::PromptStore;
 use crate::settings::{Limits, SecretError, Settings, Trunk};
 use crate::store::journal::{Ack, Journal, SavedCall};
@@ -59,6 +59,8 @@ pub struct NodeConfig {
     pub pulse: Option<Pulse>,
     /// Calls of the process before that it goes on with.
     pub resume: Vec<SavedCall>,
+    /// Complete interviews of earlier processes, by questionnaire and quota.
+    pub counted: Vec<(Digest, String, u32)>,
     /// Other calls that the journal holds: they stay there, and their recordings are left alone.
     pub left: Vec<CallId>,
 }
@@ -78,6 +80,7 @@ impl NodeConfig {
             clock: Clock::of_process(),
             pulse: None,
             resume: Vec::new(),
+            counted: Vec::new(),
             left: Vec::new(),
         }
     }
@@ -122,17 +125,14 @@ impl Node {
     /// [`NodeError`] if the machine does not give what it needs.
     pub fn start(
         config: NodeConfig,
-        mut assets: Assets,
+        assets: Assets,
         prompts: Arc<PromptStore>,
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
-        let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, mut left } = config;
+        let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, counted, mut left } =
+            config;
         let (shards, ahead) = (shards.max(1), settings.speech.ahead);
-        for (name, trunk) in &settings.trunks {
-            if let Some(credentials) = trunk.credentials(name)? {
-                assets.insert_credentials(name, credentials);
-            }
-        }
+        let assets = with_credentials(&settings, assets)?;
         let seed = drawn_seed()?;
         left.extend(resume.iter().map(|saved| saved.call_id));
         raise_open_files(settings.limits);
@@ -140,6 +140,7 @@ impl Node {
             .map_err(|(address, source)| NodeError::Listen { address, source })?;
         let trunks = Arc::new(settings.trunks.clone());
         let common = Common::new(clock, assets, &settings);
+        common.quotas.count(counted);
         let (inboxes, waiting): (Vec<_>, Vec<_>) = (0..shards).map(|_| bounded(INBOX)).unzip();
         let recordings = common.recordings(&settings, left, &inboxes)?;
         let engine = common.engine(media_threads, &inboxes, &recordings).map_err(NodeError::Thread)?;

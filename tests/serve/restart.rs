@@ -36,10 +36,18 @@ fn calls_go_on_after_kill_9() {
     assert_eq!(world.ask("DELETE", &format!("/api/v1/calls/{away}")).send().status, 202);
     assert_eq!(world.until_state(&away, "ended")["disposition"], "not_attempted");
     assert_eq!(world.get("/api/v1/calls")["calls"].as_array().unwrap().len(), 6);
-    // Each was called once: as many calls began at the telephones as were placed.
-    let log = world.place.read("people.jsonl");
-    let invited = log.lines().filter(|line| line.contains("\"event\":\"invite\"")).count();
-    assert!(invited == 0 || invited == 6, "{log}");
+    // Each was called once, moved nowhere, and heard one stream.
+    let events = world.people_say();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    assert_eq!((of("invited").len(), of("moved").len()), (6, 0), "{events:?}");
+    let over = of("over");
+    let heard: Vec<&Value> =
+        over.iter().map(|event| &event["stream"]).filter(|it| it["packets"] != 0).collect();
+    assert_eq!(heard.len(), 5, "{events:?}");
+    assert!(
+        heard.iter().all(|it| it["ssrcs"] == 1 && it["overlaps"] == 0 && it["timestamp_faults"] == 0),
+        "{heard:?}"
+    );
 }
 
 /// The file on disk is another one when the next process starts: the call asks on as it began.

@@ -166,6 +166,12 @@ impl World {
         self.running.as_ref().unwrap().id()
     }
 
+    /// What the telephones have noted.
+    pub(crate) fn people_say(&self) -> Vec<Value> {
+        let log = self.place.read("people.jsonl");
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// A request of its API.
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
         let url = format!("http://127.0.0.1:{}{path}", self.port);

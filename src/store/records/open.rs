@@ -45,6 +45,11 @@ const TABLES: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS calls_open ON calls (number) WHERE disposition IS NULL",
     "CREATE INDEX IF NOT EXISTS calls_ended ON calls (disposition, number)",
     "CREATE TABLE IF NOT EXISTS results (attempt_id TEXT PRIMARY KEY, result TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS quotas (
+        digest TEXT NOT NULL,
+        quota TEXT NOT NULL,
+        counted BIGINT NOT NULL,
+        PRIMARY KEY (digest, quota))",
     "CREATE TABLE IF NOT EXISTS replies (
         attempt_id TEXT NOT NULL,
         position BIGINT NOT NULL,

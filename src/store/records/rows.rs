@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Records, RecordsError};
-use crate::id::{AttemptId, CallId};
+use crate::id::{AttemptId, CallId, Digest};
 use crate::outcome::Disposition;
 
 /// A call as it stands in the records.
@@ -93,6 +93,19 @@ impl Records {
     pub async fn result(&self, attempt: AttemptId) -> Result<Option<String>, RecordsError> {
         let one = sqlx::query_scalar("SELECT result FROM results WHERE attempt_id = $1");
         Ok(one.bind(attempt.as_str()).fetch_optional(&self.readers).await?)
+    }
+
+    /// How many interviews of each quota were complete, by questionnaire.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn counted(&self) -> Result<Vec<(Digest, String, u32)>, RecordsError> {
+        let all = sqlx::query("SELECT digest, quota, counted FROM quotas").fetch_all(&self.readers).await?;
+        let of = |row: &SqliteRow| -> Result<_, RecordsError> {
+            let counted: i64 = row.try_get("counted")?;
+            Ok((id(row, "digest")?, row.try_get("quota")?, u32::try_from(counted).unwrap_or(u32::MAX)))
+        };
+        all.iter().map(of).collect()
     }
 
     /// A page of calls, the newest first.

@@ -36,7 +36,8 @@ fn result(of: &Accepted, disposition: &str) -> Arc<CallResult> {
         "started_at": "2026-11-23T06:43:37.120Z", "ringing_at": null, "answered_at": null,
         "ended_at": "2026-11-23T06:44:37.120Z",
         "questionnaire": {"id": of.questionnaire, "version": "3", "digest": of.digest}, "language": "en",
-        "seed": 1, "quotas": [], "transfer": null, "computed": {}, "recordings": [],
+        "seed": 1, "quotas": [{"quota": "women", "full": false, "applies": true},
+                                {"quota": "men", "full": false, "applies": false}], "transfer": null, "computed": {}, "recordings": [],
         "responses": [{"question": "age", "status": "answered", "value": 37, "digits": [], "places": [],
                        "recording": null, "asked": 1, "asked_at": null, "at": null, "no_input": 0, "no_match": 0}],
     });
@@ -85,6 +86,8 @@ async fn a_call_is_accepted_and_its_result_kept_once_over_restarts() {
     let text = records.result(one.attempt_id).await.unwrap().unwrap();
     assert_eq!(serde_json::from_str::<CallResult>(&text).unwrap(), *result(&one, "complete"));
     assert!(records.open_calls().await.unwrap().is_empty());
+    let counted = vec![(one.digest, "women".to_owned(), 1)];
+    assert_eq!(records.counted().await.unwrap(), counted, "told twice, it counts once");
     let replies =
         sqlx::query_as::<_, (String, String, String)>("SELECT question, status, value FROM replies");
     let replies = replies.fetch_all(&records.readers).await.unwrap();

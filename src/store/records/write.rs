@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Acceptance, Accepted, RecordsError};
 use crate::call::CallResult;
 use crate::id::{CallId, Digest};
+use crate::outcome::Disposition;
 
 /// Orders of one transaction: enough to share an `fsync`, few enough that the first does not wait for long.
 const GROUP: usize = 256;
@@ -168,6 +169,7 @@ async fn keep(to: &mut SqliteConnection, result: &CallResult) -> Result<bool, Re
         let reply = sqlx::query(add).bind(attempt).bind(position).bind(&response.question);
         reply.bind(word(response.status)).bind(value).bind(digits).execute(&mut *to).await?;
     }
+    count(to, result).await?;
     let end = "UPDATE calls SET disposition = $2, ended_at = $3 WHERE attempt_id = $1";
     let ended = sqlx::query(end).bind(attempt).bind(result.disposition.as_str());
     let ended = ended.bind(result.ended_at.to_string()).execute(&mut *to).await?;
@@ -175,6 +177,20 @@ async fn keep(to: &mut SqliteConnection, result: &CallResult) -> Result<bool, Re
         unasked(to, result).await?;
     }
     Ok(true)
+}
+
+/// Counts a complete interview in the quotas that it belongs to, once: with its result.
+async fn count(to: &mut SqliteConnection, result: &CallResult) -> Result<(), RecordsError> {
+    if result.disposition != Disposition::Complete {
+        return Ok(());
+    }
+    let digest = result.questionnaire.digest.to_string();
+    for asked in result.quotas.iter().filter(|asked| asked.applies && !asked.full) {
+        let add = "INSERT INTO quotas (digest, quota, counted) VALUES ($1, $2, 1) \
+                   ON CONFLICT (digest, quota) DO UPDATE SET counted = quotas.counted + 1";
+        sqlx::query(add).bind(&digest).bind(&asked.quota).execute(&mut *to).await?;
+    }
+    Ok(())
 }
 
 /// The row of a call that these records never accepted: its journal is older than they are.
