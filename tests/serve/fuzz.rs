@@ -38,7 +38,8 @@ fn no_request_is_a_fault_of_ours() {
     assert!(!world.said().contains("panicked"), "{}", world.said());
     let metrics = world.ask("GET", "/metrics").send().text;
     let ended = metrics.lines().find_map(|line| line.strip_prefix("baton_calls_accepted_total ")).unwrap();
-    assert!(ended.parse::<u32>().unwrap() > 10, "calls were placed: {ended}\n{said}");
+    // Whole requests are few among what is generated, but there are some.
+    assert!(ended.parse::<u32>().unwrap() >= 3, "calls were placed: {ended}\n{said}");
 }
 
 /// The same document, with words that mean something to this instance in place of any text: else hardly a request
