@@ -56,7 +56,8 @@ impl Judge {
     pub(crate) fn turn(&mut self, call: CallId, outputs: &[Output]) {
         let repeats = outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
         let saves = outputs.iter().filter(|output| matches!(output, Output::Save(_))).count();
-        if !repeats && !(saves == 1 && matches!(outputs.first(), Some(Output::Save(_)))) {
+        let saved_first = saves == 1 && matches!(outputs.first(), Some(Output::Save(_)));
+        if !repeats && !saved_first {
             self.blame(1, || format!("a turn does not begin with its save: {outputs:?}"));
         }
         if outputs.len() > MAX_OUTPUTS {

@@ -6,10 +6,11 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton::call::{Assets, Call, Input, Listening, Output, Start, Step};
+use baton::call::{Assets, Call, Input, Listening, Output, Play, Start, Step};
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint};
 use baton::questionnaire::Questionnaire;
 use baton::rtp::event::EventError;
@@ -308,7 +309,7 @@ impl World<'_> {
             && let Some(reply) = stray::reply(request, Hop::from(address(0)), "Baton")
         {
             let to = reply.to.address;
-            self.transmit(to, reply.bytes);
+            self.transmit(to, &reply.bytes);
         }
     }
 
@@ -542,30 +543,14 @@ impl World<'_> {
             Output::Save(_) => {}
             Output::Send(transmit) => {
                 self.judge.sends(id, &transmit.bytes);
-                self.transmit(transmit.to.address, transmit.bytes);
+                self.transmit(transmit.to.address, &transmit.bytes);
             }
             Output::OpenMedia(plan) => {
                 self.judge.streams(self.now, id, plan.anchor);
                 let sends = plan.negotiated.direction.sends();
                 self.tune(id, Stream { sends, since: self.now });
             }
-            Output::Play(play) => {
-                let text = play.prompt.text();
-                let text =
-                    if self.switch == Switch::SpeaksEdited { "the second edition".to_owned() } else { text };
-                self.judge.hears(&text);
-                let length = CHARACTER * u32::try_from(text.len()).expect("short");
-                let left = length.saturating_sub(play.from).max(Duration::from_millis(20));
-                let ends_at = self.now + left;
-                let live = self.live_call(id);
-                let question = live.asked.take();
-                let sends = live.stream.is_some_and(|stream| stream.sends);
-                live.playing.push_back(Playing { play: play.play, question, ends_at });
-                if sends {
-                    self.plan(left, Happening::PromptEnds(number, id));
-                    self.heard(id);
-                }
-            }
+            Output::Play(play) => self.play(id, &play),
             Output::StopPlay(play) => self.live_call(id).playing.retain(|playing| playing.play != play),
             Output::ReserveQuota { quotas, .. } => {
                 let callee = self.live_call(id).callee;
@@ -611,6 +596,24 @@ impl World<'_> {
             | Output::KeepRecording { .. } => {
                 panic!("nothing is dialled or recorded in this survey")
             }
+        }
+    }
+
+    fn play(&mut self, id: CallId, play: &Play) {
+        let number = self.number().expect("a process plays it");
+        let text = play.prompt.text();
+        let text = if self.switch == Switch::SpeaksEdited { "the second edition".to_owned() } else { text };
+        self.judge.hears(&text);
+        let length = CHARACTER * u32::try_from(text.len()).expect("short");
+        let left = length.saturating_sub(play.from).max(Duration::from_millis(20));
+        let ends_at = self.now + left;
+        let live = self.live_call(id);
+        let question = live.asked.take();
+        let sends = live.stream.is_some_and(|stream| stream.sends);
+        live.playing.push_back(Playing { play: play.play, question, ends_at });
+        if sends {
+            self.plan(left, Happening::PromptEnds(number, id));
+            self.heard(id);
         }
     }
 
@@ -676,7 +679,7 @@ impl World<'_> {
     }
 
     /// A datagram of the instance.
-    fn transmit(&mut self, to: std::net::SocketAddr, bytes: Bytes) {
+    fn transmit(&mut self, to: SocketAddr, bytes: &Bytes) {
         let Some(phone) = (0..self.phones.len()).find(|phone| address(*phone) == to) else { return };
         if self.switch == Switch::LosesBye && bytes.starts_with(b"BYE") {
             return;
