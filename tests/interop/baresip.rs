@@ -168,7 +168,7 @@ fn baresip_holds_and_comes_back() {
     let sip = witness::sip(&wire);
     let directions: Vec<String> = sip
         .iter()
-        .filter_map(|seen| seen.message.body().lines().find(|line| is_direction(line)).map(str::to_owned))
+        .filter_map(|seen| seen.message.body().lines().find(is_direction).map(str::to_owned))
         .collect();
     let told = ["sendrecv", "sendrecv", "sendonly", "recvonly", "sendrecv", "sendrecv"];
     assert_eq!(directions, told.map(|word| format!("a={word}")), "{sip:#?}");
