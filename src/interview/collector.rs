@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 /// Nobody answers a question this soon after it began: who does has pressed ahead. Each further key within
 /// this time belongs to the same row of keys.
 const AHEAD: Duration = Duration::from_millis(500);
+/// Who presses a row of keys takes no longer for the next one, when nobody can tell where the row began.
+const ROW: Duration = Duration::from_secs(2);
 
 /// Between the keys of an entry lies less than so many times the longest pause in it so far.
 const PACE: u32 = 2;
@@ -155,8 +157,7 @@ impl Collector {
 
     /// When silence from now on is no input: not while somebody presses keys that are not meant for this entry.
     fn silence(&self, now: Timestamp) -> Timestamp {
-        let silent = now + self.collect.no_input;
-        self.ahead.map_or(silent, |ahead| silent.max(ahead.until))
+        self.ahead.map_or(now, |ahead| now.max(ahead.until)) + self.collect.no_input
     }
 
     /// A deadline passed.
@@ -189,9 +190,10 @@ impl Collector {
 
     /// The process that asked died, and this one asks again: keys that come at once belong to a row that was begun
     /// before, and would be a wrong answer without its first ones. Where an entry may have several keys, the next of
-    /// that row may take as long as within an entry.
+    /// that row may take its time.
     pub fn distrust(&mut self, now: Timestamp) {
-        let pause = if self.collect.max_keys() > 1 { self.collect.inter_digit.max(AHEAD) } else { AHEAD };
+        let pause =
+            if self.collect.max_keys() > 1 { self.collect.inter_digit.clamp(AHEAD, ROW) } else { AHEAD };
         self.ahead = Some(Ahead::of(now, pause));
     }
 

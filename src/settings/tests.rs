@@ -64,7 +64,12 @@ fn the_example_holds_every_setting_and_loads() {
             };
             assert!(text.lines().any(stands), "docs/baton.toml lacks {key} of {section}");
             let reference = include_str!("../../docs/settings.md");
-            let described = [format!("| `{key}` |"), format!("`[{key}"), format!("`[speech.{key}]`")];
+            let described = [
+                format!("| `{key}` |"),
+                format!("`[{key}"),
+                format!("`[speech.{key}]`"),
+                format!("`[http.{key}]`"),
+            ];
             assert!(
                 described.iter().any(|at| reference.contains(at)),
                 "docs/settings.md lacks {key} of {section}"

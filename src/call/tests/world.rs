@@ -27,6 +27,8 @@ use crate::time::Timestamp;
 const WIRE: Duration = Duration::from_millis(10);
 const PROMPT: Duration = Duration::from_millis(400);
 const REACTION: Duration = Duration::from_millis(300);
+/// After another process has asked again: longer than the rest of a row of keys is mistrusted.
+const HEARD_OUT: Duration = Duration::from_millis(2_100);
 /// No call of these tests lasts longer.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -94,6 +96,8 @@ pub(super) struct World {
     reinvited: bool,
     presses_on: bool,
     informed: u32,
+    /// When another process began to ask.
+    asked_again: Option<Timestamp>,
     /// Keys that the call sent.
     pub(super) dialled: Vec<String>,
     media: Option<MediaPlan>,
@@ -221,6 +225,7 @@ impl World {
             reinvited: false,
             presses_on: false,
             informed: 0,
+            asked_again: None,
             dialled: Vec::new(),
             media: None,
             directions: Vec::new(),
@@ -434,6 +439,7 @@ impl World {
             );
             !soft
         });
+        self.asked_again = Some(self.now);
         self.feed(Input::Restored { alive: Some(self.now) });
         if let Some((at, digit, key)) = self.held {
             self.key(at, digit, key, Phase::Pressed);
