@@ -62,6 +62,8 @@ pub struct Collector {
 struct Ahead {
     until: Timestamp,
     pause: Duration,
+    /// It was begun at another process: silence counts from its end.
+    elsewhere: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ enum Playing {
 
 impl Ahead {
     fn of(now: Timestamp, pause: Duration) -> Self {
-        Self { until: now + pause, pause }
+        Self { until: now + pause, pause, elsewhere: false }
     }
 }
 
@@ -96,7 +98,7 @@ impl Collector {
             return Verdict::Ignored;
         }
         if let Some(ahead) = self.ahead.take_if(|ahead| now < ahead.until) {
-            self.ahead = Some(Ahead::of(now, ahead.pause));
+            self.ahead = Some(Ahead { until: now + ahead.pause, ..ahead });
             self.deadline = self.deadline.map(|_| self.silence(now));
             return Verdict::Ignored;
         }
@@ -157,7 +159,8 @@ impl Collector {
 
     /// When silence from now on is no input: not while somebody presses keys that are not meant for this entry.
     fn silence(&self, now: Timestamp) -> Timestamp {
-        self.ahead.map_or(now, |ahead| now.max(ahead.until)) + self.collect.no_input
+        let row = self.ahead.filter(|ahead| ahead.elsewhere);
+        row.map_or(now, |row| now.max(row.until)) + self.collect.no_input
     }
 
     /// A deadline passed.
@@ -194,7 +197,7 @@ impl Collector {
     pub fn distrust(&mut self, now: Timestamp) {
         let pause =
             if self.collect.max_keys() > 1 { self.collect.inter_digit.clamp(AHEAD, ROW) } else { AHEAD };
-        self.ahead = Some(Ahead::of(now, pause));
+        self.ahead = Some(Ahead { elsewhere: true, ..Ahead::of(now, pause) });
     }
 
     /// Whether a key of an entry has come: time to stop the prompt.

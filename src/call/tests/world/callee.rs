@@ -114,13 +114,14 @@ impl World {
         self.person.reaction(asked, usize::try_from(failed).unwrap())
     }
 
-    /// Who is asked again by another process hears it out.
-    fn heard_out(&self, after: Duration) -> Duration {
-        self.asked_again.map_or(after, |begun| after.max((begun + HEARD_OUT).since(self.now)))
+    /// Who is asked again by another process for a row of keys hears it out.
+    fn heard_out(&self, after: Duration, keys: &str) -> Duration {
+        let begun = self.asked_again.filter(|_| keys.len() > 1);
+        begun.map_or(after, |begun| after.max((begun + HEARD_OUT).since(self.now)))
     }
 
     pub(super) fn press(&mut self, after: Duration, keys: &str) {
-        let mut after = self.heard_out(after);
+        let mut after = self.heard_out(after, keys);
         for digit in keys.chars().filter_map(Digit::from_char) {
             self.keys += 1;
             let key = EventKey { ssrc: Ssrc(4), timestamp: self.keys * 8_000, again: 0 };
@@ -132,7 +133,7 @@ impl World {
 
     /// The same keys by INFO, this long after each went down, and perhaps as tones.
     fn tell_otherwise(&mut self, keys: &str, informs: &[Duration], tones: bool) {
-        let mut after = self.heard_out(PROMPT + REACTION);
+        let mut after = self.heard_out(PROMPT + REACTION, keys);
         for digit in keys.chars().filter_map(Digit::from_char) {
             if tones {
                 self.plan(after + Duration::from_millis(40), Happening::Tones(digit, Phase::Pressed));
