@@ -28,7 +28,9 @@ const WIRE: Duration = Duration::from_millis(10);
 const PROMPT: Duration = Duration::from_millis(400);
 const REACTION: Duration = Duration::from_millis(300);
 /// After another process has asked again: longer than the rest of a row of keys is mistrusted.
-const HEARD_OUT: Duration = Duration::from_millis(2_100);
+const ROW_OVER: Duration = Duration::from_millis(2_100);
+/// The same where one key is an answer.
+const AT_ONCE: Duration = Duration::from_millis(600);
 /// No call of these tests lasts longer.
 const LONGEST: Duration = Duration::from_secs(300);
 

@@ -114,10 +114,10 @@ impl World {
         self.person.reaction(asked, usize::try_from(failed).unwrap())
     }
 
-    /// Who is asked again by another process for a row of keys hears it out.
+    /// Who is asked again by another process hears it out, or does not answer at once.
     fn heard_out(&self, after: Duration, keys: &str) -> Duration {
-        let begun = self.asked_again.filter(|_| keys.len() > 1);
-        begun.map_or(after, |begun| after.max((begun + HEARD_OUT).since(self.now)))
+        let least = if keys.len() > 1 { ROW_OVER } else { AT_ONCE };
+        self.asked_again.map_or(after, |begun| after.max((begun + least).since(self.now)))
     }
 
     pub(super) fn press(&mut self, after: Duration, keys: &str) {
