@@ -26,6 +26,15 @@ pub(crate) struct Wrong {
     pub(crate) what: String,
 }
 
+/// A stream as a callee hears it.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    anchor: Anchor,
+    sends: bool,
+    /// Sequence number and timestamp of the last packet before this anchor.
+    sent: Option<(u16, u32)>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     pub(crate) wrong: Option<Wrong>,
@@ -37,7 +46,7 @@ pub(crate) struct Judge {
     /// Version and text of our last description.
     described: BTreeMap<CallId, (u64, Bytes)>,
     revisions: BTreeMap<CallId, (u64, u64)>,
-    streams: BTreeMap<CallId, Anchor>,
+    streams: BTreeMap<CallId, Stream>,
     /// Replies that were durable.
     replies: BTreeMap<CallId, BTreeMap<String, String>>,
     results: BTreeMap<AttemptId, serde_json::Value>,
@@ -139,17 +148,26 @@ impl Judge {
         self.described.insert(call, (version, body));
     }
 
-    /// The stream of a call goes by this anchor from now on.
-    pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, anchor: Anchor) {
-        if let Some(before) = self.streams.insert(call, anchor)
-            && before != anchor
-        {
-            let sent = before.tick_at(now);
+    /// The stream of a call goes by this anchor from now on; while we are held nothing is sent of it.
+    pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, anchor: Anchor, sends: bool) {
+        let Some(before) = self.streams.get(&call).copied() else {
+            self.streams.insert(call, Stream { anchor, sends, sent: None });
+            return;
+        };
+        let sent = if before.sends {
+            let tick = before.anchor.tick_at(now);
+            Some((before.anchor.sequence(tick), before.anchor.timestamp(tick)))
+        } else {
+            before.sent
+        };
+        self.streams.insert(call, Stream { anchor, sends, sent });
+        let unchanged = before.anchor == anchor && before.sends;
+        if let Some((sequence, timestamp)) = sent.filter(|_| sends && !unchanged) {
             let begins = anchor.tick_at(now.max(anchor.t0));
-            let ahead = anchor.sequence(begins).wrapping_sub(before.sequence(sent));
-            let later = anchor.timestamp(begins).wrapping_sub(before.timestamp(sent));
-            let goes_on = anchor.ssrc == before.ssrc && (1..1_000).contains(&ahead) && later < 160 * 1_000;
-            if !goes_on {
+            let ahead = anchor.sequence(begins).wrapping_sub(sequence);
+            let later = anchor.timestamp(begins).wrapping_sub(timestamp);
+            let goes_on = anchor.ssrc == before.anchor.ssrc && (1..1_000).contains(&ahead);
+            if !goes_on || later >= 160 * 1_000 {
                 self.blame(5, || format!("the stream {before:?} goes on as {anchor:?} at {now}"));
             }
         }

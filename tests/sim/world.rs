@@ -546,8 +546,8 @@ impl World<'_> {
                 self.transmit(transmit.to.address, &transmit.bytes);
             }
             Output::OpenMedia(plan) => {
-                self.judge.streams(self.now, id, plan.anchor);
                 let sends = plan.negotiated.direction.sends();
+                self.judge.streams(self.now, id, plan.anchor, sends);
                 self.tune(id, Stream { sends, since: self.now });
             }
             Output::Play(play) => self.play(id, &play),
