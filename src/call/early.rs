@@ -10,8 +10,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::id::Mint;
-use crate::rtp::{Anchor, Ssrc};
+use crate::rtp::Anchor;
 use crate::sdp::{self, Direction, Negotiated};
 use crate::time::Timestamp;
 
@@ -39,16 +38,6 @@ impl Early {
     }
 }
 
-/// The numbers of a new stream of ours.
-fn anchor(now: Timestamp, mint: &mut Mint) -> Anchor {
-    Anchor {
-        ssrc: Ssrc(mint.number32()),
-        seq0: mint.number16() >> 1, // below 2^15: no wrap in the first ten minutes, where old peers trip
-        ts0: mint.number32(),
-        t0: now,
-    }
-}
-
 impl Call {
     /// A provisional response described media. A fork that describes its own is listened to from then on: it is the
     /// last to have said anything.
@@ -68,7 +57,8 @@ impl Call {
         if self.early.as_ref().is_some_and(|early| early.negotiated == negotiated) {
             return;
         }
-        let anchor = self.early.take().map_or_else(|| anchor(now, &mut self.mint), |early| early.anchor);
+        let anchor =
+            self.early.take().map_or_else(|| Anchor::start(now, &mut self.mint), |early| early.anchor);
         let early = Early { negotiated, anchor };
         turn.outputs.push(early.media());
         self.streaming = true;
@@ -77,7 +67,7 @@ impl Call {
 
     /// The numbers of the stream that begins with the answer: those of the early one, if there was one.
     pub(super) fn stream(&mut self, now: Timestamp) -> Anchor {
-        self.early.take().map_or_else(|| anchor(now, &mut self.mint), |early| early.anchor)
+        self.early.take().map_or_else(|| Anchor::start(now, &mut self.mint), |early| early.anchor)
     }
 
     /// The record was read back while it rang: listens again.

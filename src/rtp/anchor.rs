@@ -44,7 +44,12 @@ impl Anchor {
     /// A new stream that begins now, at random numbers (RFC 3550 §5.1).
     #[must_use]
     pub fn start(now: Timestamp, mint: &mut Mint) -> Self {
-        Self { ssrc: Ssrc(mint.number32()), seq0: mint.number16(), ts0: mint.number32(), t0: now }
+        Self {
+            ssrc: Ssrc(mint.number32()),
+            seq0: mint.number16() >> 1, // below 2^15: no wrap in the first ten minutes, where old peers trip
+            ts0: mint.number32(),
+            t0: now,
+        }
     }
 
     /// When tick `k` is due.
