@@ -241,7 +241,7 @@ impl Call {
             quotas: questionnaire.map(|q| self.interview.quotas(q)).unwrap_or_default(),
             transfer: questionnaire.and_then(|q| self.interview.transfer(q)).map(Into::into),
             computed: questionnaire.map(|q| self.interview.computed(q)).unwrap_or_default(),
-            responses: questionnaire.map(|q| self.interview.responses(q)).unwrap_or_default(),
+            responses: self.responses(assets),
             recordings: self.recordings.clone(),
         }
     }

@@ -46,7 +46,7 @@ pub use assets::Assets;
 pub use hearing::ToneHeard;
 pub use listening::{Listening, OnTone};
 pub use message::{Ears, Input, MediaPlan, Output, Play, PlayId, Record};
-pub use phase::Phase;
+pub use phase::{Phase, Progress};
 pub use record::{FORMAT_VERSION, RecordError};
 pub(crate) use recording::BEEP;
 pub use recording::{Kept, Played, Recording, RecordingId, RecordingResult, Stop, Taken};
@@ -135,19 +135,6 @@ enum Stage {
     Ended(Verdict),
 }
 
-/// How far a call is, for people who look at many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
-    /// The INVITE is out, or about to go.
-    Dialling,
-    /// A provisional response came.
-    Ringing,
-    /// It was answered.
-    Talking,
-    /// Its outcome is known.
-    Ending,
-}
-
 /// When what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Times {
@@ -187,17 +174,6 @@ impl Call {
     #[must_use]
     pub const fn questionnaire(&self) -> Digest {
         self.subject.questionnaire
-    }
-
-    /// How far it is.
-    #[must_use]
-    pub const fn progress(&self) -> Progress {
-        match &self.stage {
-            Stage::Calling if self.times.ringing.is_some() => Progress::Ringing,
-            Stage::Calling => Progress::Dialling,
-            Stage::Talking(_) => Progress::Talking,
-            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => Progress::Ending,
-        }
     }
 
     /// The texts with contact fields in them that the call may say: best spoken before it is started. Where replies

@@ -4,7 +4,20 @@ use super::talk::Activity;
 use super::{Assets, Call, Stage};
 use crate::interview::Response;
 
-/// How far a call is.
+/// How far a call is, for people who look at many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// The INVITE is out, or about to go.
+    Dialling,
+    /// A provisional response came.
+    Ringing,
+    /// It was answered.
+    Talking,
+    /// Its outcome is known.
+    Ending,
+}
+
+/// How far a call is, and what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Its INVITE has no answer but provisional ones.
@@ -21,6 +34,17 @@ pub enum Phase {
 
 impl Call {
     /// How far it is.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        match &self.stage {
+            Stage::Calling if self.times.ringing.is_some() => Progress::Ringing,
+            Stage::Calling => Progress::Dialling,
+            Stage::Talking(_) => Progress::Talking,
+            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => Progress::Ending,
+        }
+    }
+
+    /// How far it is, and what it is doing.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match &self.stage {
