@@ -252,22 +252,19 @@ impl Shard {
     /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
     fn resume(&mut self, resumed: Resumed) {
         let Resumed { call, saved, alive, way, ports } = resumed;
-        let (ports, lost) = match ports {
-            Some(Ok(ports)) => (Some(ports), None),
-            Some(Err(error)) => (None, Some(error)),
-            None => (None, None),
-        };
         let id = call.id();
         if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
             self.hands.quotas.keep(id, digest, &quotas);
         }
+        let (ports, input) = match ports.transpose() {
+            Ok(ports) => (ports, Input::Restored { alive }),
+            Err(error) => {
+                self.hands.fault("rtp", "ports-lost", format_args!("call {id}: {error}"));
+                (None, Input::PortsLost)
+            }
+        };
         self.calls.insert(id, Live::resumed(call, saved, way, ports));
-        if let Some(error) = lost {
-            self.hands.fault("rtp", "ports-lost", format_args!("call {id}: {error}"));
-            self.tell(id, Input::PortsLost);
-        } else {
-            self.tell(id, Input::Restored { alive });
-        }
+        self.tell(id, input);
     }
 
     fn arrived(&mut self, arrived: Arrived) {
