@@ -135,23 +135,14 @@ impl Form {
             | Self::Key
             | Self::Keys(_)
             | Self::Digits(_)
-            | Self::Shape(_)
-                if value.is_empty() =>
-            {
-                (format!("`{name}` is empty"), self.mend(value))
+            | Self::Shape(_) => {
+                let what = if value.is_empty() {
+                    format!("`{name}` is empty")
+                } else {
+                    format!("`{name}` cannot be `{}`", short(value))
+                };
+                (what, self.mend(value))
             }
-            Self::Ref(_)
-            | Self::Any
-            | Self::Expression
-            | Self::Language
-            | Self::Whole(..)
-            | Self::Time(..)
-            | Self::OneOf(_)
-            | Self::Words(..)
-            | Self::Key
-            | Self::Keys(_)
-            | Self::Digits(_)
-            | Self::Shape(_) => (format!("`{name}` cannot be `{}`", short(value)), self.mend(value)),
         };
         let check = if !matches!(self, Self::Name(_)) {
             &checks::WRONG_VALUE
