@@ -26,6 +26,7 @@ use crate::questionnaire::Questionnaire;
 use crate::rtp::g711;
 use crate::sdp::Codec;
 use crate::settings::{Ports, Settings, Trunk};
+use crate::sip::Request;
 use crate::store::journal::{self, Journal};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -133,6 +134,12 @@ impl World {
 
     fn placement(&self) -> Placement {
         Placement::new("+254712345678", "phone", self.questionnaire)
+    }
+
+    /// Places a call, whose INVITE comes.
+    fn rings(&mut self) -> Request {
+        self.node.place(self.placement()).unwrap();
+        self.phone.request("INVITE")
     }
 
     fn saved(&self) -> Vec<journal::SavedCall> {
@@ -250,8 +257,7 @@ fn a_survey_from_invite_to_bye() {
 #[test]
 fn the_callee_may_hang_up_at_any_moment() {
     let mut world = World::new(21_520);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.pick_up(&invite);
     world.phone.hear();
     world.phone.hang_up(&invite);
@@ -283,8 +289,7 @@ fn a_text_with_a_name_in_it_is_spoken_while_the_stream_goes_on() {
 #[test]
 fn busy_is_acknowledged_and_gives_its_ports_back() {
     let mut world = World::new(21_560);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.reply(&invite, "486 Busy Here", None);
     world.phone.request("ACK");
     let (_, result, receipt) = world.result();
@@ -342,8 +347,7 @@ fn what_cannot_be_placed_says_why_and_takes_no_room() {
 fn when_the_journal_fails_nothing_more_is_said() {
     let limits = journal::Limits { segment_bytes: 1, ..journal::Limits::default() };
     let mut world = World::with(21_620, limits, 10);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     // The next segment cannot be made.
     std::fs::remove_dir_all(world.dir.path().join("journal")).unwrap();
     world.phone.reply(&invite, "200 OK", None);
@@ -364,8 +368,7 @@ fn a_trunk_at_ipv6_is_called_and_heard_there() {
     let mut world = World::set(21_640, limits, "::1".parse().unwrap(), |settings| {
         settings.sip.listen = Default::default(); // as the trunks need it
     });
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     let (headers, body) = (invite.headers(), String::from_utf8(invite.body().to_vec()).unwrap());
     assert_eq!(headers.via().unwrap().host.to_string(), "[::1]");
     assert_eq!(headers.contacts().unwrap()[0].uri.host().unwrap().to_string(), "[::1]");
@@ -390,8 +393,7 @@ fn a_trunk_has_its_own_local_address_and_sees_the_advertised_one() {
         trunk.advertise =
             Some(crate::settings::Advertised { ip: "203.0.113.9".parse().unwrap(), port: Some(5070) });
     });
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     assert_eq!(world.phone.caller(), world.node.listens_at()[1], "it came from the second address");
     let via = invite.headers().via().unwrap();
     assert_eq!(
@@ -414,8 +416,7 @@ fn a_trunk_that_lists_its_sources_is_heard_from_nowhere_else() {
         trunk.sources = Some(vec!["127.0.0.4".parse().unwrap()]);
         trunk.requests = Some(Vec::new());
     });
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.pick_up(&invite);
     let elsewhere = |ip: &str| std::net::UdpSocket::bind((ip, 0)).unwrap();
     let options = world.phone.in_dialog(&invite, "OPTIONS", 1);

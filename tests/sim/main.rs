@@ -52,7 +52,7 @@ fn fail(seed: u64) -> ! {
     let ran = run(&small, Switch::Whole, true);
     let wrong = ran.wrong.expect("it was wrong before");
     panic!(
-        "seed {seed}: invariant {} is broken: {}\n{}\n{small}\nBATON_SIM_SEED={seed} cargo test --test sim runs it alone",
+        "seed {seed}: invariant {} is broken: {}\n{}\n{small:#?}\nBATON_SIM_SEED={seed} cargo test --test sim runs it alone",
         wrong.invariant,
         wrong.what,
         ran.log.join("\n")
@@ -63,7 +63,7 @@ fn fail(seed: u64) -> ! {
 fn every_invariant_holds_in_every_world() {
     if let Some(seed) = number("BATON_SIM_SEED") {
         let ran = run(&Scenario::of(seed), Switch::Whole, true);
-        println!("{}\n{}", Scenario::of(seed), ran.log.join("\n"));
+        println!("{:#?}\n{}", Scenario::of(seed), ran.log.join("\n"));
         if ran.wrong.is_some() {
             fail(seed);
         }

@@ -48,7 +48,6 @@ pub(crate) struct Telephone {
     pub(crate) call_id: Option<String>,
     pub(crate) session: Option<Incoming>,
     media: LocalMedia,
-    pub(crate) answered: bool,
     /// Slips that were made.
     slipped: usize,
     /// Until when the person is pressing keys.
@@ -85,7 +84,6 @@ impl Telephone {
             call_id: None,
             session: None,
             media: LocalMedia::new(origin, host, 30_000 + 2 * number),
-            answered: false,
             slipped: 0,
             typing_until: Timestamp::EPOCH,
             thought: 0,
@@ -174,7 +172,6 @@ impl Telephone {
         let Some(session) = &mut self.session else { return };
         let answer = offer.and_then(|offer| sdp::answer(&self.media, offer).ok()).map(|(answer, _)| answer);
         session.accept(now, answer.as_ref(), &mut self.mint);
-        self.answered = true;
     }
 
     pub(crate) fn acts(&mut self, now: Timestamp, act: Act) {

@@ -58,8 +58,6 @@ pub(crate) struct Live {
     pub(crate) playing: VecDeque<Playing>,
     pub(crate) stream: Option<Stream>,
     pub(crate) ears: EventReceiver,
-    /// Packets of keys that came too late.
-    pub(crate) unheard: u64,
     pub(crate) told: bool,
     pub(crate) stored: bool,
     pub(crate) forgotten: bool,
@@ -100,7 +98,6 @@ impl Live {
             playing: VecDeque::new(),
             stream: None,
             ears: EventReceiver::new(None),
-            unheard: 0,
             told: false,
             stored: false,
             forgotten: false,

@@ -1,7 +1,5 @@
 //! What happens in one run: drawn from a seed, and a value that can be made smaller.
 
-use std::fmt;
-
 use crate::dice::Dice;
 
 /// One run.
@@ -225,11 +223,5 @@ impl Fault {
             | Self::Edit { at_ms } => at_ms,
             Self::CrashAtEnd { after_ms, .. } => after_ms,
         }
-    }
-}
-
-impl fmt::Display for Scenario {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:#?}")
     }
 }

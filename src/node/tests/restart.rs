@@ -8,8 +8,7 @@ use crate::call::{EndedBy, Fault};
 #[test]
 fn an_interview_goes_on_at_the_same_question_in_the_same_stream() {
     let mut world = World::new(21_700);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.pick_up(&invite);
     world.phone.hear_out(&frames(&samples(0.3, 10)));
     let before = *world.phone.heard.borrow().last().unwrap();
@@ -51,8 +50,7 @@ fn broken_off(first_port: u16, act: impl FnOnce(&mut Phone), gap: Duration) -> u
     let limits = journal::Limits::default();
     let loopback = "127.0.0.1".parse().unwrap();
     let mut world = World::asking((LONG, &["cat", "SPOKEN"]), first_port, limits, loopback, |_| {});
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.pick_up(&invite);
     let sound = frames(&samples(0.11, 200));
     let sound: Vec<&[u8]> = sound.chunks(160).collect();
@@ -81,8 +79,7 @@ fn a_prompt_that_was_broken_off_goes_on_a_second_before_unless_the_callee_lost_t
 #[test]
 fn an_invite_that_nobody_answered_is_sent_again_byte_for_byte() {
     let mut world = World::new(21_720);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.reply(&invite, "180 Ringing", None);
     std::thread::sleep(Duration::from_millis(50));
     let mut world = world.restart(|_| {});
@@ -95,8 +92,7 @@ fn an_invite_that_nobody_answered_is_sent_again_byte_for_byte() {
     assert_eq!(world.result().1.disposition, Disposition::Complete);
 
     let mut world = World::new(21_740);
-    world.node.place(world.placement()).unwrap();
-    let first = world.phone.request("INVITE");
+    let first = world.rings();
     let mut world = world.restart(|_| {});
     let again = world.phone.request("INVITE");
     assert_eq!(format!("{again:?}"), format!("{first:?}"));
@@ -108,8 +104,7 @@ fn an_invite_that_nobody_answered_is_sent_again_byte_for_byte() {
 #[test]
 fn a_callee_who_hung_up_meanwhile_is_heard() {
     let mut world = World::new(21_760);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.pick_up(&invite);
     world.phone.hear();
     let mut world = world.restart(|phone| phone.hang_up(&invite)); // to a port that nobody has
@@ -120,8 +115,7 @@ fn a_callee_who_hung_up_meanwhile_is_heard() {
 #[test]
 fn a_result_that_nobody_kept_is_told_again() {
     let mut world = World::new(21_780);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.reply(&invite, "486 Busy Here", None);
     world.phone.request("ACK");
     let (_, first, receipt) = world.result();
@@ -137,8 +131,7 @@ fn a_result_that_nobody_kept_is_told_again() {
 #[test]
 fn a_call_whose_ports_another_program_took_is_ended_in_order() {
     let mut world = World::new(21_800);
-    world.node.place(world.placement()).unwrap();
-    let invite = world.phone.request("INVITE");
+    let invite = world.rings();
     world.phone.pick_up(&invite);
     world.phone.hear();
     let port = world.phone.media_port();
