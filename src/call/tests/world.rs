@@ -1,6 +1,7 @@
 //! One call, one phone, one wire, one clock; and a process that can die after any input.
 
 mod callee;
+mod parts;
 pub(super) mod store;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,8 @@ use crate::sip::local::Large;
 use crate::sip::session::Event;
 use crate::sip::{self, Message, NameAddr, StatusCode, Uri, stray};
 use crate::time::Timestamp;
+use parts::{address, goes_on, header, local};
+pub(super) use parts::{report, start};
 
 const WIRE: Duration = Duration::from_millis(10);
 const PROMPT: Duration = Duration::from_millis(400);
@@ -117,72 +120,6 @@ pub(super) struct World {
     pub(super) sent: BTreeMap<String, Bytes>,
     pub(super) sent_in_order: Vec<String>,
     pub(super) codecs: Vec<Codec>,
-}
-
-/// The value of a header of a message of ours.
-fn header(message: &str, name: &str) -> String {
-    let line =
-        message.lines().find(|line| line.starts_with(&format!("{name}: "))).expect("it has this header");
-    line.split_once(": ").unwrap().1.trim().to_owned()
-}
-
-/// What passed over the stream.
-pub(super) fn report() -> MediaReport {
-    MediaReport {
-        codec: "PCMU".into(),
-        sent: 500,
-        received: 480,
-        expected: 490,
-        lost: 10,
-        duplicated: 0,
-        reordered: 1,
-        malformed: 0,
-        strangers: 0,
-        streams: 1,
-        jitter_ms: 1.5,
-        max_jitter_ms: 4.0,
-        round_trip_ms: Some(20),
-        peer: None,
-        mos: Some(4.1),
-    }
-}
-
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-fn local(port: u16, codecs: &[Codec]) -> LocalMedia {
-    let origin = Origin { session_id: 77, version: 1, address: address(0).ip() };
-    LocalMedia { codecs: codecs.to_vec(), ..LocalMedia::new(origin, address(0).ip(), port) }
-}
-
-pub(super) fn start(questionnaire: crate::id::Digest) -> Start {
-    let mut mint = Mint::seeded(5);
-    Start {
-        call_id: CallId::mint(&mut mint),
-        attempt_id: AttemptId::mint(&mut mint),
-        case_id: None,
-        epoch: Epoch(1),
-        seed: [9; 32],
-        to: "100".into(),
-        trunk: "test".into(),
-        target: Uri::sip_at(Some("100"), address(5080)),
-        from: NameAddr::new(Uri::sip_at(Some("survey"), address(5060))),
-        destination: address(5080).into(),
-        large: Large::ByUdp,
-        sent_by: address(5060),
-        local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
-        listening: Listening::default(),
-        post_dial: None,
-        ring_timeout: Duration::from_secs(20),
-        redirects: 5,
-        session_expires: Some(Duration::from_secs(90)),
-        longest: Duration::from_secs(200),
-        user_agent: "Baton".into(),
-        questionnaire,
-        order_seed: 0,
-        fields: BTreeMap::new(),
-    }
 }
 
 impl World {
@@ -549,15 +486,4 @@ impl World {
             None => self.sent_in_order.push(what),
         }
     }
-}
-
-/// The same stream: as it was, or resumed by another process with the clock's timestamps and numbers that nobody sent.
-fn goes_on(before: &Anchor, now: &Anchor) -> bool {
-    let tick = before.tick_at(now.t0);
-    let ahead = now.seq0.wrapping_sub(before.sequence(tick));
-    let resumed = now.ssrc == before.ssrc
-        && now.t0 == before.due(tick)
-        && now.ts0 == before.timestamp(tick)
-        && (1..100).contains(&ahead);
-    now == before || resumed
 }

@@ -1,0 +1,80 @@
+//! What the world is made of: addresses, descriptions, the start of a call; and what it looks at.
+
+use super::*;
+
+/// The value of a header of a message of ours.
+pub(in crate::call::tests) fn header(message: &str, name: &str) -> String {
+    let line =
+        message.lines().find(|line| line.starts_with(&format!("{name}: "))).expect("it has this header");
+    line.split_once(": ").unwrap().1.trim().to_owned()
+}
+
+/// What passed over the stream.
+pub(in crate::call::tests) fn report() -> MediaReport {
+    MediaReport {
+        codec: "PCMU".into(),
+        sent: 500,
+        received: 480,
+        expected: 490,
+        lost: 10,
+        duplicated: 0,
+        reordered: 1,
+        malformed: 0,
+        strangers: 0,
+        streams: 1,
+        jitter_ms: 1.5,
+        max_jitter_ms: 4.0,
+        round_trip_ms: Some(20),
+        peer: None,
+        mos: Some(4.1),
+    }
+}
+
+pub(in crate::call::tests) fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+pub(in crate::call::tests) fn local(port: u16, codecs: &[Codec]) -> LocalMedia {
+    let origin = Origin { session_id: 77, version: 1, address: address(0).ip() };
+    LocalMedia { codecs: codecs.to_vec(), ..LocalMedia::new(origin, address(0).ip(), port) }
+}
+
+pub(in crate::call::tests) fn start(questionnaire: crate::id::Digest) -> Start {
+    let mut mint = Mint::seeded(5);
+    Start {
+        call_id: CallId::mint(&mut mint),
+        attempt_id: AttemptId::mint(&mut mint),
+        case_id: None,
+        epoch: Epoch(1),
+        seed: [9; 32],
+        to: "100".into(),
+        trunk: "test".into(),
+        target: Uri::sip_at(Some("100"), address(5080)),
+        from: NameAddr::new(Uri::sip_at(Some("survey"), address(5060))),
+        destination: address(5080).into(),
+        large: Large::ByUdp,
+        sent_by: address(5060),
+        local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
+        listening: Listening::default(),
+        post_dial: None,
+        ring_timeout: Duration::from_secs(20),
+        redirects: 5,
+        session_expires: Some(Duration::from_secs(90)),
+        longest: Duration::from_secs(200),
+        user_agent: "Baton".into(),
+        questionnaire,
+        order_seed: 0,
+        fields: BTreeMap::new(),
+    }
+}
+
+/// The same stream: as it was, or resumed by another process with the clock's timestamps and numbers that nobody sent.
+pub(in crate::call::tests) fn goes_on(before: &Anchor, now: &Anchor) -> bool {
+    let tick = before.tick_at(now.t0);
+    let ahead = now.seq0.wrapping_sub(before.sequence(tick));
+    let resumed = now.ssrc == before.ssrc
+        && now.t0 == before.due(tick)
+        && now.ts0 == before.timestamp(tick)
+        && (1..100).contains(&ahead);
+    now == before || resumed
+}
