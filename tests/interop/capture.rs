@@ -54,6 +54,8 @@ impl Wire {
     pub(crate) fn fields<const N: usize>(&self, filter: &str, fields: [&str; N]) -> Vec<[String; N]> {
         let mut command = Command::new(machine::program("tshark"));
         command.arg("-r").arg(&self.file).args(["-n", "-Y", filter, "-T", "fields", "-E", "separator=/t"]);
+        // What a datagram is shows in its bytes: a port taken by chance may belong to another protocol.
+        command.args(["-o", "udp.try_heuristic_first:TRUE", "-o", "tcp.try_heuristic_first:TRUE"]);
         for field in fields {
             command.args(["-e", field]);
         }
@@ -76,4 +78,18 @@ impl Wire {
         let found = self.fields(&filter, ["frame.number", "frame.protocols", "_ws.expert.message"]);
         found.into_iter().map(|fields| fields.join(" ")).collect()
     }
+}
+
+/// 12000/udp belongs to SNA over IP, by which tshark would read it.
+#[test]
+fn sip_is_known_at_a_port_of_another_protocol() {
+    const PORT: u16 = 12_000;
+    let capture = Capture::start(&format!("udp port {PORT} and host 127.0.0.2"));
+    let socket = std::net::UdpSocket::bind("127.0.0.2:0").unwrap();
+    let options = "OPTIONS sip:127.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1\r\n\
+                   From: <sip:a@127.0.0.2>;tag=1\r\nTo: <sip:b@127.0.0.2>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+                   Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+    socket.send_to(options.as_bytes(), ("127.0.0.2", PORT)).unwrap();
+    let seen = capture.stop().fields("sip", ["sip.Method"]);
+    assert_eq!(seen, [["OPTIONS".to_owned()]]);
 }
