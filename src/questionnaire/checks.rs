@@ -108,6 +108,8 @@ checks! {
     WRONG_TRANSFER = error("wrong-transfer", "nobody could be called there while the callee waits");
     /// Two ways on after the last time.
     TWO_WAYS_ON = error("two-ways-on", "only one of them could be taken");
+    /// Words for a computed value that no prompt says.
+    UNSAID_VALUE = warning("unsaid-value", "nobody ever hears these words; probably a prompt lacks the name in braces");
     // --- drawn orders ---
     /// An order of options that nobody hears.
     UNHEARD_ORDER = warning("unheard-order", "the prompt tells the options in one order in every call, so the order draws nothing");

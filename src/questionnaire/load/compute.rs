@@ -190,6 +190,19 @@ impl Reading<'_> {
         }
         computed
     }
+
+    /// Words of computed values that no prompt says; after all prompts.
+    pub(super) fn check_said(&mut self, root: &Element) {
+        for element in root.elements().filter(|child| child.name == "compute") {
+            let id = text(element, "id");
+            let cases = element.elements().filter(|child| child.name == "case");
+            let say = cases.flat_map(Element::elements).find(|child| child.name == "say");
+            let Some(say) = say.filter(|_| !self.piped.contains(id)) else { continue };
+            let what = format!("no prompt says the value of `{id}`");
+            let mend = format!("write {{{id}}} where it is to be heard, or leave its words out");
+            self.findings.add(&checks::UNSAID_VALUE, say.at, what, mend);
+        }
+    }
 }
 
 /// The type of what may be the one or the other; the first, if they have nothing in common.

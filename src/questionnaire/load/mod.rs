@@ -65,6 +65,7 @@ pub(super) fn load(
         uses: Vec::new(),
         conditions: Vec::new(),
         said_as: BTreeSet::new(),
+        piped: BTreeSet::new(),
         piped_besides: &[],
         items: Vec::new(),
         places: Vec::new(),
@@ -72,6 +73,7 @@ pub(super) fn load(
     let mut questionnaire = reading.questionnaire(root, Digest::of(bytes));
     reading.check_order(&questionnaire.quotas);
     reading.check_flow(&questionnaire.quotas);
+    reading.check_said(root);
     let items = reading.items.iter().enumerate().filter(|(_, item)| !item.id.is_empty());
     questionnaire.names = items.map(|(index, item)| (item.id.clone(), index)).collect();
     questionnaire.items = reading.items;
@@ -98,6 +100,8 @@ struct Reading<'a> {
     conditions: Vec<Condition>,
     /// Contact fields and the forms in which they are said.
     said_as: BTreeSet<(String, SayAs)>,
+    /// The names whose values prompts say.
+    piped: BTreeSet<String>,
     /// Names that can be piped where the reading stands, besides fields, replies and computed values.
     piped_besides: &'static [&'static str],
     items: Vec<Item>,

@@ -135,6 +135,7 @@ impl Reading<'_> {
                 Ok(_) => {
                     self.uses_name(&pipe.name, source.place(pipe.name_at), moment);
                     self.say_as(&pipe, source, language);
+                    self.piped.insert(pipe.name);
                 }
                 Err((what, mend)) => {
                     let mend = did_you_mean(&pipe.name, besides.iter().copied()).or(mend);

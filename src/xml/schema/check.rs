@@ -1,7 +1,7 @@
 //! A tree against the rules.
 
 use super::{AttributeRule, Rule, Schema};
-use crate::xml::{Element, Findings, Node, Text, checks, did_you_mean};
+use crate::xml::{Element, Findings, Node, Text, checks, did_you_mean, nearest};
 
 impl Schema {
     /// Checks the shape of the whole tree and the form of every attribute. Says whether every element is
@@ -96,17 +96,22 @@ impl Walk<'_> {
                 let more = if parents.len() > MAX_PARENTS { " and others" } else { "" };
                 let mend = (!parents.is_empty()).then(|| format!("it stands in {shown}{more}"));
                 self.findings.add(&checks::MISPLACED_ELEMENT, child.at, what, mend);
+                self.element(child, found);
                 false
             }
             None => {
-                let mend = did_you_mean(&child.name, rule.children())
-                    .or_else(|| did_you_mean(&child.name, self.schema.rules.iter().map(|rule| rule.name)));
+                let all = self.schema.rules.iter().map(|rule| rule.name);
+                let meant = nearest(&child.name, rule.children()).or_else(|| nearest(&child.name, all));
                 self.findings.add(
                     &checks::UNKNOWN_ELEMENT,
                     child.at,
                     format!("there is no element `{}`", child.name),
-                    mend,
+                    meant.map(|name| format!("did you mean `{name}`?")),
                 );
+                // What is in it is told in the same pass, by the rule of what was meant.
+                if let Some(meant) = meant.and_then(|name| self.schema.rule(name)) {
+                    self.element(child, meant);
+                }
                 false
             }
         }
