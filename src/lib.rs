@@ -36,6 +36,8 @@ pub mod instance;
 pub mod node;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: files and commands")]
 pub mod prompts;
+#[allow(clippy::disallowed_methods, reason = "edge: files")]
+pub mod routing;
 pub mod settings;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: files and a writer thread")]
 pub mod store;

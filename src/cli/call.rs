@@ -1,6 +1,5 @@
 //! `baton call`: one call now, each step told as it happens.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,14 +11,14 @@ use super::report::csv::word;
 use super::survey::{self, Survey, say_findings};
 use super::{Exit, MachineError};
 use crate::call::{CallResult, Step};
-use crate::dialplan::{self, Dialplan, Draw, PostDial, Route};
+use crate::dialplan::{Draw, PostDial};
 use crate::id::{CallId, Digest};
 use crate::interview::Status;
 use crate::node::clock::Clock;
 use crate::node::{Event, PlaceError, Placement};
 use crate::outcome::Disposition;
-use crate::settings::{Settings, Trunk};
-use crate::sip::{Protocol, Uri};
+use crate::routing::{self, NoWay, Way, Wish};
+use crate::settings::Settings;
 use crate::time::Timestamp;
 
 /// The name of the trunk that a `sip:` URI makes by itself.
@@ -80,7 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let fields = survey::fields(&args.set);
     survey.check_fields(&fields)?;
     let (_, digest) = survey.assets();
-    let mut placement = Placement { order_seed: args.seed, ..way.placement(digest, fields) };
+    let mut placement = Placement { order_seed: args.seed, fields, ..way.placement(digest) };
     if let Some(keys) = &args.post_dial {
         placement.post_dial = Some(keys.clone());
     }
@@ -92,85 +91,40 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(if result.disposition == Disposition::Complete { Exit::Done } else { Exit::Not })
 }
 
-/// How a call gets there.
-struct Way {
-    to: String,
-    trunk: String,
-    caller_id: Option<String>,
-    ring_timeout: Option<Duration>,
-    post_dial: Option<PostDial>,
-}
-
-impl Way {
-    fn placement(self, questionnaire: Digest, fields: BTreeMap<String, String>) -> Placement {
-        let Self { to, trunk, caller_id, ring_timeout, post_dial } = self;
-        Placement { fields, caller_id, ring_timeout, post_dial, ..Placement::new(to, trunk, questionnaire) }
-    }
-
-    fn by_trunk(to: &str, trunk: &str) -> Self {
-        let (to, trunk) = (to.to_owned(), trunk.to_owned());
-        Self { to, trunk, caller_id: None, ring_timeout: None, post_dial: None }
-    }
-}
-
+/// How the call gets there. A `sip:` URI that no trunk is named for is called at its own address.
 fn way(args: &Args, settings: &mut Settings) -> anyhow::Result<Way> {
     let to = args.to.as_str();
-    if let Some(trunk) = &args.trunk {
-        refuse_emergency(to)?;
-        return Ok(Way::by_trunk(to, trunk));
+    let refused = || format!("{to} was not dialled");
+    let mut wish = Wish { to, trunk: args.trunk.as_deref(), context: Some(&args.context), draw: draw(to)? };
+    if wish.trunk.is_none() && to.contains(':') {
+        settings.trunks.insert(DIRECT.to_owned(), routing::direct(to).with_context(refused)?);
+        wish.trunk = Some(DIRECT);
     }
-    if to.contains(':') {
-        let uri: Uri = to.parse().with_context(|| format!("{to} is no sip: URI"))?;
-        let Some(address) = uri.socket_addr() else {
-            bail!("{to}: the host must be an IP address (or name a trunk of the settings with --trunk)");
-        };
-        let transport = match uri.transport() {
-            None => Protocol::Udp,
-            Some(name) => Protocol::from_param(name)
-                .with_context(|| format!("{to}: `{name}` is no transport of ours; udp or tcp"))?,
-        };
-        settings.trunks.insert(DIRECT.to_owned(), Trunk { transport, ..Trunk::direct(address) });
-        return Ok(Way::by_trunk(to, DIRECT));
-    }
-    if let Some(file) = settings.dialplan.clone() {
-        return by_dialplan(to, &args.context, &file, settings);
-    }
-    let Some(trunk) = settings.default_trunk.clone() else {
-        bail!(
-            "no trunk for the number {to}: give --config FILE with a trunk and --trunk NAME, or call a sip: URI"
-        );
-    };
-    refuse_emergency(to)?;
-    Ok(Way::by_trunk(to, &trunk))
-}
-
-/// The first trunk of the dialplan's route. (Trying the next one when it fails is the campaign's.)
-fn by_dialplan(to: &str, context: &str, file: &Path, settings: &Settings) -> anyhow::Result<Way> {
-    let dialplan = load_dialplan(file)?;
-    let trunks: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
-    say_findings("the dialplan", &dialplan.check_trunks(&trunks))?;
-    let route = dialplan.route(to, context, Draw::default());
-    let route = route.with_context(|| format!("{to} cannot be called by {}", file.display()))?;
-    let trunk = route.tries.first().context("the route has no trunk")?.trunk.clone();
-    let Route { number, caller_id, ring_timeout, post_dial, .. } = route;
-    Ok(Way { to: number, trunk, caller_id, ring_timeout, post_dial })
-}
-
-fn load_dialplan(file: &Path) -> anyhow::Result<Dialplan> {
-    let name = file.display().to_string();
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read the dialplan {name}"))?;
-    match Dialplan::load(&name, &bytes) {
-        Ok((dialplan, warnings)) => {
-            say_findings(&name, &warnings)?;
-            Ok(dialplan)
+    let dialplan = match routing::load(settings)? {
+        Some((dialplan, warnings)) => {
+            say_findings("the dialplan", &warnings)?;
+            Some(dialplan)
         }
-        Err(findings) => Err(survey::broken(&name, &findings)),
+        None => None,
+    };
+    match routing::way(wish, settings, dialplan.as_ref()) {
+        Err(NoWay::NoTrunk) => bail!(
+            "no trunk for the number {to}: give --config FILE with a trunk and --trunk NAME, or call a sip: URI"
+        ),
+        way => way.with_context(refused),
     }
 }
 
-/// Numbers that go past a dialplan are refused if every phone knows them as emergency numbers.
-fn refuse_emergency(number: &str) -> anyhow::Result<()> {
-    dialplan::refuse_emergency(number).with_context(|| format!("{number} was not dialled"))
+/// The same number is always called from the same number; the order of trunks is drawn anew.
+fn draw(to: &str) -> anyhow::Result<Draw> {
+    let case = Digest::of(to.as_bytes())
+        .as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |case, byte| case << 8 | u64::from(*byte));
+    let mut attempt = [0; 4];
+    getrandom::fill(&mut attempt).map_err(|error| MachineError(error.into()))?;
+    Ok(Draw { case, attempt: u32::from_be_bytes(attempt) })
 }
 
 /// Places the call and waits for its result.
@@ -178,9 +132,11 @@ async fn carry(gateway: Gateway, placement: Placement, json: bool) -> anyhow::Re
     let Gateway { node, mut events, keep } = gateway;
     let mut teller = Teller { clock: Clock::of_process(), began: None, json };
     let call = node.place(placement).map_err(|error| match error {
-        PlaceError::Trunk { .. } | PlaceError::To { .. } | PlaceError::From { .. } | PlaceError::Start(_) => {
-            error.into()
-        }
+        PlaceError::Trunk { .. }
+        | PlaceError::To { .. }
+        | PlaceError::Emergency { .. }
+        | PlaceError::From { .. }
+        | PlaceError::Start(_) => error.into(),
         PlaceError::Full { .. }
         | PlaceError::Busy
         | PlaceError::Draining

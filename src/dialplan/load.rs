@@ -6,14 +6,12 @@ use std::time::Duration;
 use super::pattern::{Pattern, Template};
 use super::reader::Reader;
 use super::{
-    CallerIds, Codes, Condition, Dialplan, EMERGENCY, Extension, Field, NAMESPACE, PostDial, Reject,
-    RouteTemplate, Rule, Select, Try, number,
+    CallerIds, Codes, Condition, Dialplan, EMERGENCY, Extension, Field, NAMESPACE, PostDial, RING_TIMEOUT,
+    Reject, RouteTemplate, Rule, Select, Try, number,
 };
 use crate::id::Digest;
 use crate::xml::{self, Attribute, Element, Finding, Findings, Node, did_you_mean};
 
-/// Longest ringing: timer C of proxies ends a call that rings for three minutes (RFC 3261 §16.6).
-const RING_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(180);
 /// Largest weight of a trunk.
 const MAX_WEIGHT: u32 = 1_000_000;
 

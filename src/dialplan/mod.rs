@@ -11,6 +11,7 @@
 
 mod codes;
 mod draw;
+mod emergency;
 mod load;
 mod number;
 mod pattern;
@@ -18,12 +19,14 @@ mod post_dial;
 mod reader;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use codes::Codes;
 pub use draw::{Draw, Select};
+pub use number::is_caller_id;
 pub use post_dial::{PostDial, PostDialError, PostDialStep};
 
 use crate::id::Digest;
@@ -35,6 +38,9 @@ use pattern::{Pattern, Template};
 pub const NAMESPACE: &str = "urn:baton:dialplan:1";
 /// The context of calls that name none.
 pub const DEFAULT_CONTEXT: &str = "outbound";
+
+/// How long a call may ring. Above three minutes proxies give up by themselves: timer C, RFC 3261 §16.6.
+pub const RING_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(180);
 
 /// How one number is called. Part of a call's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,16 +108,13 @@ pub enum RouteError {
     },
 }
 
-/// Refuses what every phone knows as an emergency number: for calls that go past a dialplan.
+/// Refuses what every phone knows as an emergency number, in any form in which somebody may want it called: a number,
+/// a `sip:` or `tel:` URI, with escapes, parameters and separators. For calls that go past a dialplan.
 ///
 /// # Errors
 /// [`RouteError::Emergency`].
-pub fn refuse_emergency(dialled: &str) -> Result<(), RouteError> {
-    let always = |reading: &str| number::ALWAYS_EMERGENCY.contains(&reading);
-    match Cleaned::of(dialled) {
-        Some(number) if number::readings(number.as_str()).any(always) => Err(RouteError::Emergency),
-        Some(_) | None => Ok(()),
-    }
+pub fn refuse_emergency(wanted: &str) -> Result<(), RouteError> {
+    if emergency::is_emergency(wanted, |_| false) { Err(RouteError::Emergency) } else { Ok(()) }
 }
 
 /// A checked dialplan.
@@ -243,20 +246,23 @@ impl Dialplan {
     }
 
     fn refuse(&self, number: &str) -> Result<(), RouteError> {
-        let is_emergency = |candidate: &str| {
-            number::ALWAYS_EMERGENCY.contains(&candidate)
-                || self
-                    .rejects
-                    .iter()
-                    .any(|reject| reject.reason == EMERGENCY && reject.pattern.is_match(candidate))
-        };
-        if number::readings(number).any(is_emergency) {
-            return Err(RouteError::Emergency);
-        }
+        self.refuse_emergency(number)?;
         match self.rejects.iter().find(|reject| reject.pattern.is_match(number)) {
             Some(reject) => Err(RouteError::Rejected { reason: reject.reason.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// As [`refuse_emergency`], with the emergency numbers that this dialplan names: for what goes past its routes.
+    ///
+    /// # Errors
+    /// [`RouteError::Emergency`].
+    pub fn refuse_emergency(&self, wanted: &str) -> Result<(), RouteError> {
+        let named = |number: &str| {
+            let mut emergencies = self.rejects.iter().filter(|reject| reject.reason == EMERGENCY);
+            emergencies.any(|reject| reject.pattern.is_match(number))
+        };
+        if emergency::is_emergency(wanted, named) { Err(RouteError::Emergency) } else { Ok(()) }
     }
 
     /// Its contexts.

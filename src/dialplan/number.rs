@@ -2,7 +2,7 @@
 
 /// Characters between digits that mean nothing: the visual separators of RFC 3966 §5.1.1, the slash, and
 /// the spaces and dashes that word processors put in their place.
-const SEPARATORS: [char; 15] = [
+pub(super) const SEPARATORS: [char; 15] = [
     '-', '.', '(', ')', '/', ' ', '\t', '\u{a0}', '\u{2007}', '\u{2009}', '\u{202f}', '\u{2010}', '\u{2011}',
     '\u{2013}', '\u{2212}',
 ];
@@ -10,6 +10,8 @@ const SEPARATORS: [char; 15] = [
 const MAX_DIALLED: usize = 64;
 /// Digits of an E.164 number: at most 15 (ITU-T E.164 §6); the shortest in use have 7 with country code.
 const E164_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+/// Digits of a number that is shown: a trunk may know short ones of its own.
+const CALLER_ID_DIGITS: std::ops::RangeInclusive<usize> = 1..=32;
 /// Emergency numbers that a phone takes for one everywhere (3GPP TS 22.101 §10.1), whatever a dialplan says.
 pub(super) const ALWAYS_EMERGENCY: [&str; 8] = ["112", "911", "000", "08", "110", "118", "119", "999"];
 /// Digits up to which what stands behind a prefix is read as a short code.
@@ -48,6 +50,13 @@ pub(super) fn is_e164(number: &str) -> bool {
             && !digits.starts_with('0')
             && digits.chars().all(|c| c.is_ascii_digit())
     })
+}
+
+/// Whether this can be shown to who is called: at most one plus, and digits.
+#[must_use]
+pub fn is_caller_id(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    CALLER_ID_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Everything that a switch could read a number as: itself, itself without plus, and the short code that

@@ -1,8 +1,6 @@
 //! What an instance asks, and how it gets there: its settings, dialplan and questionnaires, checked together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,9 +9,10 @@ use crate::dialplan::Dialplan;
 use crate::id::Digest;
 use crate::prompts::PromptStore;
 use crate::questionnaire::Questionnaire;
+use crate::routing::{self, DialplanError};
 use crate::settings::Settings;
 use crate::store::editions::{Edition, EditionError, Editions};
-use crate::xml::{Finding, Severity};
+use crate::xml::Finding;
 
 /// What new calls are placed with.
 #[derive(Debug)]
@@ -48,15 +47,9 @@ pub enum LibraryError {
         /// The files.
         files: [PathBuf; 2],
     },
-    /// The dialplan cannot be read.
-    #[error("cannot read the dialplan {}: {source}", .path.display())]
-    Dialplan {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// The dialplan cannot be used.
+    #[error(transparent)]
+    Dialplan(#[from] DialplanError),
     /// There is nothing to ask.
     #[error("the settings list no questionnaire; add questionnaires = [\"clinic.xml\"] at their top")]
     Nothing,
@@ -84,7 +77,7 @@ impl Shelf {
         if settings.questionnaires.is_empty() {
             return Err(LibraryError::Nothing);
         }
-        let dialplan = settings.dialplan.as_deref().map(|file| dialplan(file, &settings)).transpose()?;
+        let dialplan = dialplan(&settings)?;
         let mut questionnaires: BTreeMap<String, (PathBuf, Arc<Questionnaire>)> = BTreeMap::new();
         for file in &settings.questionnaires {
             let edition = self.editions.keep(file)?;
@@ -169,19 +162,13 @@ impl Library {
     }
 }
 
-fn dialplan(file: &Path, settings: &Settings) -> Result<Dialplan, LibraryError> {
-    let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|source| LibraryError::Dialplan { path: file.to_owned(), source })?;
-    let broken = |findings| LibraryError::Findings { file: file.to_owned(), findings };
-    let (dialplan, warnings) = Dialplan::load(&name, &bytes).map_err(broken)?;
-    warn(&warnings);
-    let trunks: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
-    let missing = dialplan.check_trunks(&trunks);
-    if missing.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(broken(missing));
-    }
-    warn(&missing);
-    Ok(dialplan)
+/// The dialplan, if the settings name one. Its warnings are logged.
+fn dialplan(settings: &Settings) -> Result<Option<Dialplan>, DialplanError> {
+    let loaded = routing::load(settings)?;
+    Ok(loaded.map(|(dialplan, warnings)| {
+        warn(&warnings);
+        dialplan
+    }))
 }
 
 fn warn(findings: &[Finding]) {

@@ -170,7 +170,9 @@ fn of_node(error: &PlaceError) -> Refused {
         PlaceError::Full { .. } | PlaceError::Busy | PlaceError::Ports(_) => Refused::Busy(said),
         PlaceError::Draining => Refused::Draining,
         PlaceError::Failed => Refused::Failed,
-        PlaceError::To { .. } => Refused::Mistakes(vec![Mistake::at("to", said)]),
+        PlaceError::To { .. } | PlaceError::Emergency { .. } => {
+            Refused::Mistakes(vec![Mistake::at("to", said)])
+        }
         PlaceError::Trunk { .. } | PlaceError::From { .. } => {
             Refused::Mistakes(vec![Mistake::at("trunk", said)])
         }

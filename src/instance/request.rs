@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::dialplan::PostDial;
+use crate::dialplan::{PostDial, RING_TIMEOUT, is_caller_id};
 use crate::xml;
 
 /// Bytes of a text.
@@ -19,8 +19,6 @@ const MAX_TEXT: usize = 512;
 const MAX_FIELDS: usize = 256;
 /// Bytes of the value of one; the interview has its own limits below it.
 const MAX_FIELD: usize = 4_096;
-/// How long a call may ring: as in the settings.
-const RINGS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(180);
 
 /// Its members.
 const MEMBERS: [&str; 9] =
@@ -206,8 +204,7 @@ impl Reading<'_> {
 
     fn caller_id(&mut self) -> Option<String> {
         let text = self.text("caller_id")?;
-        let digits = text.strip_prefix('+').unwrap_or(&text);
-        if (1..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_caller_id(&text) {
             return Some(text);
         }
         self.wrong("caller_id", "this is no number: digits, such as \"+254200000101\"");
@@ -218,7 +215,7 @@ impl Reading<'_> {
         let text = self.text("ring_timeout")?;
         let read = text.parse::<jiff::SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
         match read {
-            Some(read) if RINGS.contains(&read) => u64::try_from(read.as_millis()).ok(),
+            Some(read) if RING_TIMEOUT.contains(&read) => u64::try_from(read.as_millis()).ok(),
             Some(_) => {
                 self.wrong("ring_timeout", "from \"1s\" to \"180s\"");
                 None

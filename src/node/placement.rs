@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ports::PortError;
 use crate::call::StartError;
-use crate::dialplan::PostDial;
+use crate::dialplan::{self, PostDial, RouteError};
 use crate::id::{AttemptId, CallId, CaseId, Digest};
 use crate::settings::Trunk;
 use crate::sip::{NameAddr, Uri};
@@ -96,6 +96,15 @@ pub enum PlaceError {
         /// What was given.
         to: String,
     },
+    /// An emergency number: the last gate, for whoever places calls.
+    #[error("`{to}` is not dialled")]
+    Emergency {
+        /// What was given.
+        to: String,
+        /// Why.
+        #[source]
+        source: RouteError,
+    },
     /// The trunk's `from` cannot be written.
     #[error("trunk `{trunk}`: `from` is no SIP identity: `{from}`; write it as \"sip:survey@example.org\"")]
     From {
@@ -125,6 +134,7 @@ pub enum PlaceError {
 
 /// The Request-URI of what a person wants called: a URI as it is, a number at the trunk.
 pub(super) fn target(to: &str, trunk: SocketAddr) -> Result<Uri, PlaceError> {
+    dialplan::refuse_emergency(to).map_err(|source| PlaceError::Emergency { to: to.to_owned(), source })?;
     let wrong = || PlaceError::To { to: to.to_owned() };
     if to.contains(':') {
         let uri: Uri = to.parse().map_err(|_| wrong())?;
@@ -173,6 +183,13 @@ mod tests {
         assert_eq!(uri("sip:bob@example.org").unwrap(), "sip:bob@example.org");
         for wrong in ["", "+", "bob", "07 12", "tel:+254712345678", "sip:", "http://x"] {
             assert!(matches!(uri(wrong), Err(PlaceError::To { .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn emergency_numbers_are_not_dialled_whoever_asks() {
+        for emergency in ["112", "sip:112@example.org", "sip:%31-12;user=phone@example.org", "tel:999"] {
+            assert!(matches!(target(emergency, trunk()), Err(PlaceError::Emergency { .. })), "{emergency}");
         }
     }
 

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use super::Strangers;
 use super::error::MEND;
 use super::speech::Lufs;
+use crate::dialplan::{RING_TIMEOUT, is_caller_id};
 use crate::sdp::Codec;
 use crate::sip::local::Large;
 use crate::sip::{Method, NameAddr, Protocol, Uri};
@@ -71,8 +72,8 @@ fn shown(duration: Duration) -> String {
 
 /// How long a call may ring.
 pub(super) fn ring_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    // Above three minutes proxies give up by themselves: timer C, RFC 3261 §16.6.
-    duration_within(deserializer, "35s", Duration::from_secs(1), Duration::from_secs(180))
+    let (least, most) = RING_TIMEOUT.into_inner();
+    duration_within(deserializer, "35s", least, most)
 }
 
 /// How many redirections are followed.
@@ -300,8 +301,7 @@ pub(super) fn from_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// A number that is shown to who is called.
 pub(super) fn caller_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let digits = text.strip_prefix('+').unwrap_or(&text);
-    if (1..=32).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit()) {
+    if is_caller_id(&text) {
         return Ok(Some(text));
     }
     Err(wrong(format_args!("\"{text}\" is no number"), "digits, such as \"+254200000101\""))

@@ -31,6 +31,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", EDGE),
     ("prompts", EDGE),
     ("settings", EDGE),
+    ("routing", EDGE),
     ("callee", EDGE),
     ("instance", EDGE),
     // the API serves an instance
@@ -62,6 +63,7 @@ const ALL: &[&str] = &[
     "store",
     "prompts",
     "settings",
+    "routing",
     "callee",
     "instance",
     "http",
