@@ -20,8 +20,8 @@ use crate::time::Timestamp;
 pub const FRAME_BYTES: usize = 160;
 /// A frame lasts this long.
 pub const FRAME: Duration = Duration::from_millis(20);
-/// A frame that stands at more places than this names nothing.
-const MAX_PLACES: usize = 16;
+/// A frame that stands at more places than this names nothing; "for radio, press 1" begins like many others.
+const MAX_PLACES: usize = 1_024;
 /// Mean amplitude (of 32768) from which a frame is talk: about -50 dBFS.
 const LOUD: u32 = 100;
 
@@ -344,6 +344,12 @@ impl Ear {
     /// What was heard since; drain until `None`.
     pub fn poll_sound(&mut self) -> Option<(Timestamp, Sound)> {
         self.sounds.pop_front()
+    }
+
+    /// Whether a prompt plays of which it is not clear yet which one it is.
+    #[must_use]
+    pub const fn wonders(&self) -> bool {
+        matches!(self.attention, Attention::Guess(_))
     }
 
     /// Follows or finds a known prompt; true while one plays.

@@ -6,7 +6,7 @@
 //! It knows nothing but what was heard: an option is chosen by the key that was said for it, or by the place at
 //! which it was read out, and a read-back is agreed to only if it is the right one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ear::{Label, Part};
@@ -18,6 +18,8 @@ pub struct Mind {
     party: Arc<Party>,
     /// The item that was heard last.
     item: Option<String>,
+    /// All items that were heard.
+    heard: BTreeSet<String>,
     /// Which part of it is asked.
     asked: Part,
     /// The option, or the reply that is read back, that the part is about.
@@ -47,20 +49,32 @@ impl Mind {
     /// One that has heard nothing.
     #[must_use]
     pub const fn new(party: Arc<Party>) -> Self {
-        Self { party, item: None, asked: Part::Prompt, of: None, offered: Vec::new(), come: BTreeMap::new() }
+        Self {
+            party,
+            item: None,
+            heard: BTreeSet::new(),
+            asked: Part::Prompt,
+            of: None,
+            offered: Vec::new(),
+            come: BTreeMap::new(),
+        }
     }
 
-    /// Of several prompts that sound the same, the one that is likeliest now: of the item that was heard before.
+    /// Of several prompts that sound the same, the one that is likeliest now: of the item that was heard last, or
+    /// else of one that was not heard yet.
     #[must_use]
     pub fn likeliest<'l>(&self, labels: &[&'l Label]) -> Option<&'l Label> {
-        let here = |label: &Label| Some(&label.item) == self.item.as_ref();
-        labels.iter().copied().find(|label| here(label)).or_else(|| labels.first().copied())
+        let here = |label: &&&Label| Some(&label.item) == self.item.as_ref();
+        let is_new = |label: &&&Label| !self.heard.contains(&label.item);
+        let likeliest = labels.iter().find(here).or_else(|| labels.iter().find(is_new));
+        likeliest.or_else(|| labels.first()).copied()
     }
 
     /// A prompt is heard.
     pub fn hears(&mut self, label: &Label) {
         if !label.item.is_empty() && self.item.as_ref() != Some(&label.item) {
             self.item = Some(label.item.clone());
+            self.heard.insert(label.item.clone());
             self.asked = Part::Prompt;
             self.of = None;
             self.offered.clear();
@@ -180,6 +194,20 @@ mod tests {
         mind.hears(&label(Part::Prompt));
         assert!(!mind.can_choose(0), "it is read out anew");
         assert_eq!(does(&mut mind, &[offer("b", None), offer("c", None)]), "2#", "who heard less keys less");
+    }
+
+    #[test]
+    fn questions_of_the_same_words_come_one_after_the_other() {
+        let mut mind = mind("");
+        let of = |item: &str| Label { item: item.to_owned(), ..label(Part::Prompt) };
+        let (wakes, sleeps) = (of("wakes"), of("sleeps"));
+        for heard in ["wakes", "wakes", "hello", "sleeps", "sleeps"] {
+            let said = if heard == "hello" { of("hello") } else { wakes.clone() };
+            let both = if heard == "hello" { vec![&said] } else { vec![&wakes, &sleeps] };
+            let likeliest = mind.likeliest(&both).unwrap().clone();
+            assert_eq!(likeliest.item, heard);
+            mind.hears(&likeliest);
+        }
     }
 
     #[test]

@@ -151,6 +151,10 @@ impl Respondent {
             };
             self.notes.push_back((at, event));
         }
+        if self.ear.wonders() {
+            // Something is said: nobody answers before it is clear what.
+            self.reaction.take_if(|reaction| !reaction.barges);
+        }
     }
 
     fn began(&mut self, at: Timestamp, clip: ClipId, frame: usize) -> Event {
@@ -339,6 +343,23 @@ mod tests {
         let mut respondent = respondent(turns, index());
         let acts = play(&mut respondent, &[&prompt(5), &prompt(7)[..2 * FRAME_BYTES], &quiet(3)]);
         assert_eq!(acts, [(900, press('3', 120))]);
+    }
+
+    /// "Radio: 1." and "radio: 2." are one and the same until the number is said.
+    #[test]
+    fn nobody_answers_into_words_that_are_not_told_apart_yet() {
+        let (one, two) = ([prompt(9), prompt(3)].concat(), [prompt(9), prompt(5)].concat());
+        let mut index = Index::default();
+        let question = Label { item: "media".to_owned(), asks: true, ..Label::default() };
+        index.add(question.clone(), &prompt(7), &prompt(7));
+        for (option, sound) in [("radio", &one), ("paper", &two)] {
+            let part = Part::Offer;
+            let offer = Label { part, option: Some(option.to_owned()), ..question.clone() };
+            index.add(offer, sound, sound);
+        }
+        let turns = "[[party.turn]]\nquestion = \"media\"\nchoose = [\"paper\"]\nend = \"#\"\n";
+        let acts = play(&mut respondent(turns, Arc::new(index)), &[&prompt(7), &one, &two, &quiet(2)]);
+        assert_eq!(acts, [(5_600, press('2', 120)), (5_840, press('#', 120))]);
     }
 
     #[test]

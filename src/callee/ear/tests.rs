@@ -102,6 +102,19 @@ fn prompts_that_begin_alike_are_told_apart_when_they_part() {
     assert_eq!(heard[1].1, Sound::Ended { clip: ClipId(1), frame: 12, whole: true });
 }
 
+/// A frame that is nobody's own would be talk that nobody knows.
+#[test]
+fn dozens_of_offers_that_begin_alike_are_no_strange_talk() {
+    let (start, clips) = (speech(1, 6), (0..60).map(|n| [speech(1, 6), speech(100 + n, 6)].concat()));
+    let clips: Vec<Vec<u8>> = clips.collect();
+    let named: Vec<(&str, &[u8])> = clips.iter().map(|clip| ("offer", clip.as_slice())).collect();
+    let mut ear = Ear::new(index(&named), Codec::Pcmu, Duration::from_millis(200));
+    let heard = heard(&mut ear, &[&clips[7], &quiet(2), &start, &clips[9][start.len()..]]);
+    let began = |number: u32| Sound::Began { clip: ClipId(number), frame: 2 };
+    assert_eq!((heard[0], heard[2].1), ((40, began(7)), began(9)));
+    assert!(heard.iter().all(|(_, sound)| *sound != Sound::Talk), "{heard:?}");
+}
+
 #[test]
 fn one_sound_in_two_places_keeps_both_names() {
     let (sorry, mut index) = (speech(3, 8), Index::default());

@@ -192,7 +192,9 @@ impl Judge<'_> {
         for entry in entries {
             any = true;
             if matches!(entry.part, Part::Prompt | Part::Option | Part::Time | Part::HalfDay) {
-                parts.retain(|part| (part.part, &part.of) != (entry.part, &entry.of));
+                // An offer that was heard before it is no part of its own.
+                let same = |part: &&Entry| part.part == Part::Prompt || part.of == entry.of;
+                parts.retain(|part| part.part != entry.part || !same(part));
                 parts.push(entry);
             }
         }
@@ -425,6 +427,20 @@ mod tests {
             digits.push(digits[0]);
         });
         assert!(found.iter().any(|what| what.contains("were kept, and")), "{found:?}");
+    }
+
+    #[test]
+    fn a_wrong_key_before_an_offer_was_heard_is_no_part_of_the_reply() {
+        let found = differences(|result, testimony| {
+            let question = Some(reply(result).question.clone());
+            let first = |event: &&(Timestamp, Event)| matches!(&event.1, Event::Keying(entry) if entry.question == question);
+            let (at, event) = testimony.events.iter().find(first).unwrap().clone();
+            let Event::Keying(mut wrong) = event else { unreachable!() };
+            wrong.keys = "7".to_owned();
+            wrong.of = Some("an offer".to_owned());
+            testimony.events.insert(0, (at, Event::Keying(wrong)));
+        });
+        assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]
