@@ -160,3 +160,34 @@ fn a_broken_questionnaire_and_a_missing_field_start_nothing() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no contact field `name`"));
 }
+
+/// The instance dies while people talk, pick up and are rung; nobody loses anything, and what it cost is measured.
+#[test]
+fn an_instance_that_is_killed_in_the_middle_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    unpack(directory.path());
+    for (number, name) in ["consent", "age", "again", "done", "stopped", "lost"].iter().enumerate() {
+        record(&directory.path().join(format!("{name}.wav")), number, 24_000); // so that they still talk
+    }
+    let output = demo(directory.path(), &["--crash", "--calls", "8", "--seed", "5"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("0 calls lost, 0 replies lost, 0 replies altered"), "{shown}");
+    assert!(shown.contains("All 16 results are what the people did"), "{shown}");
+
+    let read = |name: &str| std::fs::read_to_string(directory.path().join("out").join(name)).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let takeover = &summary["takeover"];
+    for lost in ["calls_lost", "responses_lost", "responses_altered", "dual_senders"] {
+        assert_eq!(takeover[lost], 0, "{takeover:#}");
+    }
+    assert!(takeover["talking"].as_u64() >= Some(8), "{takeover:#}");
+    assert!(takeover["ringing"].as_u64() >= Some(4), "{takeover:#}");
+    for gap in ["gap_ms", "prompt_gap_ms"] {
+        let of = |which: &str| takeover[gap][which].as_f64().unwrap();
+        assert!(1.0 < of("p50") && of("p50") <= of("p99") && of("p99") <= of("max"), "{takeover:#}");
+    }
+    assert_eq!(summary["media"]["timestamp_faults"], 0);
+    assert!(!read("serve-1.log").contains("going on with the calls"));
+    assert!(read("serve-2.log").contains("going on with the calls of the process before"));
+}

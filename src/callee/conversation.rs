@@ -14,6 +14,7 @@ use super::respondent::{Act, Respondent};
 use super::script::{Party, Pickup};
 use super::sockets::MediaSockets;
 use super::testimony::{End, Event, Line, Testimony};
+use super::watch::Watch;
 use crate::id::Mint;
 use crate::rtp;
 use crate::sdp::{self, LocalMedia, Negotiated, Origin};
@@ -38,6 +39,7 @@ pub(super) struct Beginning {
     pub(super) call: String,
     pub(super) from: String,
     pub(super) source: SocketAddr,
+    pub(super) watch: Arc<Watch>,
     pub(super) offer: Option<Bytes>,
 }
 
@@ -52,6 +54,7 @@ pub(super) struct Conversation {
     pickup_at: Option<Timestamp>,
     media: Option<Media>,
     judge: Judge,
+    watch: Arc<Watch>,
     testimony: Testimony,
     logged: usize,
     testified: bool,
@@ -75,7 +78,7 @@ struct Agreed {
 impl Conversation {
     /// A call came in.
     pub(super) fn new(now: Timestamp, beginning: Beginning, mint: &mut Mint) -> Self {
-        let Beginning { mut incoming, party, index, media_address, user, call, from, source, offer } =
+        let Beginning { mut incoming, party, index, media_address, user, call, from, source, offer, watch } =
             beginning;
         if let Some(status) = party.ring.and_then(|status| StatusCode::new(status).ok()) {
             incoming.ring(now, status, None, mint);
@@ -95,6 +98,7 @@ impl Conversation {
             pickup_at,
             media: None,
             judge: Judge::default(),
+            watch,
             testimony,
             logged: 0,
             testified: false,
@@ -196,6 +200,9 @@ impl Conversation {
             marker: header.marker,
         };
         let Verdict::Play { gap } = self.judge.arrive(&arrival) else { return };
+        if self.testimony.heard_again_at.is_none() && self.watch.dead_since().is_some_and(|dead| dead <= at) {
+            self.testimony.heard_again_at = Some(at);
+        }
         if let Some(gap) = gap.filter(|gap| *gap >= NOTED_GAP) {
             self.note(at, Event::Gap { ms: gap.as_secs_f64() * 1_000.0, from });
         }
@@ -265,6 +272,7 @@ impl Conversation {
         };
         self.incoming.accept(now, Some(&body), mint);
         self.testimony.answered_at = Some(now);
+        self.watch.picked_up();
         self.media = Some(Media { sockets, local, agreed: None });
         if let Some(negotiated) = agreed {
             self.agree(now, negotiated, mint);

@@ -24,6 +24,7 @@ use super::phones::{FIRST_PHONE, Phone, Slots, register};
 use super::script::{Party, Script};
 use super::sockets::{Receiver, raise_open_files};
 use super::testimony::Testimony;
+use super::watch::Watch;
 use crate::id::{CallId, Epoch, Mint};
 use crate::node::clock::Clock;
 use crate::sip::incoming::{Incoming, Parameters};
@@ -85,6 +86,7 @@ pub struct Crowd {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
+    watch: Arc<Watch>,
     finished: Arc<Mutex<Vec<Testimony>>>,
     thread: JoinHandle<Vec<Testimony>>,
 }
@@ -108,6 +110,7 @@ impl Crowd {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(failed)?);
         let stop = Arc::new(AtomicBool::new(false));
         let finished = Arc::default();
+        let watch = Arc::<Watch>::default();
         let clock = Clock::of_process();
         let room = Room {
             address,
@@ -125,16 +128,23 @@ impl Crowd {
             due: BTreeSet::new(),
             stop: Arc::clone(&stop),
             finished: Arc::clone(&finished),
+            watch: Arc::clone(&watch),
         };
         let thread = std::thread::Builder::new().name("callee".to_owned()).spawn(move || room.run(poll));
         let thread = thread.map_err(failed)?;
-        Ok(Self { address, stop, waker, finished, thread })
+        Ok(Self { address, stop, waker, watch, finished, thread })
     }
 
     /// Where it answers.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many have answered; and who is told that the caller has died.
+    #[must_use]
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The testimonies of calls that have ended since this was asked last.
@@ -184,6 +194,7 @@ struct Room {
     due: BTreeSet<(Timestamp, usize)>,
     stop: Arc<AtomicBool>,
     finished: Arc<Mutex<Vec<Testimony>>>,
+    watch: Arc<Watch>,
 }
 
 impl Room {
@@ -289,6 +300,7 @@ impl Room {
             call: call.to_owned(),
             from: request.headers().from().map(|from| from.uri.to_string()).unwrap_or_default(),
             source: from,
+            watch: Arc::clone(&self.watch),
             offer: if body.is_empty() { None } else { Some(body) },
         };
         let conversation = Conversation::new(now, beginning, &mut self.mint);

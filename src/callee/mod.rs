@@ -24,5 +24,6 @@ pub mod sockets;
 pub mod testimony;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 pub use crowd::{Crowd, CrowdConfig};

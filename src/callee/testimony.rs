@@ -187,6 +187,8 @@ pub struct Testimony {
     pub answered_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// When the first packet came after the caller had died ([`Watch`](super::watch::Watch)).
+    pub heard_again_at: Option<Timestamp>,
     /// How it ended.
     pub end: End,
     /// Everything else that happened, in order.
@@ -210,6 +212,7 @@ impl Testimony {
             invited_at: now,
             answered_at: None,
             ended_at: None,
+            heard_again_at: None,
             end: End::Open,
             events: Vec::new(),
             events_left_out: 0,

@@ -58,17 +58,22 @@ impl Where {
             None => std::env::var("BATON_TOKEN").ok(),
         };
         let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        Ok(Client::at(url, token))
+    }
+}
+
+impl Client {
+    /// The way to the instance whose API is at this address.
+    pub(super) fn at(url: String, token: Option<String>) -> Self {
         let agent = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
             .proxy(None)
             .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Client { agent: agent.into(), url, token })
+        Self { agent: agent.into(), url, token }
     }
-}
 
-impl Client {
     /// What stands at a path.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.ask(|url, right| self.agent.get(url).header("authorization", right).call(), path)

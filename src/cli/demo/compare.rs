@@ -14,6 +14,20 @@ use crate::outcome::Disposition;
 use crate::questionnaire::{Answers, Kind, Questionnaire, Value};
 use crate::sdp::Codec;
 
+/// What a difference means for whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Loss {
+    /// The call is not what the person had: it is gone, came twice, or ended otherwise.
+    Call,
+    /// A reply that was given is not there.
+    Response,
+    /// A reply is there that was not given so.
+    Altered,
+    /// Something else was not as it should be.
+    Manner,
+}
+
 /// A result that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Difference {
@@ -23,6 +37,8 @@ pub(super) struct Difference {
     pub(super) persona: String,
     /// What differs.
     pub(super) what: String,
+    /// What that means.
+    pub(super) loss: Loss,
 }
 
 impl fmt::Display for Difference {
@@ -80,7 +96,7 @@ pub(super) fn of_quotas(questionnaire: &Questionnaire, came: &[&Expected]) -> Ve
         let complete = let_in().filter(|it| it.disposition == Some(Disposition::Complete)).count();
         let mut say = |what: String| {
             let (to, persona) = (format!("quota {}", quota.id), "all of them".to_owned());
-            differences.push(Difference { to, persona, what });
+            differences.push(Difference { to, persona, what, loss: Loss::Manner });
         };
         if complete > max {
             say(format!("{complete} were let in and were complete, and {max} were wanted"));
@@ -100,9 +116,9 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn say(&mut self, what: String) {
+    fn say(&mut self, loss: Loss, what: String) {
         let to = self.person.number.clone();
-        self.differences.push(Difference { to, persona: self.person.persona.to_string(), what });
+        self.differences.push(Difference { to, persona: self.person.persona.to_string(), what, loss });
     }
 
     fn against_all(&mut self, results: &[&CallResult], testimonies: &[&Testimony]) {
@@ -111,12 +127,12 @@ impl Judge<'_> {
                 self.against_plan(result);
                 match testimonies {
                     [testimony] => self.against_testimony(result, testimony),
-                    [] => self.say("the telephone never rang".to_owned()),
-                    more => self.say(format!("the telephone was called {} times", more.len())),
+                    [] => self.say(Loss::Call, "the telephone never rang".to_owned()),
+                    more => self.say(Loss::Call, format!("the telephone was called {} times", more.len())),
                 }
             }
-            [] => self.say("there is no result".to_owned()),
-            more => self.say(format!("there are {} results", more.len())),
+            [] => self.say(Loss::Call, "there is no result".to_owned()),
+            more => self.say(Loss::Call, format!("there are {} results", more.len())),
         }
     }
 
@@ -124,19 +140,26 @@ impl Judge<'_> {
     fn against_plan(&mut self, result: &CallResult) {
         match self.expected.disposition {
             Some(disposition) if disposition == result.disposition => {}
-            Some(disposition) => self.say(format!("ended as {}, not {disposition}", result.disposition)),
-            None => self.say(format!("ended as {}, and no end was to be seen", result.disposition)),
+            Some(disposition) => {
+                self.say(Loss::Call, format!("ended as {}, not {disposition}", result.disposition))
+            }
+            None => {
+                self.say(Loss::Call, format!("ended as {}, and no end was to be seen", result.disposition))
+            }
         }
         for (question, expected) in &self.expected.replies {
             match result.responses.iter().find(|response| response.question == *question) {
                 Some(response) => self.against_mind(question, response, expected),
-                None => self.say(format!("{question}: nothing is known of it")),
+                None => self.say(Loss::Response, format!("{question}: nothing is known of it")),
             }
         }
         for response in answered(result) {
             if !self.expected.replies.contains_key(&response.question) {
                 let value = text(response.value.as_ref());
-                self.say(format!("{}: {value} was kept, and nothing should have been", response.question));
+                self.say(
+                    Loss::Altered,
+                    format!("{}: {value} was kept, and nothing should have been", response.question),
+                );
             }
         }
     }
@@ -147,12 +170,12 @@ impl Judge<'_> {
         match (response.status, status, meant) {
             (Status::Answered, Status::Answered, Some(Meant::Reply(meant))) => {
                 if response.value.as_ref() != Some(meant) {
-                    self.say(format!("{question}: {value} was kept, not {meant}"));
+                    self.say(Loss::Altered, format!("{question}: {value} was kept, not {meant}"));
                 }
             }
             (Status::Answered, Status::Answered, Some(Meant::Voice)) => {} // to be listened to
             (Status::Answered, Status::Answered, _) => {
-                self.say(format!("{question}: {value} was kept, and nobody meant that"));
+                self.say(Loss::Altered, format!("{question}: {value} was kept, and nobody meant that"));
             }
             (kept, wanted, _) if kept == *wanted => {}
             (_, Status::Answered, meant) => {
@@ -160,12 +183,17 @@ impl Judge<'_> {
                     Some(Meant::Reply(value)) => value.to_string(),
                     Some(Meant::Voice | Meant::Refused | Meant::DontKnow) | None => "a recording".to_owned(),
                 };
-                self.say(format!("{question}: the reply {meant} is missing"));
+                self.say(Loss::Response, format!("{question}: the reply {meant} is missing"));
             }
             (Status::Answered, _, _) => {
-                self.say(format!("{question}: {value} was kept, and nothing should have been"));
+                self.say(
+                    Loss::Altered,
+                    format!("{question}: {value} was kept, and nothing should have been"),
+                );
             }
-            (kept, wanted, _) => self.say(format!("{question}: it is {kept:?}, not {wanted:?}")),
+            (kept, wanted, _) => {
+                self.say(Loss::Altered, format!("{question}: it is {kept:?}, not {wanted:?}"))
+            }
         }
     }
 
@@ -199,7 +227,7 @@ impl Judge<'_> {
             }
         }
         if !any {
-            return self.say(format!("{question}: a reply was kept, and no key was pressed"));
+            return self.say(Loss::Altered, format!("{question}: a reply was kept, and no key was pressed"));
         }
         if reply.recording.is_some() {
             return; // a key that ends a recording is no part of the reply
@@ -207,7 +235,7 @@ impl Judge<'_> {
         let kept: String = reply.digits.iter().map(|press| press.key.as_char()).collect();
         let meant: String = parts.iter().map(|entry| self.without_end_key(question, entry)).collect();
         if kept != meant {
-            self.say(format!("{question}: the digits {kept} were kept, and {meant} keyed"));
+            self.say(Loss::Altered, format!("{question}: the digits {kept} were kept, and {meant} keyed"));
         }
     }
 
@@ -229,7 +257,10 @@ impl Judge<'_> {
             let here = heard.iter().position(|option| option == value).map(|place| place + 1);
             if here.is_some_and(|here| here != usize::from(*place)) {
                 let here = here.unwrap_or_default();
-                self.say(format!("{}: {value} was heard at place {here}, not {place}", reply.question));
+                self.say(
+                    Loss::Altered,
+                    format!("{}: {value} was heard at place {here}, not {place}", reply.question),
+                );
             }
         }
     }
@@ -240,18 +271,20 @@ impl Judge<'_> {
         let take = reply.recording.map_or(0, |recorded| recorded.take);
         let kept = result.recordings.iter().find(|kept| kept.question == *question && kept.take == take);
         let Some(file) = kept.and_then(|kept| kept.file.as_ref()) else {
-            return self.say(format!("{question}: there is no recording of take {take}"));
+            return self.say(Loss::Response, format!("{question}: there is no recording of take {take}"));
         };
         let here = Place::Question(question.clone());
         let turns = self.person.party.turns.iter();
         let said = turns.filter(|turn| turn.at == here).find_map(|turn| turn.says.as_ref());
         let samples = match (self.evidence.samples)(file) {
             Ok(samples) => samples,
-            Err(error) => return self.say(format!("{question}: {file} cannot be read: {error}")),
+            Err(error) => {
+                return self.say(Loss::Response, format!("{question}: {file} cannot be read: {error}"));
+            }
         };
         let codec = if testimony.codec() == Some(Codec::Pcma.name()) { Codec::Pcma } else { Codec::Pcmu };
         if !said.is_some_and(|said| voice::holds(&samples, &said.samples, codec)) {
-            self.say(format!("{question}: {file} does not hold what was said"));
+            self.say(Loss::Altered, format!("{question}: {file} does not hold what was said"));
         }
     }
 
@@ -263,7 +296,7 @@ impl Judge<'_> {
             });
         let strange = testimony.events.iter().filter(|(_, event)| *event == Event::Talk).count();
         if strange > 0 && !listens {
-            self.say(format!("words were heard {strange} times that nobody should have said"));
+            self.say(Loss::Manner, format!("words were heard {strange} times that nobody should have said"));
         }
     }
 
@@ -278,10 +311,16 @@ impl Judge<'_> {
         };
         if !agrees {
             let (by, end) = (result.ended_by, testimony.end);
-            self.say(format!("ended by {by:?} as {}, and the respondent says: {end:?}", result.disposition));
+            self.say(
+                Loss::Call,
+                format!("ended by {by:?} as {}, and the respondent says: {end:?}", result.disposition),
+            );
         }
         if testimony.answered_at.is_some() != result.answered_at.is_some() {
-            self.say("one side says that the call was answered, and the other that it was not".to_owned());
+            self.say(
+                Loss::Call,
+                "one side says that the call was answered, and the other that it was not".to_owned(),
+            );
         }
     }
 
@@ -294,7 +333,7 @@ impl Judge<'_> {
             && disposition_of(end.outcome) != result.disposition
         {
             let what = format!("ended as {}, and the words of `{}` were heard", result.disposition, item.id);
-            self.say(what);
+            self.say(Loss::Call, what);
         }
     }
 

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::compare::Difference;
+use super::crash::Takeover;
 use super::run::Ran;
 use crate::call::{AskedQuestionnaire, CallResult};
 use crate::callee::judge::{GapSummary, Gaps};
@@ -95,6 +96,8 @@ pub(super) struct Summary<'a> {
     outcomes: &'a [OutcomeCount],
     questions: &'a [QuestionCount],
     media: &'a Media,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takeover: Option<&'a Takeover>,
     differences: &'a [Difference],
 }
 
@@ -106,7 +109,7 @@ impl<'a> Summary<'a> {
         outcomes: &'a [OutcomeCount],
         questions: &'a [QuestionCount],
         media: &'a Media,
-        differences: &'a [Difference],
+        (differences, takeover): (&'a [Difference], Option<&'a Takeover>),
     ) -> Self {
         Self {
             seed,
@@ -122,6 +125,7 @@ impl<'a> Summary<'a> {
             outcomes,
             questions,
             media,
+            takeover,
             differences,
         }
     }

@@ -8,6 +8,7 @@
 
 mod answers;
 mod compare;
+mod crash;
 mod days;
 mod files;
 mod people;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use self::compare::{Difference, Evidence, compare, of_quotas};
+use self::crash::Takeover;
 use self::people::Person;
 use self::run::Ran;
 use super::gateway::{Gateway, machine, temporary};
@@ -44,6 +46,9 @@ use crate::store::recordings::Recordings;
 
 /// The name of the trunk that leads to the crowd.
 const TRUNK: &str = "crowd";
+/// People, and calls started per second, when nobody says how many.
+const CALLS: u16 = 20;
+const CPS: f64 = 4.0;
 /// How long a telephone of the demo rings in vain.
 const RING_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long the telephones have to notice that the last call is over.
@@ -51,19 +56,23 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Arguments of `baton demo`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Everything runs in this process and over its loopback sockets: nobody is called. \
+#[command(after_help = "Everything runs on this machine and over its loopback sockets: nobody is called. \
                         The people answer everything, press wrong keys, hang up in the middle, stay silent, \
                         opt out, are busy, do not answer, or have a dead number. Each one's own log is \
                         compared with the result.\n\n\
                         Exit codes: 0 all results are as they should be, 1 some differ, 2 wrong usage or \
                         file, 3 the machine refused.")]
 pub(super) struct Args {
-    /// How many people to call
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=5_000))]
-    calls: u16,
-    /// Calls started per second
-    #[arg(long, value_name = "R", default_value_t = 4.0, value_parser = rate)]
-    cps: f64,
+    /// How many people to call [default: 20; with --crash 200 who talk, and some more]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5_000))]
+    calls: Option<u16>,
+    /// Calls started per second [default: 4; with --crash so many that all of them talk at once]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    cps: Option<f64>,
+    /// Call from a process of its own, kill that one (kill -9) while everybody talks, start it again at once, and
+    /// measure what the callees heard of it
+    #[arg(long)]
+    crash: bool,
     /// What to ask; without it a customer survey that is on board
     #[arg(long, value_name = "FILE")]
     questionnaire: Option<PathBuf>,
@@ -83,6 +92,16 @@ fn rate(text: &str) -> Result<f64, String> {
     if (0.1..=500.0).contains(&rate) { Ok(rate) } else { Err("from 0.1 to 500 calls per second".to_owned()) }
 }
 
+impl Args {
+    fn calls(&self) -> u16 {
+        self.calls.unwrap_or(if self.crash { crash::CALLS } else { CALLS })
+    }
+
+    fn cps(&self) -> f64 {
+        self.cps.unwrap_or_else(|| if self.crash { crash::rate(self.calls()) } else { CPS })
+    }
+}
+
 /// Calls everyone, shows and writes what came of it, and compares.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let unpacked = temporary("baton-demo-")?;
@@ -93,45 +112,64 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut settings = Settings::default();
     settings.sip.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
     settings.media.address = IpAddr::from([127, 0, 0, 1]).into();
-    settings.limits.calls = settings.limits.calls.max(usize::from(args.calls));
+    settings.limits.calls = settings.limits.calls.max(usize::from(args.calls()));
     let survey = Survey::load(&file, &settings)?;
     let fields = survey::fields(&args.set);
     survey.check_fields(&fields)?;
-    let mut people = people::gather(
-        &survey.questionnaire,
-        &fields,
-        usize::from(args.calls),
-        args.seed,
-        Clock::of_process().now(),
-    );
+    let now = Clock::of_process().now();
+    let calls = usize::from(args.calls());
+    let (mut people, cut) = match args.crash {
+        false => (people::gather(&survey.questionnaire, &fields, calls, args.seed, now), None),
+        true => {
+            let gathered =
+                people::gather_to_be_cut_off(&survey.questionnaire, &fields, calls, args.seed, now);
+            (gathered.0, Some(gathered.1))
+        }
+    };
     let mut files = files::Files::create(&args.out)?;
     settings.recordings.dir = args.out.join(files::RECORDINGS);
 
     let index = Arc::new(lesson::learn(&survey.questionnaire, &survey.prompts, &fields));
     teach(&mut people, &index, &survey);
+    let crowd = gather_crowd(args, &people, index, files.callees()?)?;
+    introduce(args, &survey.questionnaire, people.len());
+    let (ran, killed) = match cut {
+        Some(cut) => {
+            let questionnaire = (survey.questionnaire.id(), file.as_path());
+            let (people, crowd, out) = (&people, &crowd, args.out.as_path());
+            let plan = crash::Plan { questionnaire, people, cut, cps: args.cps(), out, crowd };
+            crash::call_everyone(&plan, &mut files)?
+        }
+        None => {
+            let mut trunk = Trunk::direct(crowd.address());
+            trunk.ring_timeout = RING_TIMEOUT;
+            settings.trunks.insert(TRUNK.to_owned(), trunk);
+            let gateway = Gateway::start(settings, &survey)?;
+            let called = run::call_everyone(args, gateway, &survey, &people, &mut files);
+            (super::runtime()?.block_on(called)?, None)
+        }
+    };
+    let testimonies = hear_testimonies(crowd, &people);
+    let heard = Heard { ran: &ran, killed, testimonies: &testimonies };
+    conclude(args, &survey.questionnaire, &people, &heard, &files)
+}
+
+/// The telephones of all these people.
+fn gather_crowd(
+    args: &Args,
+    people: &[Person],
+    prompts: Arc<Index>,
+    log: Box<dyn std::io::Write + Send>,
+) -> anyhow::Result<Crowd> {
+    let seed = crate::id::Mint::seeded(args.seed).number().to_be_bytes().repeat(4);
     let crowd = CrowdConfig {
         listen: ([127, 0, 0, 1], 0).into(),
         script: Script { seed: args.seed, parties: people.iter().map(|one| one.party.clone()).collect() },
-        prompts: index,
-        log: Some(files.callees()?),
-        seed: crate::id::Mint::seeded(args.seed)
-            .number()
-            .to_be_bytes()
-            .repeat(4)
-            .try_into()
-            .unwrap_or([0; 32]),
+        prompts,
+        log: Some(log),
+        seed: seed.try_into().unwrap_or([0; 32]),
     };
-    let crowd = Crowd::start(crowd).map_err(|error| MachineError(error.into()))?;
-    let mut trunk = Trunk::direct(crowd.address());
-    trunk.ring_timeout = RING_TIMEOUT;
-    settings.trunks.insert(TRUNK.to_owned(), trunk);
-    let gateway = Gateway::start(settings, &survey)?;
-
-    introduce(args, &survey.questionnaire, people.len());
-    let runtime = super::runtime()?;
-    let ran = runtime.block_on(run::call_everyone(args, gateway, &survey, &people, &mut files))?;
-    let testimonies = hear_testimonies(crowd, &people);
-    conclude(args, &survey.questionnaire, &people, &ran, &testimonies, &files)
+    Ok(Crowd::start(crowd).map_err(|error| MachineError(error.into()))?)
 }
 
 /// Teaches each of the people what it alone will hear: texts with its own replies in them.
@@ -147,8 +185,12 @@ fn introduce(args: &Args, questionnaire: &Questionnaire, people: usize) {
     let (id, version) = (questionnaire.id(), questionnaire.version());
     super::say(&format!(
         "Calling {people} scripted people over loopback, {} a second, to ask `{id}` version {version} (seed {}).",
-        args.cps, args.seed
+        args.cps(),
+        args.seed
     ));
+    if args.crash {
+        super::say("The instance that calls them is killed while they talk, and started again at once.");
+    }
 }
 
 /// Waits until everyone's call has ended on their side too.
@@ -163,15 +205,22 @@ fn hear_testimonies(crowd: Crowd, people: &[Person]) -> Vec<Testimony> {
     testimonies
 }
 
+/// What there is to be compared.
+struct Heard<'a> {
+    ran: &'a Ran,
+    killed: Option<crash::Killed>,
+    testimonies: &'a [Testimony],
+}
+
 /// Shows, writes and compares.
 fn conclude(
     args: &Args,
     questionnaire: &Questionnaire,
     people: &[Person],
-    ran: &Ran,
-    testimonies: &[Testimony],
+    heard: &Heard<'_>,
     files: &files::Files,
 ) -> anyhow::Result<Exit> {
+    let Heard { ran, killed, testimonies } = heard;
     let differences = match ran.interrupted {
         true => Vec::new(),
         false => all_differences(questionnaire, &args.out, people, ran, testimonies),
@@ -179,8 +228,9 @@ fn conclude(
     let outcomes = tally::outcomes(&ran.results);
     let questions = tally::questions(questionnaire, &ran.results);
     let media = files::Media::heard(testimonies);
-    let summary =
-        files::Summary::new(args.seed, questionnaire, ran, &outcomes, &questions, &media, &differences);
+    let takeover = killed.as_ref().map(|killed| Takeover::heard(killed, testimonies, &differences));
+    let found = (&differences[..], takeover.as_ref());
+    let summary = files::Summary::new(args.seed, questionnaire, ran, &outcomes, &questions, &media, found);
     files.finish(questionnaire, &ran.results, &summary)?;
 
     let mut text = format!("\nHow the calls ended\n{}\nWhat people answered\n", picture::outcomes(&outcomes));
@@ -188,11 +238,16 @@ fn conclude(
         text.push_str(&picture::question(question));
     }
     text.push_str(&format!("\nWhat the telephones heard\n  {media}\n\n"));
+    if let Some(takeover) = &takeover {
+        text.push_str(&takeover.picture());
+        text.push('\n');
+    }
     text.push_str(&verdict(people.len(), ran, &differences));
     text.push_str(&format!("Written to {}\n", files.names()));
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).context("cannot write to stdout").map_err(MachineError)?;
-    let agree = differences.is_empty() && !ran.interrupted;
+    let is_clean = takeover.is_none_or(|takeover| takeover.is_clean());
+    let agree = differences.is_empty() && is_clean && !ran.interrupted;
     Ok(if agree { Exit::Done } else { Exit::Not })
 }
 

@@ -149,12 +149,8 @@ pub(super) fn gather(
     now: Timestamp,
 ) -> Vec<Person> {
     let mut mint = Mint::seeded(seed);
-    let interview = Interview::begin(questionnaire, fields, 0);
-    let zone = interview.ok().and_then(|interview| time_zone(interview.time_zone()));
-    let here = Here { now, zone: zone.unwrap_or(TimeZone::UTC) };
-    let known = Repertoire::new(lesson::lines(questionnaire, fields));
-    let casting = Casting { questionnaire, fields, known, here };
-    let personas = casting.cast(calls, &mut mint);
+    let casting = Casting::new(questionnaire, fields, now);
+    let personas = casting.cast(calls, &Persona::ALL, &mut mint);
     let numbered = personas.into_iter().enumerate();
     numbered.map(|(index, persona)| casting.person(index, persona, &mut mint)).collect()
 }
@@ -177,13 +173,20 @@ struct Plan {
     rehearsal: Rehearsal,
 }
 
-impl Casting<'_> {
+impl<'a> Casting<'a> {
+    fn new(questionnaire: &'a Questionnaire, fields: &'a BTreeMap<String, String>, now: Timestamp) -> Self {
+        let interview = Interview::begin(questionnaire, fields, 0);
+        let zone = interview.ok().and_then(|interview| time_zone(interview.time_zone()));
+        let here = Here { now, zone: zone.unwrap_or(TimeZone::UTC) };
+        Self { questionnaire, fields, known: Repertoire::new(lesson::lines(questionnaire, fields)), here }
+    }
+
     /// Who is called, in the order of the calls: everyone once as far as it reaches, the rest by share.
-    fn cast(&self, calls: usize, mint: &mut Mint) -> Vec<Persona> {
+    fn cast(&self, calls: usize, among: &[Persona], mint: &mut Mint) -> Vec<Persona> {
         let opts_out = |question| command(question, Command::OptOut).is_some();
         let can_opt_out = self.questionnaire.questions().any(|(_, question)| opts_out(question));
         let possible = |persona: &Persona| can_opt_out || *persona != Persona::OptsOut;
-        let all: Vec<Persona> = Persona::ALL.into_iter().filter(possible).collect();
+        let all: Vec<Persona> = among.iter().copied().filter(possible).collect();
         let mut cast: Vec<Persona> = all.iter().copied().take(calls).collect();
         let total: u64 = all.iter().map(|persona| persona.weight()).sum();
         while cast.len() < calls {
@@ -477,5 +480,8 @@ fn command(question: &Question, command: Command) -> Option<char> {
     question.commands.iter().find(|(_, what)| *what == command).map(|(key, _)| key.as_char())
 }
 
+mod crash;
 #[cfg(test)]
 mod tests;
+
+pub(super) use crash::{Cut, gather_to_be_cut_off};

@@ -61,6 +61,12 @@ impl Progress {
         self.show();
     }
 
+    /// Of so many calls these are still open.
+    pub(super) fn open(&self, calls: usize, open: usize) {
+        self.bar.set_position(u64::try_from(calls.saturating_sub(open)).unwrap_or(u64::MAX));
+        self.bar.set_message(format!("{open} open"));
+    }
+
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -75,9 +75,10 @@ impl Run<'_> {
         survey: &Survey,
         people: &[Person],
     ) -> anyhow::Result<bool> {
-        let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / args.cps));
+        let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / args.cps()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let give_up = Instant::now() + LONGEST + Duration::from_secs_f64(f64::from(args.calls) / args.cps);
+        let give_up =
+            Instant::now() + LONGEST + Duration::from_secs_f64(f64::from(args.calls()) / args.cps());
         let mut waiting = people.iter();
         let mut stop = std::pin::pin!(crate::cli::interrupted());
         let (_, digest) = survey.assets();

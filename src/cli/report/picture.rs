@@ -86,7 +86,8 @@ fn notes(count: &QuestionCount) -> String {
     text
 }
 
-fn bar(count: usize, most: usize) -> String {
+/// A bar of a length in proportion.
+pub(in crate::cli) fn bar(count: usize, most: usize) -> String {
     let eighths = (count * BAR * 8).checked_div(most).unwrap_or(0);
     let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths % 8).copied().unwrap_or_default();
     format!("{}{part}", "█".repeat(eighths / 8))
