@@ -1,9 +1,10 @@
-//! What calls share and never change: the questionnaires, by digest, and the trunks' credentials.
+//! What calls share and never change: the questionnaires, by digest, the trunks' credentials, and what endings mean.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::Digest;
+use crate::outcome::{Disposition, Overrides};
 use crate::questionnaire::{Answers, Item, Questionnaire};
 use crate::sip::digest::Credentials;
 
@@ -15,6 +16,8 @@ use crate::sip::digest::Credentials;
 pub struct Assets {
     questionnaires: BTreeMap<Digest, Arc<Questionnaire>>,
     credentials: BTreeMap<String, Arc<Credentials>>,
+    outcomes: BTreeMap<String, Overrides>,
+    before_consent: Option<Disposition>,
 }
 
 impl Assets {
@@ -43,6 +46,29 @@ impl Assets {
     /// Adds the credentials of a trunk.
     pub fn insert_credentials(&mut self, trunk: &str, credentials: Credentials) {
         self.credentials.insert(trunk.to_owned(), Arc::new(credentials));
+    }
+
+    /// Adds what the refusals of a trunk mean, where they mean something else than usual.
+    pub fn insert_outcomes(&mut self, trunk: &str, outcomes: Overrides) {
+        self.outcomes.insert(trunk.to_owned(), outcomes);
+    }
+
+    /// What the refusals of this trunk mean.
+    #[must_use]
+    pub fn outcomes(&self, trunk: &str) -> &Overrides {
+        static USUAL: Overrides = Overrides { statuses: BTreeMap::new(), causes: BTreeMap::new() };
+        self.outcomes.get(trunk).unwrap_or(&USUAL)
+    }
+
+    /// Sets what it is if somebody hangs up before anything is answered but the language.
+    pub const fn set_before_consent(&mut self, disposition: Disposition) {
+        self.before_consent = Some(disposition);
+    }
+
+    /// What it is if somebody hangs up before anything is answered but the language; a break-off unless it was set.
+    #[must_use]
+    pub fn before_consent(&self) -> Disposition {
+        self.before_consent.unwrap_or(Disposition::BreakOff)
     }
 
     /// With what challenges on this trunk are answered.

@@ -109,7 +109,10 @@ impl Call {
         if self.stores_first(now, Leaving::Callee, turn) {
             return;
         }
-        let disposition = self.leave_interview(now, assets);
+        let mut disposition = self.leave_interview(now, assets);
+        if disposition == Disposition::BreakOff && !self.has_consent(assets) {
+            disposition = assets.before_consent();
+        }
         if let Stage::Talking(_) = self.stage {
             turn.outputs.push(Output::CloseMedia);
         }
@@ -152,6 +155,12 @@ impl Call {
             self.interview.hung_up(questionnaire, now);
         }
         self.interview.ending().map_or(Disposition::BreakOff, disposition)
+    }
+
+    /// Whether the callee has answered anything but in which language to go on.
+    fn has_consent(&self, assets: &Assets) -> bool {
+        let questionnaire = assets.questionnaire(self.subject.questionnaire);
+        questionnaire.is_none_or(|questionnaire| self.interview.has_consent(questionnaire))
     }
 
     /// Gives the verdict and sends BYE.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::id::Digest;
-use crate::outcome::{self, Disposition, Refused};
+use crate::outcome::{Disposition, Refused};
 use crate::sdp::{self, NegotiateError, Negotiated};
 use crate::sip::session::Event;
 use crate::sip::{HeaderName, Reason, StatusCode};
@@ -246,6 +246,6 @@ impl Call {
         let rang = self.times.ringing.is_some();
         let refused = Refused { status: self.sip_status, q850: self.cause, rang };
         let ended_by = if status.is_some() { EndedBy::Callee } else { EndedBy::Fault };
-        self.end(now, outcome::from_refusal(refused), ended_by, assets, turn);
+        self.end(now, assets.outcomes(&self.subject.trunk).of(refused), ended_by, assets, turn);
     }
 }

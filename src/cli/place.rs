@@ -48,6 +48,10 @@ pub(super) struct Args {
     /// What the order of questions is drawn from: the `seed` of an earlier result
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u32>,
+    /// The case that the call is an attempt of: a name of yours. All its attempts hear one order of questions, and
+    /// `GET /api/v1/cases/NAME` tells what they have come to
+    #[arg(long, value_name = "NAME")]
+    case: Option<String>,
     /// The key of this request; without it one is drawn
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -104,6 +108,7 @@ fn body(args: &Args) -> Value {
     put("ring_timeout", args.ring_timeout.clone().map(Value::from));
     put("post_dial", args.post_dial.clone().map(Value::from));
     put("seed", args.seed.map(Value::from));
+    put("case", args.case.clone().map(Value::from));
     Value::Object(body)
 }
 

@@ -14,7 +14,7 @@ use super::problem::{Code, Problem, Wrong, json};
 use crate::id::CallId;
 use crate::instance::request::CallRequest;
 use crate::instance::{Instance, Open, Placed, Refused, State, Wanted};
-use crate::outcome::Disposition;
+use crate::outcome::{self, Disposition};
 use crate::store::records::{Kept, Page, RecordsError};
 
 /// Calls of a page, if nobody says how many.
@@ -41,6 +41,8 @@ struct Shown<'a> {
     accepted_at: &'a str,
     ended_at: Option<&'a str>,
     disposition: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a RawValue>,
 }
@@ -79,6 +81,7 @@ fn shown<'a>(kept: &'a Kept, open: Option<&'a Open>) -> Shown<'a> {
         accepted_at: &kept.accepted_at,
         ended_at: kept.ended_at.as_deref(),
         disposition: kept.disposition.as_deref(),
+        case: kept.case.as_deref(),
         result: None,
     }
 }
@@ -117,6 +120,39 @@ pub(super) async fn list(
     let (calls, next_before) = instance.list(wanted, page).await.map_err(|error| of_records(&error))?;
     let calls = calls.iter().map(|(kept, open)| shown(kept, open.as_ref())).collect();
     Ok(json(StatusCode::OK, &Listed { calls, next_before }))
+}
+
+/// A case as the API shows it.
+#[derive(Serialize)]
+struct Case<'a> {
+    case: &'a str,
+    /// What its attempts have come to; `null`: none of them is over.
+    disposition: Option<Disposition>,
+    aapor: Option<&'static str>,
+    /// The oldest first.
+    attempts: Vec<Shown<'a>>,
+}
+
+/// `GET /api/v1/cases/{case}`
+pub(super) async fn case(
+    Shared(instance): Shared<Arc<Instance>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(case) = path.map_err(|error| Problem::new(Code::NotFound, error.body_text()))?;
+    let attempts = instance.attempts(&case).await.map_err(|error| of_records(&error))?;
+    if attempts.is_empty() {
+        let case: String = case.chars().take(64).collect();
+        return Err(Problem::new(Code::NotFound, format!("no call was placed for the case {case}")));
+    }
+    let ended = attempts.iter().filter_map(|(kept, _)| kept.disposition.as_deref()).filter_map(disposition);
+    let disposition = outcome::of_case(ended);
+    let shown = Case {
+        case: &case,
+        disposition,
+        aapor: disposition.map(Disposition::aapor),
+        attempts: attempts.iter().map(|(kept, open)| shown(kept, open.as_ref())).collect(),
+    };
+    Ok(json(StatusCode::OK, &shown))
 }
 
 /// `GET /api/v1/calls/{id}`
@@ -204,7 +240,7 @@ fn read_query(query: &[(String, String)]) -> Result<(Wanted, Page), Vec<Wrong>> 
             }
             "disposition" => {
                 filters += 1;
-                match Disposition::ALL.into_iter().find(|disposition| disposition.as_str() == value) {
+                match disposition(value) {
                     Some(disposition) => wanted = Wanted::Disposition(disposition),
                     None => {
                         let all = Disposition::ALL.map(Disposition::as_str).join(", ");
@@ -222,6 +258,10 @@ fn read_query(query: &[(String, String)]) -> Result<(Wanted, Page), Vec<Wrong>> 
         say("state", "give one `state` or one `disposition`".to_owned());
     }
     if wrong.is_empty() { Ok((wanted, page)) } else { Err(wrong) }
+}
+
+fn disposition(word: &str) -> Option<Disposition> {
+    Disposition::ALL.into_iter().find(|disposition| disposition.as_str() == word)
 }
 
 fn state(word: &str) -> Option<Wanted> {

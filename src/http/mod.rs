@@ -141,6 +141,7 @@ fn router(instance: Arc<Instance>) -> Router {
     Router::new()
         .route("/api/v1/calls", get(calls::list).post(calls::place))
         .route("/api/v1/calls/{id}", get(calls::one).delete(calls::hang_up))
+        .route("/api/v1/cases/{case}", get(calls::case))
         .route("/api/v1/nodes", get(nodes::list))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/healthz", get(nodes::health))

@@ -190,6 +190,18 @@ impl Instance {
         self.records.result(kept.attempt_id).await
     }
 
+    /// The attempts of a case, the oldest first, and how far each is that is open.
+    ///
+    /// # Errors
+    /// If the records cannot be read.
+    pub async fn attempts(&self, case: &str) -> Result<Vec<(Kept, Option<Open>)>, RecordsError> {
+        let attempts = self.records.attempts(case).await?.into_iter().map(|kept| {
+            let open = self.board.open(kept.call_id).filter(|_| kept.disposition.is_none());
+            (kept, open)
+        });
+        Ok(attempts.collect())
+    }
+
     /// A page of calls, the newest first: those that pass, and the number before which the next page begins.
     ///
     /// # Errors

@@ -112,6 +112,7 @@ impl Instance {
             trunk: placement.trunk.clone(),
             questionnaire: request.questionnaire.clone(),
             digest: placement.questionnaire,
+            case: request.case.clone(),
             request: text,
             key,
             accepted_at: now,

@@ -51,6 +51,7 @@ fn accepted(kept: Kept) -> Option<Accepted> {
         trunk: kept.trunk,
         questionnaire: kept.questionnaire,
         digest: kept.digest.parse().ok()?,
+        case: kept.case,
         request: kept.request,
         key: None,
         accepted_at: Timestamp::from_micros(u64::try_from(accepted_at.as_microsecond()).ok()?),

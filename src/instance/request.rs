@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::dialplan::{PostDial, RING_TIMEOUT, is_caller_id};
+use crate::id::Digest;
 use crate::xml;
 
 /// Bytes of a text.
@@ -21,8 +22,18 @@ const MAX_FIELDS: usize = 256;
 const MAX_FIELD: usize = 4_096;
 
 /// Its members.
-const MEMBERS: [&str; 9] =
-    ["to", "questionnaire", "fields", "trunk", "context", "caller_id", "ring_timeout", "post_dial", "seed"];
+const MEMBERS: [&str; 10] = [
+    "to",
+    "questionnaire",
+    "fields",
+    "trunk",
+    "context",
+    "caller_id",
+    "ring_timeout",
+    "post_dial",
+    "seed",
+    "case",
+];
 
 /// One call that somebody wants. Serialised it is the same text for the same request, however it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +63,9 @@ pub struct CallRequest {
     /// What orders are drawn from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u32>,
+    /// The case that it is an attempt of, by the name that its owner gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
 }
 
 /// What is wrong at a place of a request.
@@ -104,8 +118,19 @@ impl CallRequest {
             ring_timeout_ms: reading.ring_timeout(),
             post_dial: reading.post_dial(),
             seed: reading.seed(),
+            case: reading.text("case"),
         };
         if reading.mistakes.is_empty() { Ok(request) } else { Err(reading.mistakes) }
+    }
+
+    /// What orders are drawn from: all attempts of a case hear the same.
+    #[must_use]
+    pub fn order_seed(&self) -> Option<u32> {
+        let of_case = || {
+            let [a, b, c, d, ..] = *Digest::of(self.case.as_ref()?.as_bytes()).as_bytes();
+            Some(u32::from_be_bytes([a, b, c, d]))
+        };
+        self.seed.or_else(of_case)
     }
 
     /// How long it may ring.
@@ -278,6 +303,15 @@ mod tests {
         );
         assert!(mistakes[0].detail.contains("did you mean `to`"), "{:?}", mistakes[0]);
         assert_eq!(CallRequest::read(&json!([])).unwrap_err()[0].pointer, "");
+    }
+
+    #[test]
+    fn the_attempts_of_a_case_hear_one_order_and_those_of_another_one_another() {
+        let seed = |request: Value| CallRequest::read(&request).unwrap().order_seed();
+        let of = |case: &str| seed(json!({"to": "1", "questionnaire": "q", "case": case}));
+        assert!(of("a").is_some() && of("a") == of("a") && of("a") != of("b"));
+        assert_eq!(seed(json!({"to": "1", "questionnaire": "q", "case": "a", "seed": 5})), Some(5));
+        assert_eq!(seed(json!({"to": "1", "questionnaire": "q"})), None);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) fn placement(
         caller_id: request.caller_id.clone().or(placement.caller_id),
         ring_timeout: request.ring_timeout().or(placement.ring_timeout),
         post_dial: request.post_dial().or(placement.post_dial),
-        order_seed: request.seed,
+        order_seed: request.order_seed(),
         ..placement
     })
 }

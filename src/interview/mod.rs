@@ -46,7 +46,7 @@ pub use response::{QuotaAsked, Response, Status};
 use part::{Draft, Part};
 
 use crate::id::Digest;
-use crate::questionnaire::{Kind, Questionnaire};
+use crate::questionnaire::{Answers, Item, Kind, Questionnaire};
 use crate::time::Timestamp;
 use trail::Trail;
 
@@ -248,6 +248,14 @@ impl Interview {
                 self.response(questionnaire, &item.id, index, passed.contains(&usize::from(index)))
             })
             .collect()
+    }
+
+    /// Whether any question has a reply but in which language to go on: who leaves before has agreed to nothing.
+    #[must_use]
+    pub fn has_consent(&self, questionnaire: &Questionnaire) -> bool {
+        let asks = |item: &u16| questionnaire.items().get(usize::from(*item)).and_then(Item::question);
+        let counts = |item: &u16| asks(item).is_some_and(|it| !matches!(it.answers, Answers::Language(_)));
+        self.records.iter().any(|(item, record)| record.status == Status::Answered && counts(item))
     }
 
     /// What the order of items and options is drawn from: the same seed, the same order.

@@ -20,9 +20,11 @@ pub(super) struct Current {
     pub(super) assets: Arc<Assets>,
 }
 
-/// Adds the names and passwords of all trunks.
-pub(super) fn with_credentials(settings: &Settings, mut assets: Assets) -> Result<Assets, SecretError> {
+/// Adds what the settings say of all trunks: names and passwords, and what their refusals mean; and of endings.
+pub(super) fn with_settings(settings: &Settings, mut assets: Assets) -> Result<Assets, SecretError> {
+    assets.set_before_consent(settings.outcomes.hang_up_before_consent);
     for (name, trunk) in &settings.trunks {
+        assets.insert_outcomes(name, trunk.outcomes.clone());
         if let Some(credentials) = trunk.credentials(name)? {
             assets.insert_credentials(name, credentials);
         }
@@ -45,7 +47,7 @@ impl Node {
     /// # Errors
     /// If a password cannot be had; everything stays as it was then.
     pub fn renew(&self, settings: Settings, assets: Assets) -> Result<(), SecretError> {
-        let assets = Arc::new(with_credentials(&settings, assets)?);
+        let assets = Arc::new(with_settings(&settings, assets)?);
         let trunks = Arc::new(settings.trunks.clone());
         self.gate.renew(&settings);
         self.quotas.renew(Arc::clone(&assets));

@@ -21,7 +21,7 @@ use super::ports::PortPools;
 use super::pulse::Pulse;
 use super::quotas::Quotas;
 use super::render::Renderer;
-use super::renew::{Current, with_credentials};
+use super::renew::{Current, with_settings};
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
 use super::turns::Turns;
@@ -132,7 +132,7 @@ impl Node {
         let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, counted, mut left } =
             config;
         let (shards, ahead) = (shards.max(1), settings.speech.ahead);
-        let assets = with_credentials(&settings, assets)?;
+        let assets = with_settings(&settings, assets)?;
         let seed = drawn_seed()?;
         left.extend(resume.iter().map(|saved| saved.call_id));
         raise_open_files(settings.limits);

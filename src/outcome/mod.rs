@@ -9,13 +9,17 @@
 //! ```
 //! One attempt has exactly one disposition. Pure.
 
+mod case;
+mod overrides;
 mod signalling;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use signalling::{Refused, from_refusal};
+pub use case::of_case;
+pub use overrides::{OF_REFUSALS, Overrides};
+pub use signalling::Refused;
 
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

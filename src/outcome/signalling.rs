@@ -16,9 +16,8 @@ pub struct Refused {
     pub rang: bool,
 }
 
-/// The disposition of a refused attempt. Total: an unknown status is a technical fault.
-#[must_use]
-pub fn from_refusal(refused: Refused) -> Disposition {
+/// What a refusal usually means. Total: an unknown status is a technical fault.
+pub(super) fn usual(refused: Refused) -> Disposition {
     if let Some(disposition) = refused.q850.and_then(|cause| from_q850(cause, refused.status)) {
         return disposition;
     }
@@ -78,22 +77,22 @@ mod tests {
             (302, Disposition::TechnicalFault),
             (488, Disposition::TechnicalFault),
         ] {
-            assert_eq!(from_refusal(refused(status)), disposition, "{status}");
+            assert_eq!(usual(refused(status)), disposition, "{status}");
         }
     }
 
     #[test]
     fn a_timeout_is_the_persons_only_after_ringing() {
-        assert_eq!(from_refusal(refused(408)), Disposition::TrunkFault);
-        assert_eq!(from_refusal(Refused { rang: true, ..refused(408) }), Disposition::NoAnswer);
+        assert_eq!(usual(refused(408)), Disposition::TrunkFault);
+        assert_eq!(usual(Refused { rang: true, ..refused(408) }), Disposition::NoAnswer);
         let silence = Refused { status: None, q850: None, rang: false };
-        assert_eq!(from_refusal(silence), Disposition::TrunkFault);
-        assert_eq!(from_refusal(Refused { rang: true, ..silence }), Disposition::NoAnswer);
+        assert_eq!(usual(silence), Disposition::TrunkFault);
+        assert_eq!(usual(Refused { rang: true, ..silence }), Disposition::NoAnswer);
     }
 
     #[test]
     fn a_specific_cause_outranks_the_status_and_a_vague_one_does_not() {
-        let with = |status, cause| from_refusal(Refused { q850: Some(cause), ..refused(status) });
+        let with = |status, cause| usual(Refused { q850: Some(cause), ..refused(status) });
         assert_eq!(with(503, 1), Disposition::NonWorking);
         assert_eq!(with(480, 17), Disposition::Busy);
         assert_eq!(with(404, 22), Disposition::NumberChanged);

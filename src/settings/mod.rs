@@ -5,6 +5,7 @@
 //! [trunks.NAME]      through whom it calls             [speech]   who reads out what has no recording
 //! default_trunk, dialplan                              [prompts]  how loud everything is said
 //! [recordings]       where what callees say is kept     [limits]   what it never exceeds
+//! [outcomes]         what endings mean
 //! questionnaires, [data], [http], [drain]   what an instance asks, keeps, lets in, and waits for
 //! ```
 //! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
@@ -15,6 +16,7 @@ mod error;
 mod hearing;
 mod http;
 mod limits;
+mod outcomes;
 mod recordings;
 mod secret;
 mod speech;
@@ -32,6 +34,7 @@ pub use addresses::{Advertised, Listen, MediaAddress, Prefix, PrefixError};
 pub use error::SettingsError;
 pub use http::{Drain, Http, TokenDigest};
 pub use limits::Limits;
+pub use outcomes::Outcomes;
 pub use recordings::{RecordingFormat, Recordings};
 pub use secret::SecretError;
 pub use speech::{Lufs, Prompts, Speech};
@@ -72,6 +75,8 @@ pub struct Settings {
     pub recordings: Recordings,
     /// What is done to the sound of every prompt.
     pub prompts: Prompts,
+    /// What endings mean.
+    pub outcomes: Outcomes,
     /// Bounds.
     pub limits: Limits,
 }
@@ -176,6 +181,8 @@ struct Written {
     #[serde(default)]
     prompts: Prompts,
     #[serde(default)]
+    outcomes: Outcomes,
+    #[serde(default)]
     limits: Limits,
 }
 
@@ -250,6 +257,7 @@ impl Settings {
             speech: written.speech,
             recordings: written.recordings,
             prompts: written.prompts,
+            outcomes: written.outcomes,
             limits: written.limits,
         };
         settings.place();

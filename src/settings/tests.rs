@@ -4,7 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::outcome::Disposition;
 use crate::sdp::Codec;
+
+fn read_of(text: &str) -> Settings {
+    Settings::parse("baton.toml", text).unwrap()
+}
 
 fn wrong(text: &str) -> String {
     Settings::parse("baton.toml", text).unwrap_err().to_string()
@@ -51,6 +56,7 @@ fn the_example_holds_every_setting_and_loads() {
         "[speech]",
         "[prompts]",
         "[recordings]",
+        "[outcomes]",
         "[limits]",
     ] {
         let told = wrong(&format!("{section}\nunheard_of_key = 1\n"));
@@ -313,4 +319,29 @@ fn how_long_recordings_are_kept() {
         let told = wrong(&format!("[recordings]\n{line}\n"));
         assert!(told.starts_with("baton.toml:2:") && told.contains(what), "{told}");
     }
+}
+
+#[test]
+fn what_refusals_mean_is_read_and_mistakes_are_told() {
+    let of = |text: &str| format!("[trunks.a]\naddress = \"192.0.2.1\"\n{text}\n");
+    let read = read_of(&of("outcomes = { 480 = \"temporarily_out\", q850-21 = \"call_blocked\" }"));
+    let outcomes = &read.trunks["a"].outcomes;
+    assert_eq!(outcomes.statuses[&480], Disposition::TemporarilyOut);
+    assert_eq!(outcomes.causes[&21], Disposition::CallBlocked);
+    for (text, told) in [
+        ("outcomes = { 200 = \"busy\" }", "`200` is no refusal (a SIP status from 300 to 699"),
+        ("outcomes = { q850-128 = \"busy\" }", "`q850-128` is no refusal"),
+        ("outcomes = { 480 = \"bussy\" }", "`bussy` is no outcome here (did you mean `busy`?)"),
+        ("outcomes = { 480 = \"complete\" }", "`complete` is no outcome here (refusal, trunk_fault, busy"),
+        ("outcomes = { 480 = \"busy\", 0480 = \"busy\" }", "`480` stands here twice"),
+    ] {
+        let error = wrong(&of(text));
+        assert!(error.starts_with("baton.toml:3:") && error.contains(told), "{error}");
+    }
+    let early = "[outcomes]\nhang_up_before_consent = ";
+    assert_eq!(read_of(&format!("{early}\"refusal\"")).outcomes.hang_up_before_consent, Disposition::Refusal);
+    assert!(
+        wrong(&format!("{early}\"busy\""))
+            .contains("2:26: error: `busy` is no outcome here (break_off, refusal)")
+    );
 }

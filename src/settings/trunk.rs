@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{self, Advertised, Prefix};
-use super::{hearing, units};
+use super::{hearing, outcomes, units};
 use crate::call::OnTone;
 use crate::interview;
+use crate::outcome::Overrides;
 use crate::sdp::Codec;
 use crate::sip::local::Large;
 use crate::sip::{Method, Protocol};
@@ -64,6 +65,9 @@ pub struct Trunk {
     /// How long a call may ring, if the dialplan says nothing else.
     #[serde(default = "ring_timeout", deserialize_with = "units::ring_timeout")]
     pub ring_timeout: Duration,
+    /// What its refusals mean, where they mean something else than usual.
+    #[serde(default, deserialize_with = "outcomes::of_refusals")]
+    pub outcomes: Overrides,
     /// How many other targets are tried that 3xx responses name; 0: none.
     #[serde(default = "redirects", deserialize_with = "units::redirects")]
     pub redirects: u8,
@@ -134,6 +138,7 @@ impl Trunk {
             on_tone: OnTone::default(),
             media_timeout: hearing::usual_timeout(),
             ring_timeout: ring_timeout(),
+            outcomes: Overrides::default(),
             redirects: redirects(),
             session_expires: session_expires(),
             username: None,

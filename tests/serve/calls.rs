@@ -103,3 +103,27 @@ fn a_key_is_one_call_however_often_it_is_sent() {
     let after = ask.send();
     assert_eq!((after.status, &after.json()["call_id"]), (201, &first), "the key outlives the process");
 }
+
+#[test]
+fn the_attempts_of_a_case_come_to_one_outcome() {
+    let mut world = World::new();
+    world.start();
+    let place = |to: &str| {
+        let body = json!({"to": to, "questionnaire": "interop", "case": "household 47/11"});
+        let answer = world.ask("POST", "/api/v1/calls").json(&body).send();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let call = answer.json();
+        assert_eq!(call["case"], "household 47/11");
+        world.until_state(call["call_id"].as_str().unwrap(), "ended")
+    };
+    let path = "/api/v1/cases/household%2047%2F11";
+    assert_eq!(world.ask("GET", path).send().status, 404);
+    let seeds: Vec<Value> =
+        [BUSY, WILLING, BUSY].map(place).iter().map(|it| it["result"]["seed"].clone()).collect();
+    assert!(seeds.iter().all(|seed| *seed == seeds[0]), "one order for all attempts: {seeds:?}");
+    let case = world.get(path);
+    assert_eq!((&case["disposition"], &case["aapor"]), (&json!("complete"), &json!("1.1")), "{case:#}");
+    let attempts = case["attempts"].as_array().unwrap();
+    let came_to: Vec<&Value> = attempts.iter().map(|attempt| &attempt["disposition"]).collect();
+    assert_eq!(came_to, ["busy", "complete", "busy"], "{case:#}");
+}

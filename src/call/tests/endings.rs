@@ -88,6 +88,34 @@ fn the_opt_out_key_is_a_refusal() {
     assert_eq!((world.result().disposition, world.result().aapor.as_str()), (Disposition::Refusal, "2.11"));
 }
 
+/// A person who hangs up, where that is to be a refusal as long as nothing is answered.
+fn run_where_early_hang_ups_refuse(person: Person) -> Disposition {
+    let mut world = World::new(person, Crash::Never);
+    world.assets_mut().set_before_consent(Disposition::Refusal);
+    world.run().result().disposition
+}
+
+#[test]
+fn who_hangs_up_before_any_answer_refuses_where_the_settings_say_so() {
+    let at_once = || Person::picks_up().at("consent", &[HangUp]);
+    assert_eq!(run(at_once()).result().disposition, Disposition::BreakOff, "if they say nothing");
+    assert_eq!(run_where_early_hang_ups_refuse(at_once()), Disposition::Refusal);
+    assert_eq!(run_where_early_hang_ups_refuse(willing().at("age", &[HangUp])), Disposition::BreakOff);
+    assert_eq!(run_where_early_hang_ups_refuse(Person::picks_up()), Disposition::BreakOff, "we hung up");
+}
+
+#[test]
+fn a_refusal_means_what_the_settings_of_its_trunk_say() {
+    let mut world = World::new(Person::new(Phone::Refuses(480)), Crash::Never);
+    let statuses = std::collections::BTreeMap::from([(480, Disposition::TemporarilyOut)]);
+    let own = crate::outcome::Overrides { statuses, ..Default::default() };
+    world.assets_mut().insert_outcomes("other", crate::outcome::Overrides::default());
+    world.assets_mut().insert_outcomes("test", own);
+    let world = world.run();
+    let result = world.result();
+    assert_eq!((result.disposition, result.aapor.as_str()), (Disposition::TemporarilyOut, "4.33"));
+}
+
 #[test]
 fn who_hangs_up_in_the_middle_breaks_off_and_keeps_what_was_said() {
     let world = run(willing().at("age", &[HangUp]));

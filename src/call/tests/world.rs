@@ -236,6 +236,11 @@ impl World {
     }
 
     /// Lives until the call is forgotten.
+    /// What calls share, before it runs.
+    pub(super) const fn assets_mut(&mut self) -> &mut Assets {
+        &mut self.assets
+    }
+
     pub(super) fn run(mut self) -> Self {
         let end = self.now + LONGEST;
         while !self.forgotten {

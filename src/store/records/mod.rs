@@ -55,6 +55,8 @@ pub struct Accepted {
     pub questionnaire: String,
     /// Its digest: what the call is pinned to.
     pub digest: Digest,
+    /// The case that it is an attempt of.
+    pub case: Option<String>,
     /// What is known of the contact, and how it is to be called: the request as it was read, in JSON.
     pub request: String,
     /// The key by which the request is known if it is sent again.

@@ -15,7 +15,8 @@ use super::write::Writer;
 use super::{ORDERS, OpenError, Records};
 
 /// The shape of the tables.
-pub(super) const FORMAT: i64 = 1;
+/// Format 2 knows the case that a call is an attempt of; a file of format 1 is brought up to it.
+pub(super) const FORMAT: i64 = 2;
 
 /// The file in its directory.
 const FILE: &str = "records.sqlite";
@@ -41,7 +42,8 @@ const TABLES: &[&str] = &[
         idempotency_key TEXT UNIQUE,
         accepted_at TEXT NOT NULL,
         disposition TEXT,
-        ended_at TEXT)",
+        ended_at TEXT,
+        case_name TEXT)",
     "CREATE INDEX IF NOT EXISTS calls_open ON calls (number) WHERE disposition IS NULL",
     "CREATE INDEX IF NOT EXISTS calls_ended ON calls (disposition, number)",
     "CREATE TABLE IF NOT EXISTS results (attempt_id TEXT PRIMARY KEY, result TEXT NOT NULL)",
@@ -59,6 +61,10 @@ const TABLES: &[&str] = &[
         digits TEXT NOT NULL,
         PRIMARY KEY (attempt_id, position))",
 ];
+
+/// Its column is younger than the tables.
+const CASES: &str =
+    "CREATE INDEX IF NOT EXISTS calls_case ON calls (case_name, number) WHERE case_name IS NOT NULL";
 
 impl Records {
     /// Opens the records in `dir`, which is made if it does not exist. It is for one process at a time; the journal's
@@ -112,8 +118,14 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> 
     for table in TABLES {
         all.execute(*table).await?;
     }
-    let first = "INSERT INTO format (version) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM format)";
-    sqlx::query(first).bind(FORMAT).execute(&mut *all).await?;
+    let has_cases = "SELECT count(*) FROM pragma_table_info('calls') WHERE name = 'case_name'";
+    let has_cases: i64 = sqlx::query_scalar(has_cases).fetch_one(&mut *all).await?;
+    if has_cases == 0 {
+        all.execute("ALTER TABLE calls ADD COLUMN case_name TEXT").await?;
+    }
+    all.execute(CASES).await?;
+    all.execute("DELETE FROM format").await?;
+    sqlx::query("INSERT INTO format (version) VALUES ($1)").bind(FORMAT).execute(&mut *all).await?;
     all.commit().await?;
     Ok(FORMAT)
 }

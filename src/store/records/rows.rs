@@ -10,6 +10,9 @@ use super::{Records, RecordsError};
 use crate::id::{AttemptId, CallId, Digest};
 use crate::outcome::Disposition;
 
+/// Attempts of a case that are told.
+const MAX_ATTEMPTS: i64 = 1_000;
+
 /// A call as it stands in the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -35,6 +38,8 @@ pub struct Kept {
     pub disposition: Option<String>,
     /// When it was over, in RFC 3339.
     pub ended_at: Option<String>,
+    /// The case that it is an attempt of.
+    pub case: Option<String>,
 }
 
 /// Which calls.
@@ -59,7 +64,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT number, call_id, attempt_id, destination, trunk, questionnaire, digest, request, accepted_at, \
-             disposition, ended_at FROM calls ",
+             disposition, ended_at, case_name FROM calls ",
             $rest
         )
     };
@@ -134,6 +139,16 @@ impl Records {
         query.fetch_all(&self.readers).await?.iter().map(kept).collect()
     }
 
+    /// The attempts of a case, the oldest first; of very many the latest.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn attempts(&self, case: &str) -> Result<Vec<Kept>, RecordsError> {
+        let latest = sqlx::query(select!("WHERE case_name = $1 ORDER BY number DESC LIMIT $2"));
+        let latest = latest.bind(case).bind(MAX_ATTEMPTS).fetch_all(&self.readers).await?;
+        latest.iter().rev().map(kept).collect()
+    }
+
     /// All calls that are open.
     ///
     /// # Errors
@@ -157,6 +172,7 @@ fn kept(row: &SqliteRow) -> Result<Kept, RecordsError> {
         accepted_at: row.try_get("accepted_at")?,
         disposition: row.try_get("disposition")?,
         ended_at: row.try_get("ended_at")?,
+        case: row.try_get("case_name")?,
     })
 }
 

@@ -22,6 +22,7 @@ fn accepted(seed: u64, key: Option<&str>, request: &str) -> Accepted {
         trunk: "mno_a".into(),
         questionnaire: "clinic".into(),
         digest: Digest::of(b"clinic"),
+        case: None,
         request: request.into(),
         key: key.map(str::to_owned),
         accepted_at: Timestamp::from_millis(1_700_000_000_000 + seed),
@@ -209,4 +210,46 @@ async fn a_newer_format_is_refused_and_left_alone() {
         &std::fs::metadata(dir.path().join("records.sqlite")).unwrap().permissions(),
     );
     assert_eq!(mode & 0o077, 0, "for its owner only");
+}
+
+#[tokio::test]
+async fn the_attempts_of_a_case_are_told_in_their_order() {
+    let dir = TempDir::new().unwrap();
+    let records = open(&dir).await;
+    let of =
+        |seed, case: Option<&str>| Accepted { case: case.map(str::to_owned), ..accepted(seed, None, "{}") };
+    let attempts = [of(1, Some("a")), of(2, Some("b")), of(3, None), of(4, Some("a"))];
+    for attempt in &attempts {
+        records.accept(attempt.clone()).await.unwrap();
+    }
+    records.keep(result(&attempts[0], "no_answer")).await.unwrap();
+    let told = records.attempts("a").await.unwrap();
+    let told: Vec<_> = told.iter().map(|it| (it.call_id, it.disposition.as_deref())).collect();
+    assert_eq!(told, [(attempts[0].call_id, Some("no_answer")), (attempts[3].call_id, None)]);
+    assert_eq!(records.attempts("c").await.unwrap(), []);
+}
+
+/// A file as the Baton before wrote it: without cases.
+#[tokio::test]
+async fn the_format_before_is_brought_up_to_this_one() {
+    let dir = TempDir::new().unwrap();
+    let records = open(&dir).await;
+    let old = accepted(1, Some("key"), "{}");
+    records.accept(old.clone()).await.unwrap();
+    records.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("records.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for undo in
+        ["DROP INDEX calls_case", "ALTER TABLE calls DROP COLUMN case_name", "UPDATE format SET version = 1"]
+    {
+        sqlx::query(undo).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let records = open(&dir).await;
+    assert_eq!(records.accept(old.clone()).await.unwrap(), Acceptance::Known(old.call_id));
+    let new = Accepted { case: Some("a".into()), ..accepted(2, None, "{}") };
+    records.accept(new.clone()).await.unwrap();
+    assert_eq!(records.attempts("a").await.unwrap()[0].call_id, new.call_id);
+    records.close().await;
+    drop(open(&dir).await);
 }

@@ -136,7 +136,8 @@ async fn accept(to: &mut SqliteConnection, accepted: &Accepted) -> Result<Accept
         }
     }
     let add = "INSERT INTO calls (call_id, attempt_id, destination, trunk, questionnaire, digest, request, \
-               request_digest, idempotency_key, accepted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+               request_digest, idempotency_key, accepted_at, case_name) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let added = sqlx::query(add)
         .bind(accepted.call_id.as_str())
         .bind(accepted.attempt_id.as_str())
@@ -147,7 +148,8 @@ async fn accept(to: &mut SqliteConnection, accepted: &Accepted) -> Result<Accept
         .bind(&accepted.request)
         .bind(request_digest)
         .bind(&accepted.key)
-        .bind(accepted.accepted_at.to_string());
+        .bind(accepted.accepted_at.to_string())
+        .bind(&accepted.case);
     added.execute(to).await?;
     Ok(Acceptance::New)
 }
