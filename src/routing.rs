@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dialplan::{self, DEFAULT_CONTEXT, Dialplan, Draw, PostDial, Route, RouteError};
+use crate::dialplan::{self, DEFAULT_CONTEXT, Dialplan, Draw, Failover, PostDial, Route, RouteError};
 use crate::node::Placement;
 use crate::settings::{Settings, Trunk};
 use crate::sip::{Protocol, Uri};
@@ -38,8 +38,12 @@ pub struct Wish<'a> {
 pub struct Way {
     /// What is dialled: a number, or a `sip:` URI.
     pub to: String,
-    /// The trunk.
+    /// The trunk that is tried first.
     pub trunk: String,
+    /// Those that are tried after it.
+    pub others: Vec<String>,
+    /// After which failures the next one is.
+    pub failover: Failover,
     /// The number to show; absent: the trunk's.
     pub caller_id: Option<String>,
     /// How long it may ring; absent: the trunk's.
@@ -140,21 +144,24 @@ fn is_uri(to: &str) -> Result<bool, NoWay> {
 impl Way {
     fn past_dialplan(to: &str, trunk: &str) -> Self {
         let (to, trunk) = (to.to_owned(), trunk.to_owned());
-        Self { to, trunk, caller_id: None, ring_timeout: None, post_dial: None }
+        let (others, failover) = (Vec::new(), Failover::usual());
+        Self { to, trunk, others, failover, caller_id: None, ring_timeout: None, post_dial: None }
     }
 
     fn of_route(route: Route) -> Self {
-        let Route { number, caller_id, ring_timeout, post_dial, tries, .. } = route;
+        let Route { number, caller_id, ring_timeout, post_dial, tries, failover, .. } = route;
+        let mut trunks = tries.into_iter().map(|one| one.trunk);
         // A route has a trunk: the dialplan is checked.
-        let trunk = tries.into_iter().next().map(|first| first.trunk).unwrap_or_default();
-        Self { to: number, trunk, caller_id, ring_timeout, post_dial }
+        let trunk = trunks.next().unwrap_or_default();
+        Self { to: number, trunk, others: trunks.collect(), failover, caller_id, ring_timeout, post_dial }
     }
 
     /// The placement of a call that goes this way.
     #[must_use]
     pub fn placement(self, questionnaire: crate::id::Digest) -> Placement {
-        let Self { to, trunk, caller_id, ring_timeout, post_dial } = self;
-        Placement { caller_id, ring_timeout, post_dial, ..Placement::new(to, trunk, questionnaire) }
+        let Self { to, trunk, others, failover, caller_id, ring_timeout, post_dial } = self;
+        let placement = Placement::new(to, trunk, questionnaire);
+        Placement { others, failover, caller_id, ring_timeout, post_dial, ..placement }
     }
 }
 
@@ -196,7 +203,9 @@ fn load_file(file: &Path, settings: &Settings) -> Result<(Dialplan, Vec<Finding>
     let bytes = fs::read(file).map_err(|source| DialplanError::Read { path: file.to_owned(), source })?;
     let broken = |findings| DialplanError::Findings { file: file.to_owned(), findings };
     let (dialplan, mut warnings) = Dialplan::load(&file.display().to_string(), &bytes).map_err(broken)?;
-    let trunks: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
+    let is_ipv6 = |trunk: &Trunk| trunk.address.is_ipv6();
+    let trunks: Vec<(&str, bool)> =
+        settings.trunks.iter().map(|(name, trunk)| (name.as_str(), is_ipv6(trunk))).collect();
     let missing = dialplan.check_trunks(&trunks);
     if missing.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(broken(missing));

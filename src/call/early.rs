@@ -27,9 +27,13 @@ pub(super) struct Early {
 }
 
 impl Early {
+    pub(super) fn is_heard(&self) -> bool {
+        self.negotiated.direction.receives()
+    }
+
     fn media(&self) -> Output {
-        // Keys and silence mean nothing yet.
-        let ears = Ears { keys: false, signals: true, silence_ms: 0 };
+        // Keys and silence mean nothing yet; what comes from a trunk that was left means nothing at all.
+        let ears = Ears { keys: false, signals: self.is_heard(), silence_ms: 0 };
         Output::OpenMedia(Box::new(MediaPlan {
             negotiated: self.negotiated.clone(),
             anchor: self.anchor,
@@ -78,6 +82,14 @@ impl Call {
                 self.streaming = true;
             }
             Some(_) | None => self.early = None,
+        }
+    }
+
+    /// Another trunk is tried: the stream stays open for what that one says, and nothing of this one's is heard.
+    pub(super) fn hush_early(&mut self, turn: &mut Turn) {
+        if let Some(early) = &mut self.early {
+            early.negotiated.direction = Direction::Inactive;
+            turn.outputs.push(early.media());
         }
     }
 

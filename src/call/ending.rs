@@ -90,7 +90,7 @@ impl Call {
             Leaving::GivenUp(fault) => self.give_up(now, fault, assets, turn),
             Leaving::Broken => self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn),
         }
-        if self.session.is_over() {
+        if self.is_over() {
             self.end(now, Disposition::TechnicalFault, EndedBy::Fault, assets, turn);
         }
     }
@@ -210,7 +210,7 @@ impl Call {
         self.streaming = false;
         self.stage = Stage::Ended(verdict);
         self.give_out(verdict, assets, turn);
-        if self.session.is_over() {
+        if self.is_over() {
             turn.outputs.push(Output::Forget);
         }
     }
@@ -229,7 +229,8 @@ impl Call {
             attempt_id: self.subject.attempt_id,
             case_id: self.subject.case_id,
             to: self.subject.to.clone(),
-            trunk: self.subject.trunk.clone(),
+            trunk: self.trunks.current.clone(),
+            tries: self.tries(verdict.at),
             disposition: verdict.disposition,
             aapor: verdict.disposition.aapor().into(),
             sip_status: self.sip_status,

@@ -121,8 +121,13 @@ impl Call {
     /// a person who answered: of the tones that may still come only the network's mean something, that the person has
     /// hung up behind a gateway that cannot say so.
     pub(super) fn signalled(&mut self, now: Timestamp, tone: Signal, assets: &Assets, turn: &mut Turn) {
-        if !matches!(self.stage, Stage::Calling | Stage::Talking(_)) {
-            return;
+        let is_heard = match self.stage {
+            Stage::Calling => self.early.as_ref().is_some_and(super::early::Early::is_heard),
+            Stage::Talking(_) => true,
+            Stage::Closing(_) | Stage::Settling { .. } | Stage::Ended(_) => false,
+        };
+        if !is_heard {
+            return; // it was said before, or by a trunk that was left
         }
         turn.changed = true;
         if self.tones.len() < MAX_TONES {

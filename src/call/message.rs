@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use super::recording::{Played, Recording, RecordingId, Stop, Taken};
 use super::result::CallResult;
 use super::step::Step;
+use super::trunks::TryNumber;
 
 /// A fact that the edge tells a call.
 #[derive(Clone, Debug)]
@@ -89,7 +90,10 @@ pub enum Input {
     /// A person or the end of the process wants this call ended.
     HangUpAsked,
     /// A message could not be sent: the socket refused it (RFC 3261 §18.4).
-    TransportFailed,
+    TransportFailed {
+        /// Through which trunk it was to go.
+        through: TryNumber,
+    },
 }
 
 /// What the edge must do, in this order. Nothing behind a `Save` may happen before it is durable.
@@ -98,7 +102,19 @@ pub enum Output {
     /// Make this record durable.
     Save(Record),
     /// Send a SIP message.
-    Send(Transmit),
+    Send {
+        /// Through which trunk: its number among [`Call::trunks`](super::Call::trunks).
+        through: TryNumber,
+        /// It.
+        message: Transmit,
+    },
+    /// A trunk asked for quiet: 503 with Retry-After (RFC 3261 §21.5.4). New calls go by others until then.
+    CloseTrunk {
+        /// Its name.
+        trunk: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// Start the RTP stream, or go on with the same stream under new terms.
     OpenMedia(Box<MediaPlan>),
     /// Play a prompt into the stream.

@@ -28,6 +28,7 @@ mod step;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod trunks;
 
 use std::collections::VecDeque;
 
@@ -54,10 +55,12 @@ pub use result::{AnsweredBy, AskedQuestionnaire, CallResult, EndedBy, Fault};
 pub use start::{Start, StartError};
 pub use step::Step;
 pub use talk::Activity;
+pub use trunks::{Terms, Tried, TryEnd, TryNumber};
 
 use early::Early;
 use ending::Verdict;
 use talk::{Act, Talk};
+use trunks::Trunks;
 
 /// A record longer than this is not one of ours: interview, two SIP messages and the talk fit several times.
 pub const MAX_RECORD_BYTES: usize = 256 * 1024;
@@ -82,6 +85,7 @@ pub struct Call {
     /// The longest conversation, in seconds.
     longest_s: u32,
     session: Session,
+    trunks: Trunks,
     interview: Interview,
     stage: Stage,
     times: Times,
@@ -112,7 +116,6 @@ struct Subject {
     attempt_id: AttemptId,
     case_id: Option<CaseId>,
     to: String,
-    trunk: String,
     questionnaire: Digest,
 }
 
@@ -158,10 +161,10 @@ impl Call {
         self.subject.call_id
     }
 
-    /// The trunk that carries it.
+    /// The trunk that it goes through.
     #[must_use]
     pub fn trunk(&self) -> &str {
-        &self.subject.trunk
+        &self.trunks.current
     }
 
     /// Whom it calls, as given.
@@ -187,10 +190,10 @@ impl Call {
     /// Tells the call a fact, and lets it decide. `now` never goes back.
     pub fn handle(&mut self, now: Timestamp, input: Input, assets: &Assets) {
         let mut turn = Turn::default();
-        self.session.know(assets.credentials(&self.subject.trunk));
+        self.know(assets);
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
-            Input::Received { message, from } => self.session.receive(now, &message, from, &mut self.mint),
+            Input::Received { message, from } => self.received(now, &message, from),
             Input::Key(event) => self.event_key(now, &event, assets, &mut turn),
             Input::ToneKey { digit, phase, at } => {
                 self.tone_key(now, (digit, at), phase, assets, &mut turn);
@@ -215,9 +218,10 @@ impl Call {
             Input::Restored { alive } => self.restored(now, alive, assets, &mut turn),
             Input::PortsLost => self.ports_lost(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),
-            Input::TransportFailed => self.session.transport_failed(now, &mut self.mint),
+            Input::TransportFailed { through } => self.unsent(now, through),
         }
         self.follow_session(now, assets, &mut turn);
+        self.follow_lingering(&mut turn);
         self.seal(turn);
     }
 
@@ -234,19 +238,20 @@ impl Call {
             Stage::Settling { until, .. } => Some(*until),
             Stage::Calling | Stage::Closing(_) | Stage::Ended(_) => None,
         };
-        Timestamp::earliest(self.session.poll_timeout(), talk)
+        let sessions = Timestamp::earliest(self.session.poll_timeout(), self.lingering_timeout());
+        Timestamp::earliest(sessions, talk)
     }
 
     /// Orders what this turn asks for: the save, then SIP, then everything else as it came.
     fn seal(&mut self, turn: Turn) {
         let only_repeats =
-            turn.outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
+            turn.outputs.iter().all(|output| matches!(output, Output::Send { message, .. } if message.again));
         if turn.changed || !only_repeats {
             self.revision.0 += 1;
             self.outputs.push_back(Output::Save(self.record()));
         }
         let (sends, others): (Vec<_>, Vec<_>) =
-            turn.outputs.into_iter().partition(|output| matches!(output, Output::Send(_)));
+            turn.outputs.into_iter().partition(|output| matches!(output, Output::Send { .. }));
         self.outputs.extend(sends);
         self.outputs.extend(others);
     }
@@ -255,6 +260,7 @@ impl Call {
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.timeout(now, &mut self.mint);
         }
+        self.lingering_timed_out(now);
         let too_long = matches!(&self.stage, Stage::Talking(talk) if talk.until <= now);
         if too_long {
             self.break_off(now, assets, turn);

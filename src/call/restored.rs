@@ -38,7 +38,7 @@ impl Call {
         self.local.port
     }
 
-    /// Where the first INVITE went.
+    /// Where the first INVITE through its trunk went.
     #[must_use]
     pub const fn first_hop(&self) -> Hop {
         self.session.first_hop()
@@ -74,6 +74,7 @@ impl Call {
         turn: &mut Turn,
     ) {
         self.session.resume(now, &mut self.mint);
+        self.resume_lingering(now);
         self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());
         self.restore_early(turn);
         match &mut self.stage {
@@ -98,7 +99,7 @@ impl Call {
             Stage::Ended(verdict) => {
                 let verdict = *verdict;
                 self.give_out(verdict, assets, turn);
-                if self.session.is_over() {
+                if self.is_over() {
                     turn.outputs.push(Output::Forget);
                 }
             }
@@ -109,6 +110,7 @@ impl Call {
     pub(super) fn ports_lost(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
         turn.changed = true;
         self.session.resume(now, &mut self.mint);
+        self.resume_lingering(now);
         (self.streaming, self.early) = (false, None);
         match self.stage {
             Stage::Calling => {

@@ -19,6 +19,7 @@ use crate::time::{Timestamp, rfc3339};
 
 use super::hearing::ToneHeard;
 use super::recording::RecordingResult;
+use super::trunks::Tried;
 
 /// Who ended the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +74,11 @@ pub struct CallResult {
     pub case_id: Option<CaseId>,
     /// Who was called, as given.
     pub to: String,
-    /// Trunk that carried the call.
+    /// Trunk that carried the call, or was tried last.
     pub trunk: String,
+    /// Every trunk by which the callee was tried, in order; the last one is `trunk`.
+    #[serde(default)]
+    pub tries: Vec<Tried>,
     /// The one outcome.
     pub disposition: Disposition,
     /// AAPOR code of the disposition.

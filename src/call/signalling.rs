@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::id::Digest;
-use crate::outcome::{Disposition, Refused};
+use crate::outcome::Disposition;
 use crate::sdp::{self, NegotiateError, Negotiated};
-use crate::sip::session::Event;
+use crate::sip::session::{Event, Failure};
 use crate::sip::{HeaderName, Reason, StatusCode};
 use crate::time::Timestamp;
 
@@ -17,7 +17,11 @@ use super::recording::Leaving;
 use super::result::{EndedBy, Fault};
 use super::step::Step;
 use super::talk::Talk;
+use super::trunks::{TryEnd, end_of};
 use super::{Assets, Call, Stage, Turn};
+
+/// The longest that a trunk is left in peace for one response: a slip of a carrier's hand is not to cost a day.
+const LONGEST_QUIET: Duration = Duration::from_secs(600);
 
 /// The first Q.850 cause among Reason headers (RFC 3326 §2).
 fn q850(reasons: &[Reason]) -> Option<u8> {
@@ -32,25 +36,19 @@ impl Call {
     pub(super) fn follow_session(&mut self, now: Timestamp, assets: &Assets, turn: &mut Turn) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Transmit(transmit) => turn.outputs.push(Output::Send(transmit)),
+                Event::Transmit(message) => {
+                    turn.outputs.push(Output::Send { through: self.trunks.number(), message });
+                }
                 Event::Progress { status, body } => self.progressed(now, status, body.as_ref(), turn),
                 Event::Answered { body } => self.answered(now, body, assets, turn),
                 Event::Offered { body } => self.offered(now, body, turn),
                 Event::Acked { body } => self.acked(now, body, turn),
-                Event::Failed { status, reasons, retry_after, .. } => {
-                    let seconds = retry_after.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
-                    self.retry_after_s = seconds;
-                    self.refused(now, status, &reasons, assets, turn);
+                Event::Failed { failure, reasons, retry_after, .. } => {
+                    self.hold_off(now, failure, retry_after, turn);
+                    self.refused(now, failure, &reasons, assets, turn);
                 }
-                Event::Cancelled { reasons } => {
-                    self.sip_status = Some(487);
-                    self.cause = q850(&reasons);
-                    self.end(now, Disposition::NoAnswer, EndedBy::Caller, assets, turn);
-                }
-                Event::CancelCrossed => {
-                    self.sip_status = Some(200);
-                    self.decide(now, Disposition::NoAnswer, EndedBy::Caller);
-                }
+                Event::Cancelled { reasons } => self.cancelled(now, &reasons, assets, turn),
+                Event::CancelCrossed => self.cancel_crossed(now),
                 Event::PeerBye { reasons } => {
                     self.cause = q850(&reasons);
                     self.left_by_callee(now, assets, turn);
@@ -65,7 +63,7 @@ impl Call {
                 Event::Probed { status } => self.probed(now, status, assets, turn),
                 Event::Over => {
                     self.broken(now, assets, turn);
-                    if let Stage::Ended(_) = self.stage {
+                    if matches!(self.stage, Stage::Ended(_)) && self.trunks.is_clear() {
                         turn.outputs.push(Output::Forget);
                     }
                 }
@@ -93,6 +91,7 @@ impl Call {
     fn answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
         self.sip_status = Some(200);
         self.times.answered = Some(now);
+        self.trunks.settle();
         let Ok(negotiated) = sdp::negotiate(&self.local, &body.unwrap_or_default()) else {
             // No media can flow: the dialog exists, so it is ended in order (RFC 3261 §13.2.2.4).
             return self.hang_up(now, Disposition::TechnicalFault, EndedBy::Fault, turn);
@@ -132,7 +131,7 @@ impl Call {
     }
 
     /// Our description as an offer. Its version grows if it is another one than the last (RFC 3264 §8).
-    fn offer(&mut self) -> Bytes {
+    pub(super) fn offer(&mut self) -> Bytes {
         let mut offer = sdp::offer(&self.local);
         if Digest::of(&offer) != self.described {
             self.local.origin = self.local.origin.next();
@@ -231,21 +230,52 @@ impl Call {
         }
     }
 
+    /// The INVITE ended by CANCEL. If nobody wanted the call stopped, its ring timeout did: that counts as 408.
+    fn cancelled(&mut self, now: Timestamp, reasons: &[Reason], assets: &Assets, turn: &mut Turn) {
+        self.sip_status = Some(487);
+        self.cause = q850(reasons);
+        let counts_as = StatusCode::REQUEST_TIMEOUT.as_u16();
+        if !self.next_trunk(now, TryEnd::RingTimeout, counts_as, turn) {
+            self.end(now, Disposition::NoAnswer, EndedBy::Caller, assets, turn);
+        }
+    }
+
+    /// Our CANCEL and an answer crossed; the session hangs up. Also an answer that comes when the result is given out.
+    fn cancel_crossed(&mut self, now: Timestamp) {
+        if let Stage::Calling | Stage::Closing(_) = self.stage {
+            self.sip_status = Some(200);
+            self.decide(now, Disposition::NoAnswer, EndedBy::Caller);
+        }
+    }
+
+    /// A refusal may ask us to wait, a 503 with all calls through the trunk.
+    fn hold_off(&mut self, now: Timestamp, failure: Failure, wait: Option<Duration>, turn: &mut Turn) {
+        self.retry_after_s = wait.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
+        if let (Failure::Refused(StatusCode::SERVICE_UNAVAILABLE), Some(wait)) = (failure, wait) {
+            turn.outputs.push(Output::CloseTrunk {
+                trunk: self.trunks.current.clone(),
+                until: now + wait.min(LONGEST_QUIET),
+            });
+        }
+    }
+
     fn refused(
         &mut self,
         now: Timestamp,
-        status: Option<StatusCode>,
+        failure: Failure,
         reasons: &[Reason],
         assets: &Assets,
         turn: &mut Turn,
     ) {
+        let status = failure.status();
         self.sip_status = status.map(StatusCode::as_u16);
         self.cause = q850(reasons);
-        let has_password = assets.credentials(&self.subject.trunk).is_some();
+        let has_password = assets.credentials(self.trunk()).is_some();
         turn.tell(Step::Refused { status, cause: self.cause, has_password });
-        let rang = self.times.ringing.is_some();
-        let refused = Refused { status: self.sip_status, q850: self.cause, rang };
+        if self.next_trunk(now, end_of(failure), failure.counts_as().as_u16(), turn) {
+            return;
+        }
         let ended_by = if status.is_some() { EndedBy::Callee } else { EndedBy::Fault };
-        self.end(now, assets.outcomes(&self.subject.trunk).of(refused), ended_by, assets, turn);
+        self.end(now, self.refusal(now, assets), ended_by, assets, turn);
     }
 }

@@ -1,19 +1,17 @@
 //! What a call is made of before it begins.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::dialplan::PostDial;
+use crate::dialplan::{Failover, PostDial};
 use crate::id::{AttemptId, CallId, CaseId, Digest, Epoch, Mint, Revision};
 use crate::interview::{BeginError, Interview};
-use crate::sdp::{self, LocalMedia};
-use crate::sip::local::Large;
-use crate::sip::session::{Parameters, Session};
-use crate::sip::{Hop, NameAddr, Protocol, Uri, WriteError};
+use crate::sdp;
+use crate::sip::WriteError;
 use crate::time::Timestamp;
 
-use super::{Assets, Call, Listening, Stage, Subject, Times};
+use super::trunks::{Terms, Tried, Trunks, TryNumber, invite};
+use super::{Assets, Call, Stage, Subject, Times};
 
 /// The start indication: everything that a node needs to place one call.
 #[derive(Clone, Debug)]
@@ -30,30 +28,16 @@ pub struct Start {
     pub seed: [u8; 32],
     /// Whom to call, as given by the person who asked.
     pub to: String,
-    /// Name of the trunk.
-    pub trunk: String,
-    /// Request-URI.
-    pub target: Uri,
-    /// Our identity towards the callee; without tag.
-    pub from: NameAddr,
-    /// Where requests go.
-    pub destination: Hop,
-    /// How requests travel that are too large for a datagram.
-    pub large: Large,
-    /// Our address in Via and Contact.
-    pub sent_by: SocketAddr,
-    /// Our side of the session description; its ports are bound.
-    pub local: LocalMedia,
-    /// What it listens to.
-    pub listening: Listening,
+    /// What the call through the first trunk is made of.
+    pub terms: Terms,
+    /// The same for those that are tried after it, in their order.
+    pub others: Vec<Terms>,
+    /// After which failures the next one is tried.
+    pub failover: Failover,
+    /// Trunks that come before these and were passed over.
+    pub passed_over: Vec<Tried>,
     /// Keys to send after the answer, before anything is said.
     pub post_dial: Option<PostDial>,
-    /// How long it may ring.
-    pub ring_timeout: Duration,
-    /// How many other targets are tried that 3xx responses name.
-    pub redirects: u8,
-    /// The session interval to ask for (RFC 4028); `None`: none.
-    pub session_expires: Option<Duration>,
     /// The longest conversation.
     pub longest: Duration,
     /// User-Agent header.
@@ -95,40 +79,34 @@ impl Call {
         let mut mint = Mint::new(start.seed, start.epoch);
         let interview =
             Interview::begin(questionnaire, &start.fields, start.order_seed).map_err(StartError::Begin)?;
-        let contact = contact(start.call_id, start.sent_by, start.destination.protocol);
-        let parameters = Parameters {
-            call_id: start.call_id,
-            target: start.target.clone(),
-            to: NameAddr::new(start.target),
-            from: start.from,
-            contact,
-            destination: start.destination,
-            large: start.large,
-            sent_by: start.sent_by,
-            route: Vec::new(),
-            user_agent: start.user_agent,
-            extra: Vec::new(),
-            ring_timeout: start.ring_timeout,
-            redirects: start.redirects,
-            session_expires: start.session_expires,
+        let offer = sdp::offer(&start.terms.local);
+        let write = |terms: &Terms, number, mint: &mut Mint| {
+            let names = (start.call_id, TryNumber(number));
+            invite(now, names, terms.clone(), (&start.user_agent, &offer), mint).map_err(StartError::Write)
         };
-        let offer = sdp::offer(&start.local);
-        let session = Session::invite(now, parameters, &offer, &mut mint).map_err(StartError::Write)?;
+        for other in &start.others {
+            write(other, u8::MAX, &mut mint.clone())?; // what could not be sent later is known now
+        }
+        let number = u8::try_from(start.passed_over.len()).unwrap_or(u8::MAX);
+        let session = write(&start.terms, number, &mut mint)?;
+        let Terms { trunk, local, listening, .. } = start.terms;
+        let trunks =
+            Trunks::new(now, trunk, start.passed_over, start.others, start.failover, start.user_agent);
         Ok(Self {
             subject: Subject {
                 call_id: start.call_id,
                 attempt_id: start.attempt_id,
                 case_id: start.case_id,
                 to: start.to,
-                trunk: start.trunk,
                 questionnaire: start.questionnaire,
             },
             epoch: start.epoch,
             revision: Revision(0),
             mint,
             described: Digest::of(&offer),
-            local: start.local,
-            listening: start.listening,
+            local,
+            listening,
+            trunks,
             post_dial: start.post_dial,
             longest_s: u32::try_from(start.longest.as_secs()).unwrap_or(u32::MAX),
             session,
@@ -147,14 +125,5 @@ impl Call {
             recordings: Vec::new(),
             outputs: VecDeque::new(),
         })
-    }
-}
-
-/// Where in-dialog requests reach us: over the transport that we call by (RFC 3261 §8.1.1.8).
-fn contact(call: CallId, sent_by: SocketAddr, protocol: Protocol) -> Uri {
-    let uri = Uri::sip_at(Some(call.as_str()), sent_by);
-    match protocol {
-        Protocol::Udp => uri, // the default of sip: (RFC 3263 §4.1)
-        Protocol::Tcp => uri.with_param("transport", protocol.param()),
     }
 }

@@ -39,6 +39,11 @@ pub enum Step {
         /// Whether the trunk has name and password: then a challenge says that they are wrong.
         has_password: bool,
     },
+    /// The call goes on through the next trunk.
+    NextTrunk {
+        /// Its name.
+        trunk: String,
+    },
     /// Keys are being sent, before anything is said.
     Dialled {
         /// They and their pauses, as written.
@@ -112,6 +117,7 @@ impl fmt::Display for Step {
             Self::Progress { status } => write!(f, "progress {status}"),
             Self::Answered { codec } => write!(f, "answered, {codec}"),
             Self::Refused { status, cause, has_password } => refused(f, *status, *cause, *has_password),
+            Self::NextTrunk { trunk } => write!(f, "goes on through trunk {trunk}"),
             Self::Dialled { keys } => write!(f, "sends {keys}"),
             Self::Said { item, text } => write!(f, "says {item}: {text}"),
             Self::Asked { item, text } => write!(f, "asks {item}: {text}"),

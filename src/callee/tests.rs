@@ -56,6 +56,7 @@ impl Caller {
         let call_id = CallId::mint(&mut mint);
         let parameters = Parameters {
             call_id,
+            number: 0,
             target: target.clone(),
             to: NameAddr::new(target),
             from: NameAddr::new(Uri::sip_at(Some("survey"), sent_by)),
@@ -263,8 +264,8 @@ fn refuses_is_unknown_and_hangs_up_as_the_script_says() {
         caller.until("a refusal", |caller| caller.saw(failed));
         assert!(!caller.saw(|event| matches!(event, session::Event::Progress { .. })), "it does not ring");
         caller.seen.iter().find_map(|event| {
-            if let session::Event::Failed { status, .. } = event {
-                status.map(|code| code.as_u16())
+            if let session::Event::Failed { failure, .. } = event {
+                failure.status().map(|code| code.as_u16())
             } else {
                 None
             }

@@ -142,6 +142,7 @@ async fn carry(gateway: Gateway, placement: Placement, json: bool) -> anyhow::Re
         | PlaceError::Draining
         | PlaceError::Failed
         | PlaceError::Route { .. }
+        | PlaceError::Closed { .. }
         | PlaceError::Ports(_) => machine(error),
     })?;
     let mut stop = std::pin::pin!(super::interrupted());

@@ -37,6 +37,12 @@ impl Codes {
         }
     }
 
+    /// Those after which the next trunk is tried where a route names none: `408-before-18x 500-504`.
+    pub(super) fn usual() -> Self {
+        let timeout = Range { first: 408, last: 408, before_18x: true };
+        Self(vec![timeout, Range { first: 500, last: 504, before_18x: false }])
+    }
+
     /// Whether an ending is in the set: its status, and whether the call rang (a 18x response came).
     #[must_use]
     pub fn contains(&self, status: u16, rang: bool) -> bool {

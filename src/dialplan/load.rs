@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::pattern::{Pattern, Template};
 use super::reader::Reader;
 use super::{
-    CallerIds, Codes, Condition, Dialplan, EMERGENCY, Extension, Field, NAMESPACE, PostDial, RING_TIMEOUT,
-    Reject, RouteTemplate, Rule, Select, Try, number,
+    CallerIds, Codes, Condition, Dialplan, EMERGENCY, Extension, Failover, Field, NAMESPACE, PostDial,
+    RING_TIMEOUT, Reject, RouteTemplate, Rule, Select, Try, number,
 };
 use crate::id::Digest;
 use crate::xml::{self, Attribute, Element, Finding, Findings, Node, did_you_mean};
 
+/// Trunks of one route: each may ring for its time, and nobody waits for more.
+const MAX_TRIES: usize = 8;
 /// Largest weight of a trunk.
 const MAX_WEIGHT: u32 = 1_000_000;
 
@@ -267,13 +269,19 @@ impl Loader {
                 mend.to_owned(),
             );
         }
-        let next_on = self.codes(&reader, "next-on");
-        let stop_on = self.codes(&reader, "stop-on");
+        if let Some((_, at)) = tries.get(MAX_TRIES) {
+            let what = format!("a route tries at most {MAX_TRIES} trunks");
+            self.findings.error(*at, what, None);
+        }
+        let (next_on, stop_on) = (self.codes(&reader, "next-on"), self.codes(&reader, "stop-on"));
         if let Some(code) = next_on.common(&stop_on) {
             let at = reader.children("stop-on").next().unwrap_or(element).at;
             self.findings.error(at, format!("{code} stands in next-on and in stop-on"), None);
         }
-        RouteTemplate { caller_ids: named, ring_timeout, post_dial, tries, next_on, stop_on }
+        let is_silent = reader.children("next-on").next().is_none();
+        let next_on = if is_silent { Failover::usual().next_on } else { next_on };
+        let failover = Failover { next_on, stop_on };
+        RouteTemplate { caller_ids: named, ring_timeout, post_dial, tries, failover }
     }
 
     fn post_dial(&mut self, attribute: &Attribute) -> Option<PostDial> {

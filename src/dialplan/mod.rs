@@ -57,10 +57,31 @@ pub struct Route {
     pub post_dial: Option<PostDial>,
     /// The trunks, in the order in which they are tried. At least one.
     pub tries: Vec<Try>,
-    /// Endings after which the next trunk is tried.
+    /// After which failures the next one is tried.
+    pub failover: Failover,
+}
+
+/// After which failures of a trunk the next one of its route is tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failover {
+    /// Endings after which it is.
     pub next_on: Codes,
-    /// Endings that another trunk would not change.
+    /// Endings that another trunk would not change; they outrank the others.
     pub stop_on: Codes,
+}
+
+impl Failover {
+    /// Where a route says nothing: the trunk did not carry the call, and the callee's telephone did not ring.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self { next_on: Codes::usual(), stop_on: Codes::default() }
+    }
+
+    /// Whether the next trunk is tried after this final status; `rang`: whether a 18x came before.
+    #[must_use]
+    pub fn goes_on(&self, status: u16, rang: bool) -> bool {
+        self.next_on.contains(status, rang) && !self.stop_on.contains(status, rang)
+    }
 }
 
 /// A trunk of a route.
@@ -183,8 +204,7 @@ struct RouteTemplate {
     ring_timeout: Option<Duration>,
     post_dial: Option<PostDial>,
     tries: Vec<(Try, Position)>,
-    next_on: Codes,
-    stop_on: Codes,
+    failover: Failover,
 }
 
 impl Dialplan {
@@ -221,7 +241,7 @@ impl Dialplan {
             .iter()
             .find(|extension| extension.conditions.iter().all(holds))
             .ok_or_else(|| RouteError::NoExtension { context: context.to_owned() })?;
-        let RouteTemplate { caller_ids, ring_timeout, post_dial, tries, next_on, stop_on } = &extension.route;
+        let RouteTemplate { caller_ids, ring_timeout, post_dial, tries, failover } = &extension.route;
         let caller_ids = caller_ids.as_ref().and_then(|id| self.caller_ids.get(id));
         let tries: Vec<Try> = tries.iter().map(|(one, _)| one.clone()).collect();
         Ok(Route {
@@ -231,8 +251,7 @@ impl Dialplan {
             ring_timeout: *ring_timeout,
             post_dial: post_dial.clone(),
             tries: draw.order(tries),
-            next_on: next_on.clone(),
-            stop_on: stop_on.clone(),
+            failover: failover.clone(),
         })
     }
 
@@ -270,15 +289,26 @@ impl Dialplan {
         self.contexts.keys().map(String::as_str)
     }
 
-    /// Findings about trunks that it names and the settings do not have.
+    /// Findings about trunks that it names and the settings do not have, and about routes whose trunks are not all of
+    /// one family of addresses: a call has one pair of ports. `known`: their names, and whether they are at IPv6.
     #[must_use]
-    pub fn check_trunks(&self, known: &[&str]) -> Vec<Finding> {
+    pub fn check_trunks(&self, known: &[(&str, bool)]) -> Vec<Finding> {
         let mut findings = Findings::of(&self.file);
-        for (one, at) in self.contexts.values().flatten().flat_map(|extension| &extension.route.tries) {
-            if !known.contains(&one.trunk.as_str()) {
-                let mend = did_you_mean(&one.trunk, known.iter().copied())
-                    .unwrap_or_else(|| format!("add [trunks.{}] to the settings", one.trunk));
-                findings.error(*at, format!("the settings have no trunk `{}`", one.trunk), mend);
+        for extension in self.contexts.values().flatten() {
+            let mut first = None;
+            for (one, at) in &extension.route.tries {
+                let Some((_, is_ipv6)) = known.iter().find(|(name, _)| *name == one.trunk) else {
+                    let mend = did_you_mean(&one.trunk, known.iter().map(|(name, _)| *name))
+                        .unwrap_or_else(|| format!("add [trunks.{}] to the settings", one.trunk));
+                    findings.error(*at, format!("the settings have no trunk `{}`", one.trunk), mend);
+                    continue;
+                };
+                if first.get_or_insert(is_ipv6) != &is_ipv6 {
+                    let what = "this route has trunks at IPv4 and at IPv6 addresses";
+                    let mend =
+                        "a call has one pair of ports: give each family an extension of its own".to_owned();
+                    findings.error(*at, what, mend);
+                }
             }
         }
         findings.into_sorted()

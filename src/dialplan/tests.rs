@@ -40,9 +40,12 @@ fn outbound(route: &str) -> String {
 fn the_shipped_dialplan_has_no_findings_and_a_trunk_that_is_missing_is_told_at_its_line() {
     let (dialplan, warnings) = Dialplan::load("dialplans/kenya.xml", KENYA.as_bytes()).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(dialplan.check_trunks(&["mno_a", "mno_b", "other"]), []);
-    let told: Vec<String> =
-        dialplan.check_trunks(&["mno_a", "b_mno"]).iter().map(ToString::to_string).collect();
+    assert_eq!(dialplan.check_trunks(&[("mno_a", false), ("mno_b", false), ("other", true)]), []);
+    let told: Vec<String> = dialplan
+        .check_trunks(&[("mno_a", false), ("b_mno", false)])
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         told,
         ["dialplans/kenya.xml:29:9: error: the settings have no trunk `mno_b` (did you mean `mno_a`?)"]
@@ -82,8 +85,8 @@ fn a_route_says_everything_that_a_call_needs() {
     let mut trunks: Vec<&str> = route.tries.iter().map(|one| one.trunk.as_str()).collect();
     trunks.sort_unstable();
     assert_eq!(trunks, ["mno_a", "mno_b"]);
-    assert!(route.next_on.contains(503, true) && !route.next_on.contains(408, true));
-    assert!(route.stop_on.contains(486, true));
+    assert!(route.failover.goes_on(503, true) && !route.failover.goes_on(408, true));
+    assert!(!route.failover.goes_on(486, true));
     let record = postcard::to_stdvec(&route).unwrap();
     assert_eq!(postcard::from_bytes::<Route>(&record).unwrap(), route);
     assert!(record.len() < 200, "{} bytes", record.len());

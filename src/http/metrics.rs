@@ -37,7 +37,7 @@ fn tally(text: &mut Text, tally: &Tally) {
         let count = tally.ended.get(&disposition).copied().unwrap_or_default();
         text.sample("baton_calls_ended_total", &[("disposition", &disposition)], count);
     }
-    let help = "Attempts that are over, by trunk and final SIP status.";
+    let help = "Tries of attempts that are over, by trunk and final SIP status.";
     text.head("baton_attempts_total", "counter", help);
     for ((trunk, status), count) in &tally.attempts {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());

@@ -143,6 +143,7 @@ impl Board {
             Step::Ended { .. } => State::Ending,
             Step::Withdrawn { .. }
             | Step::Refused { .. }
+            | Step::NextTrunk { .. }
             | Step::Dialled { .. }
             | Step::Said { .. }
             | Step::Unsaid
@@ -172,9 +173,12 @@ impl Board {
             return;
         }
         *inner.tally.ended.entry(result.disposition).or_default() += 1;
-        let key = (result.trunk.clone(), result.sip_status);
-        if inner.tally.attempts.len() < MAX_ATTEMPTS || inner.tally.attempts.contains_key(&key) {
-            *inner.tally.attempts.entry(key).or_default() += 1;
+        // Each trunk by which the callee was tried: one that fails is not hidden by the next, which does not.
+        let dialled = result.tries.iter().filter(|tried| tried.was_dialled());
+        let tries = dialled.map(|tried| (tried.trunk.clone(), tried.sip_status));
+        let only = result.tries.is_empty().then(|| (result.trunk.clone(), result.sip_status));
+        for key in tries.chain(only) {
+            inner.tally.tried(key);
         }
     }
 
@@ -195,6 +199,15 @@ impl Board {
     /// What happened since the start.
     pub(super) fn tally(&self) -> Tally {
         self.inner().tally.clone()
+    }
+}
+
+impl Tally {
+    /// Counts what came of a trunk.
+    fn tried(&mut self, key: (String, Option<u16>)) {
+        if self.attempts.len() < MAX_ATTEMPTS || self.attempts.contains_key(&key) {
+            *self.attempts.entry(key).or_default() += 1;
+        }
     }
 }
 

@@ -177,7 +177,7 @@ fn of_node(error: &PlaceError) -> Refused {
         PlaceError::Trunk { .. } | PlaceError::From { .. } => {
             Refused::Mistakes(vec![Mistake::at("trunk", said)])
         }
-        PlaceError::Route { .. } => Refused::Busy(said),
+        PlaceError::Route { .. } | PlaceError::Closed { .. } => Refused::Busy(said),
         PlaceError::Start(_) => Refused::Mistakes(vec![Mistake { pointer: String::new(), detail: said }]),
     }
 }

@@ -74,6 +74,7 @@ pub(super) fn never_placed(
         case_id: None,
         to: accepted.to.clone(),
         trunk: accepted.trunk.clone(),
+        tries: Vec::new(),
         disposition: Disposition::NotAttempted,
         aapor: Disposition::NotAttempted.aapor().into(),
         sip_status: None,

@@ -16,12 +16,14 @@
 pub mod clock;
 pub mod masked;
 
+mod closed;
 mod datagrams;
 mod event;
 mod faults;
 mod load;
 mod media;
 mod placement;
+mod placing;
 mod ports;
 mod pulse;
 mod quotas;
@@ -36,7 +38,6 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -45,6 +46,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, TrySendError};
 
 use self::clock::Clock;
+use self::closed::Closed;
 use self::faults::Faults;
 use self::load::Load;
 use self::media::{Engine, Lateness};
@@ -56,12 +58,9 @@ use self::renew::Current;
 use self::shard::Post;
 use self::transport::{Gate, Transport};
 use self::turns::Turns;
-use crate::call::{Assets, Call, Listening, Start};
-use crate::id::{AttemptId, CallId, Epoch, Mint};
-use crate::interview::Method;
-use crate::sdp::{LocalMedia, Origin};
-use crate::settings::Trunk;
-use crate::sip::Hop;
+use crate::call::{Assets, Call, Start};
+use crate::id::{AttemptId, CallId, Mint};
+use crate::sdp::Origin;
 use crate::store::journal::{Counts, Journal};
 use crate::store::recordings::Recordings;
 
@@ -74,6 +73,9 @@ pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
 pub use pulse::Pulse;
 pub use start::{NodeConfig, NodeError};
+
+/// The local address that each trunk of a call is called from, by their numbers.
+type Ways = Vec<usize>;
 
 /// A running node: it places calls and carries them to their end.
 ///
@@ -94,6 +96,7 @@ pub struct Node {
     faults: Arc<Faults>,
     lateness: Arc<Lateness>,
     ports: PortPools,
+    closed: Arc<Closed>,
     // In the order in which they end.
     transport: Transport,
     shards: Vec<ShardHandle>,
@@ -155,74 +158,11 @@ impl Node {
         })
     }
 
-    fn place_reserved(&self, placement: Placement, current: &Current) -> Result<CallId, PlaceError> {
-        let settings = current.settings.as_ref();
-        let Some(trunk) = settings.trunks.get(&placement.trunk) else {
-            let known: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(PlaceError::Trunk { name: placement.trunk, known });
-        };
-        let (way, local) = self.way(trunk).map_err(|source| PlaceError::Route {
-            trunk: placement.trunk.clone(),
-            address: trunk.address,
-            source,
-        })?;
-        let sent_by =
-            trunk.advertise.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())));
-        let target = placement::target(&placement.to, trunk.address)?;
-        let from = placement::from(&placement.trunk, trunk, placement.caller_id.as_deref(), sent_by)?;
-        let media = settings.media.address.facing(local.ip());
-        let ports = self.ports.at(media.unwrap_or(self.transport.ways().at(way).local.ip())).bind()?;
-        let address = trunk.advertise.map(|seen| seen.ip).or(media).unwrap_or(local.ip());
-        let (drawn, seed, origin) = self.draw(address);
-        let (call_id, attempt_id) = placement.names.unwrap_or(drawn);
-        let case_id = placement.attempt.map(|(case, _)| case);
-        let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
-        let ours = LocalMedia::new(origin, address, ports.lease.port());
-        let local = LocalMedia {
-            codecs: trunk.codecs.clone(),
-            telephone_event: ours.telephone_event.filter(|_| trunk.dtmf.contains(&Method::Rfc4733)),
-            ..ours
-        };
-        let listening = Listening {
-            keys: trunk.dtmf.clone(),
-            on_tone: trunk.on_tone,
-            media_timeout: trunk.media_timeout,
-        };
-        let start = Start {
-            call_id,
-            attempt_id: placement.attempt.map_or(attempt_id, |(_, attempt)| attempt),
-            case_id,
-            epoch: Epoch(0),
-            seed,
-            to: placement.to,
-            trunk: placement.trunk,
-            target,
-            from,
-            destination: Hop { protocol: trunk.transport, address: trunk.address },
-            large: trunk.large_requests,
-            sent_by,
-            local,
-            listening,
-            post_dial: placement.post_dial,
-            ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
-            redirects: trunk.redirects,
-            session_expires: trunk.session_expires,
-            longest: self.longest,
-            user_agent: settings.sip.user_agent.clone(),
-            questionnaire: placement.questionnaire,
-            fields: placement.fields,
-            order_seed: order_seed
-                .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
-        };
-        self.hand_over(start, way, ports, &current.assets)
-    }
-
     /// Hands a call to the shard that will own it: at once, or when what it says by name is spoken.
     fn hand_over(
         &self,
         start: Start,
-        way: usize,
+        ways: Ways,
         ports: PortPair,
         assets: &Assets,
     ) -> Result<CallId, PlaceError> {
@@ -239,26 +179,17 @@ impl Node {
         let texts = call.known_texts(assets, self.ahead);
         let texts = self.renderer.missing(texts, questionnaire);
         if texts.is_empty() {
-            post(Post::Place { call, way, ports })?;
+            post(Post::Place { call, ways, ports })?;
             return Ok(call_id);
         }
         // It is made anew when they are spoken: its timers run from then on.
-        post(Post::Hold { start: Box::new(start), way, ports })?;
+        post(Post::Hold { start: Box::new(start), ways, ports })?;
         let held = Some((call_id, shard.inbox.clone()));
         if !self.renderer.prepare(Errand { texts, questionnaire, held }) {
             let spoken = Err("too many texts wait to be spoken".to_owned());
             self.post(shard_of(call_id, self.shards.len()), Post::Ready { call: call_id, spoken });
         }
         Ok(call_id)
-    }
-
-    /// The local address that a trunk is called from, and how that looks in Via and Contact.
-    fn way(&self, trunk: &Trunk) -> io::Result<(usize, SocketAddr)> {
-        let ways = self.transport.ways();
-        let asked = trunk.local.and_then(|ip| ways.iter().find(|(_, way)| way.local.ip() == ip));
-        let way = ways.toward(asked.map(|(number, _)| number), trunk.address);
-        let way = way.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        Ok((way, ways.facing(way, trunk.address)?))
     }
 
     /// Names and randomness of a new call.

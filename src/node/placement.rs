@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ports::PortError;
 use crate::call::StartError;
-use crate::dialplan::{self, PostDial, RouteError};
+use crate::dialplan::{self, Failover, PostDial, RouteError};
 use crate::id::{AttemptId, CallId, CaseId, Digest};
 use crate::settings::Trunk;
 use crate::sip::{NameAddr, Uri};
@@ -19,6 +19,10 @@ pub struct Placement {
     pub to: String,
     /// Name of the trunk in the settings.
     pub trunk: String,
+    /// Those that are tried after it, in their order.
+    pub others: Vec<String>,
+    /// After which failures the next one is tried.
+    pub failover: Failover,
     /// The questionnaire, by its digest; it stands in the node's assets.
     pub questionnaire: Digest,
     /// What is known of the contact, by the questionnaire's `contact-field` names.
@@ -45,6 +49,8 @@ impl Placement {
         Self {
             to: to.into(),
             trunk: trunk.into(),
+            others: Vec::new(),
+            failover: Failover::usual(),
             questionnaire,
             fields: BTreeMap::new(),
             caller_id: None,
@@ -123,6 +129,14 @@ pub enum PlaceError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The trunk asked for quiet.
+    #[error("trunk `{trunk}` asked for quiet (503 with Retry-After); try again in {seconds} s")]
+    Closed {
+        /// The trunk.
+        trunk: String,
+        /// How long it stays closed.
+        seconds: u64,
     },
     /// No RTP ports.
     #[error(transparent)]

@@ -9,9 +9,10 @@
 
 use std::net::SocketAddr;
 
+use super::placing::every_address;
 use super::ports::{PortError, PortPair};
 use super::shard::{Post, Resumed};
-use super::{Node, shard_of};
+use super::{Node, Ways, shard_of};
 use crate::call::Call;
 use crate::settings::Settings;
 use crate::store::journal::SavedCall;
@@ -32,9 +33,10 @@ impl Node {
                     continue;
                 }
             };
-            let way = self.way_back(&call, &settings);
-            let ports = call.needs_ports().then(|| self.ports_again(&call, way, &settings));
-            let resumed_call = Resumed { call, saved: (epoch, revision), alive, way, ports };
+            let ways = call.trunks().map(|trunk| self.way_back(&call, trunk, &settings)).collect();
+            self.look_for_peer(&call, &settings);
+            let ports = call.needs_ports().then(|| self.ports_again(&call, &ways, &settings));
+            let resumed_call = Resumed { call, saved: (epoch, revision), alive, ways, ports };
             self.load.resume();
             self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed_call)));
             resumed += 1;
@@ -44,28 +46,37 @@ impl Node {
         }
     }
 
-    /// The local address that a call's trunk is called from. A trunk that is no longer in the settings is reached by
+    /// The local address that a trunk of a call is called from. One that is no longer in the settings is reached by
     /// the first that leads there.
-    fn way_back(&self, call: &Call, settings: &Settings) -> usize {
-        let peer = call.first_hop().address;
-        let trunk = settings.trunks.get(call.trunk());
+    fn way_back(&self, call: &Call, trunk: &str, settings: &Settings) -> usize {
+        let trunk = settings.trunks.get(trunk);
         let way = trunk.and_then(|trunk| self.way(trunk).ok()).map(|(way, _)| way);
-        let way = way.or_else(|| self.transport.ways().toward(None, peer)).unwrap_or(0);
+        way.or_else(|| self.transport.ways().toward(None, call.first_hop().address)).unwrap_or(0)
+    }
+
+    /// Says so if the peer will speak to an address at which nobody listens any more.
+    fn look_for_peer(&self, call: &Call, settings: &Settings) {
+        let way = self.way_back(call, call.trunk(), settings);
         let (before, now) = (call.sent_by(), self.transport.ways().at(way).local);
-        let advertised = trunk.is_some_and(|trunk| trunk.advertise.is_some());
+        let advertised = settings.trunks.get(call.trunk()).is_some_and(|trunk| trunk.advertise.is_some());
         if before.port() != now.port() && !advertised {
             tracing::warn!(
                 call = %call.id(), %before, %now,
                 "the peer of this call sends to another address than we listen at; see [sip] listen"
             );
         }
-        way
     }
 
-    fn ports_again(&self, call: &Call, way: usize, settings: &Settings) -> Result<PortPair, PortError> {
-        let local: SocketAddr = self.transport.ways().at(way).local;
-        let facing = self.transport.ways().facing(way, call.first_hop().address).unwrap_or(local);
-        let address = settings.media.address.facing(facing.ip()).unwrap_or(local.ip());
+    /// Its ports, at the address that all its trunks reach us at, else at every one.
+    fn ports_again(&self, call: &Call, ways: &Ways, settings: &Settings) -> Result<PortPair, PortError> {
+        let peer = call.first_hop().address;
+        let mut bound = ways.iter().map(|&way| {
+            let local: SocketAddr = self.transport.ways().at(way).local;
+            let facing = self.transport.ways().facing(way, peer).unwrap_or(local);
+            settings.media.address.facing(facing.ip()).unwrap_or(local.ip())
+        });
+        let first = bound.next().unwrap_or(peer.ip());
+        let address = if bound.all(|other| other == first) { first } else { every_address(first) };
         self.ports.at(address).bind_at(call.rtp_port())
     }
 }

@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::closed::Closed;
 use super::event::Event;
 use super::faults::Faults;
 use super::load::Load;
@@ -162,6 +163,7 @@ impl Node {
                 load: Arc::clone(&common.load),
                 faults: Arc::clone(&common.faults),
                 quotas: Arc::clone(&common.quotas),
+                closed: Arc::clone(&common.closed),
                 turn: turns.of(shard),
             };
             let inbox = inboxes[shard].clone();
@@ -178,6 +180,7 @@ impl Node {
             clock,
             mint: Mutex::new(Mint::new(seed, Epoch(0))),
             quotas: common.quotas,
+            closed: common.closed,
             turns,
             gate,
             load: common.load,
@@ -221,6 +224,7 @@ fn drawn_seed() -> Result<[u8; 32], NodeError> {
 struct Common {
     clock: Clock,
     quotas: Arc<Quotas>,
+    closed: Arc<Closed>,
     assets: Arc<Assets>,
     load: Arc<Load>,
     faults: Arc<Faults>,
@@ -234,6 +238,7 @@ impl Common {
         Self {
             clock,
             quotas: Arc::new(Quotas::new(Arc::clone(&assets))),
+            closed: Arc::default(),
             assets,
             load: Arc::new(Load::new(settings.limits.calls)),
             faults: Arc::default(),
@@ -364,8 +369,8 @@ fn inlet(inboxes: Vec<Sender<Post>>) -> Inlet {
         for one in mail.arrived {
             sorted[shard_of(one.owner, inboxes.len())].arrived.push(one);
         }
-        for call in mail.undelivered {
-            sorted[shard_of(call, inboxes.len())].undelivered.push(call);
+        for of in mail.undelivered {
+            sorted[shard_of(of.0, inboxes.len())].undelivered.push(of);
         }
         let mut lost = 0;
         for ((inbox, scale), mail) in inboxes.iter().zip(&scales).zip(sorted) {

@@ -36,7 +36,8 @@ fn the_example_holds_every_setting_and_loads() {
     // Its dialplan is there, and needs no other trunks.
     let dialplan = std::fs::read(settings.dialplan.unwrap()).unwrap();
     let (dialplan, _) = crate::dialplan::Dialplan::load("kenya.xml", &dialplan).unwrap();
-    let trunks: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
+    let trunks: Vec<(&str, bool)> =
+        settings.trunks.iter().map(|(name, trunk)| (name.as_str(), trunk.address.is_ipv6())).collect();
     assert_eq!(dialplan.check_trunks(&trunks), []);
     assert!(settings.journal.dir.unwrap().is_absolute());
     assert_eq!(settings.speech.voices["sw"], "sw");

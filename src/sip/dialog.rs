@@ -49,6 +49,10 @@ pub struct Path {
 }
 
 impl Dialog {
+    pub(super) fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// The caller's side (§12.1.2), from its own From and CSeq and the response that made the dialog.
     /// `target` stands in for a Contact that the peer forgot. `None` if the response has no readable To
     /// or route set.

@@ -41,7 +41,7 @@ mod turn;
 mod updated;
 mod usage;
 
-pub use event::{Event, Parameters};
+pub use event::{Event, Failure, Parameters};
 
 pub(in crate::sip) use invited::Invited;
 pub(in crate::sip) use requests::Taken;
@@ -277,6 +277,13 @@ impl Session {
     #[must_use]
     pub const fn sent_by(&self) -> SocketAddr {
         self.local.sent_by
+    }
+
+    /// The SIP Call-ID of all its messages; `None` once nothing more can come of it.
+    #[must_use]
+    pub fn sip_call_id(&self) -> Option<&str> {
+        let calling = self.calling.as_ref().map(Calling::sip_call_id);
+        calling.or_else(|| self.usage.as_ref().map(|usage| usage.dialog().call_id()))
     }
 
     /// True once every transaction has ended and nothing is owed.

@@ -14,7 +14,7 @@ use crate::id::{CallId, Digest};
 
 /// The call that a message is for. Responses: by the branch of the topmost Via,
 /// `z9hG4bK{call_id}.{token}`. Requests: by the user part of the Request-URI, which is our Contact's;
-/// else by what stands before the `@` of the Call-ID.
+/// else by what stands before the `@` (and a number of ours before it) of the Call-ID.
 #[must_use]
 pub fn owner(message: &Message) -> Option<CallId> {
     match message {
@@ -27,7 +27,7 @@ pub fn owner(message: &Message) -> Option<CallId> {
 }
 
 fn of_call_id(headers: &Headers) -> Option<CallId> {
-    headers.call_id().ok()?.split('@').next()?.parse().ok()
+    headers.call_id().ok()?.split(['@', '.']).next()?.parse().ok()
 }
 
 /// The answer to a request that belongs to no session; `None` for an ACK and for what cannot be

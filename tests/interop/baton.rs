@@ -35,6 +35,10 @@ pub(crate) struct Setting<'a> {
     pub(crate) more: &'a str,
     /// How long it may ring.
     pub(crate) ring_timeout: &'a str,
+    /// What is called; empty: the number at the host.
+    pub(crate) to: &'a str,
+    /// A dialplan in its place; empty: none.
+    pub(crate) dialplan: &'a str,
 }
 
 impl Setting<'_> {
@@ -48,6 +52,8 @@ impl Setting<'_> {
             from: "sip:survey@baton.example",
             more: "",
             ring_timeout: "5s",
+            to: "",
+            dialplan: "",
         }
     }
 }
@@ -130,11 +136,13 @@ impl Call {
 
     fn command(place: &Place, set: &Setting<'_>, questionnaire: &Path, more: &[&str]) -> Command {
         let first = machine::ports(16);
-        let Setting { host, port, trunk_port, number, from, more: lines, ring_timeout } = set;
+        let Setting { host, port, trunk_port, number, from, more: lines, ring_timeout, to, dialplan } = set;
+        let dialplan =
+            if dialplan.is_empty() { String::new() } else { format!("dialplan = \"{dialplan}\"\n") };
         let settings = place.write(
             "baton.toml",
             format!(
-                "default_trunk = \"peer\"\n\
+                "{dialplan}default_trunk = \"peer\"\n\
                  [sip]\nlisten = \"{host}:0\"\n\
                  [media]\naddress = \"{bare}\"\nports = \"{first}-{last}\"\n\
                  [journal]\ndir = \"journal\"\n\
@@ -145,7 +153,8 @@ impl Call {
             ),
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.arg("call").arg(format!("sip:{number}@{host}:{port}"));
+        let uri = format!("sip:{number}@{host}:{port}");
+        command.arg("call").arg(if to.is_empty() { &uri } else { *to });
         command.arg("--questionnaire").arg(questionnaire).arg("--config").arg(settings).arg("--json");
         command.args(more);
         command

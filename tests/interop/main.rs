@@ -36,4 +36,5 @@ mod midcall;
 mod recordings;
 mod speech;
 mod transports;
+mod trunks;
 mod wire;

@@ -83,7 +83,7 @@ impl Event {
             | Input::PromptFailed { .. }
             | Input::Withdrawn { .. }
             | Input::PortsLost
-            | Input::TransportFailed => return None,
+            | Input::TransportFailed { .. } => return None,
         })
     }
 }

@@ -41,8 +41,8 @@ pub(crate) struct Judge {
     /// Every message of ours by what names it.
     sent: BTreeMap<(CallId, String), Bytes>,
     messages: BTreeMap<CallId, usize>,
-    /// The highest CSeq of a request of ours.
-    cseq: BTreeMap<CallId, u32>,
+    /// The highest CSeq of a request of ours, by the Call-ID of SIP.
+    cseq: BTreeMap<String, u32>,
     /// Version and text of our last description.
     described: BTreeMap<CallId, (u64, Bytes)>,
     revisions: BTreeMap<CallId, (u64, u64)>,
@@ -63,7 +63,8 @@ impl Judge {
 
     /// What a call asks for after one input.
     pub(crate) fn turn(&mut self, call: CallId, outputs: &[Output]) {
-        let repeats = outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
+        let repeats =
+            outputs.iter().all(|output| matches!(output, Output::Send { message, .. } if message.again));
         let saves = outputs.iter().filter(|output| matches!(output, Output::Save(_))).count();
         let saved_first = saves == 1 && matches!(outputs.first(), Some(Output::Save(_)));
         if !repeats && !saved_first {
@@ -86,7 +87,7 @@ impl Judge {
 
     /// Something that depends on the call's save leaves the process.
     pub(crate) fn leaves(&mut self, output: &Output, saved: Option<&Record>, revision: u64) {
-        let again = matches!(output, Output::Send(sent) if sent.again);
+        let again = matches!(output, Output::Send { message, .. } if message.again);
         let durable = saved.map_or(0, |record| record.revision.0);
         if !again && durable < revision {
             self.blame(1, || format!("revision {durable} is durable, and {output:?} of {revision} leaves"));
@@ -123,11 +124,12 @@ impl Judge {
         if let Some(method) = ours
             && !matches!(method, Method::Ack | Method::Cancel)
         {
-            let highest = self.cseq.get(&call).copied().unwrap_or_default();
+            let sip_call = headers.call_id().unwrap_or_default().to_owned();
+            let highest = self.cseq.get(&sip_call).copied().unwrap_or_default();
             if cseq.number <= highest {
                 self.blame(5, || format!("{name} after CSeq {highest}"));
             }
-            self.cseq.insert(call, highest.max(cseq.number));
+            self.cseq.insert(sip_call, highest.max(cseq.number));
         }
         self.describes(call, &message.body());
         self.sent.insert((call, name), bytes.clone());
@@ -205,6 +207,12 @@ impl Judge {
         {
             return self.blame(4, || format!("two outcomes:\n{before}\n{json}"));
         }
+        let last = result.tries.last().map(|tried| tried.trunk.as_str());
+        let mut names: Vec<&str> = result.tries.iter().map(|tried| tried.trunk.as_str()).collect();
+        names.dedup();
+        if last != Some(result.trunk.as_str()) || names.len() != result.tries.len() {
+            return self.blame(4, || format!("trunk {} after {:?}", result.trunk, result.tries));
+        }
         let found = replies(&result.responses);
         let known = self.replies.get(&result.call_id).cloned().unwrap_or_default();
         if let Some((question, value)) =
@@ -232,6 +240,11 @@ impl Judge {
             let rung = rung.clone();
             self.blame(4, || format!("one attempt rings twice: {rung:?}"));
         }
+    }
+
+    /// A callee is invited by one way while another way may still ring.
+    pub(crate) fn invited_twice(&mut self, callee: usize, other: usize) {
+        self.blame(4, || format!("callee {callee} is invited while trunk phone {other} may ring"));
     }
 
     /// A prompt is heard.

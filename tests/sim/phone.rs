@@ -56,6 +56,8 @@ pub(crate) struct Telephone {
     pub(crate) thought: u32,
     pressed: u32,
     sequence: u16,
+    /// When the INVITE came, until it was refused.
+    pub(crate) rings_since: Option<Timestamp>,
 }
 
 /// Where the instance listens.
@@ -89,6 +91,7 @@ impl Telephone {
             thought: 0,
             pressed: 0,
             sequence: 0,
+            rings_since: None,
         }
     }
 
@@ -124,12 +127,14 @@ impl Telephone {
                 let status = StatusCode::new(status).expect("a status");
                 session.refuse(now, status, Vec::new(), &mut self.mint);
             }
-            Phone::Rings | Phone::PicksUp { .. } => {
+            Phone::Tries => session.ring(now, StatusCode::TRYING, None, &mut self.mint),
+            Phone::Rings | Phone::PicksUp { .. } | Phone::RingsThenRefuses { .. } => {
                 session.ring(now, StatusCode::RINGING, None, &mut self.mint);
             }
         }
         self.call_id = request.headers().call_id().ok().map(str::to_owned);
         self.session = Some(session);
+        self.rings_since = Some(now);
         true
     }
 
@@ -138,7 +143,15 @@ impl Telephone {
         let mut sent = Vec::new();
         while let Some(event) = self.session.as_mut().and_then(Incoming::poll_event) {
             match event {
-                Event::Transmit(transmit) => sent.push(transmit.bytes),
+                Event::Transmit(transmit) => {
+                    let is_final = transmit.bytes.get(..9).is_some_and(|begins| {
+                        begins.starts_with(b"SIP/2.0 ") && begins.last().is_some_and(|class| *class > b'2')
+                    });
+                    if is_final {
+                        self.rings_since = None;
+                    }
+                    sent.push(transmit.bytes);
+                }
                 Event::Offered { body } => {
                     let session = self.session.as_mut().expect("it told us");
                     let answer = match &body {
@@ -172,6 +185,13 @@ impl Telephone {
         let Some(session) = &mut self.session else { return };
         let answer = offer.and_then(|offer| sdp::answer(&self.media, offer).ok()).map(|(answer, _)| answer);
         session.accept(now, answer.as_ref(), &mut self.mint);
+    }
+
+    /// A trunk that let it ring refuses.
+    pub(crate) fn refuses(&mut self, now: Timestamp, status: u16) {
+        if let Some(session) = &mut self.session {
+            session.refuse(now, StatusCode::new(status).expect("a status"), Vec::new(), &mut self.mint);
+        }
     }
 
     pub(crate) fn acts(&mut self, now: Timestamp, act: Act) {

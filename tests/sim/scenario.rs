@@ -22,6 +22,8 @@ pub(crate) struct Scenario {
 #[derive(Clone, Debug)]
 pub(crate) struct Callee {
     pub(crate) phone: Phone,
+    /// What the trunks do that are tried before the one that leads to the phone.
+    pub(crate) trunks: Vec<Phone>,
     /// When the call is placed.
     pub(crate) placed_ms: u64,
     pub(crate) consent: &'static str,
@@ -52,6 +54,13 @@ pub(crate) enum Phone {
     Rings,
     PicksUp {
         after_ms: u64,
+    },
+    /// Says 100, and nothing more until it is given up.
+    Tries,
+    /// Rings, and refuses then.
+    RingsThenRefuses {
+        after_ms: u64,
+        status: u16,
     },
 }
 
@@ -92,6 +101,8 @@ pub(crate) enum Fault {
     Pause { at_ms: u64, for_ms: u64 },
     /// The operator stops a call.
     Stop { at_ms: u64, callee: usize },
+    /// The operator stops a call so long after it began to be hung up.
+    StopAtEnd { callee: usize, after_ms: u64 },
     /// The questionnaire is edited; the next process loads both editions.
     Edit { at_ms: u64 },
 }
@@ -102,7 +113,9 @@ const METERS: [&str; 3] = ["47110", "00815", "22222"];
 impl Scenario {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let callees = (0..=dice.below(3)).map(|_| Callee::drawn(&mut dice)).collect::<Vec<_>>();
+        let mut callees = (0..=dice.below(3)).map(|_| Callee::drawn(&mut dice)).collect::<Vec<_>>();
+        let mut trunks = Dice::new(seed ^ 0x7a);
+        callees.iter_mut().for_each(|callee| callee.trunks = drawn_trunks(&mut trunks));
         let mut faults = Vec::new();
         for _ in 0..dice.below(6) {
             faults.push(Fault::drawn(&mut dice, callees.len()));
@@ -140,6 +153,11 @@ impl Scenario {
                 one.callees[at].phone = Phone::Refuses(486);
                 found.push(one);
             }
+            if !self.callees[at].trunks.is_empty() {
+                let mut one = self.clone();
+                one.callees[at].trunks.pop();
+                found.push(one);
+            }
             if !self.callees[at].acts.is_empty() || !self.callees[at].slips.is_empty() {
                 let mut one = self.clone();
                 one.callees[at].acts.clear();
@@ -154,6 +172,22 @@ impl Scenario {
         }
         found
     }
+}
+
+/// What the trunks before the last one do. After half of them the next one is tried.
+fn drawn_trunks(dice: &mut Dice) -> Vec<Phone> {
+    let trunks = if dice.one_in(4) { 1 + dice.below(2) } else { 0 };
+    let manner = |_| match dice.below(9) {
+        0 => Phone::Dead,
+        1 => Phone::Rings,
+        2 => Phone::Tries,
+        3 => Phone::RingsThenRefuses { after_ms: dice.below(4_000), status: 503 },
+        4 => Phone::RingsThenRefuses { after_ms: 9_900 + dice.below(200), status: 408 },
+        5 => Phone::Refuses(404),
+        6 => Phone::Refuses(500),
+        _ => Phone::Refuses(503),
+    };
+    (0..trunks).map(manner).collect()
 }
 
 impl Callee {
@@ -180,6 +214,7 @@ impl Callee {
         let consent = if dice.one_in(8) { "2" } else { "1" };
         Self {
             phone,
+            trunks: Vec::new(),
             impatient: consent == "1" && dice.one_in(4),
             placed_ms: dice.below(2_000),
             consent,
@@ -200,7 +235,8 @@ impl Fault {
         let at_ms = dice.below(30_000);
         match dice.below(8) {
             0 => Self::Pause { at_ms, for_ms: 1 + dice.below(3_000) },
-            1 | 2 => Self::Stop { at_ms, callee: dice.place(callees) },
+            1 => Self::Stop { at_ms, callee: dice.place(callees) },
+            2 => Self::StopAtEnd { callee: dice.place(callees), after_ms: at_ms % 6 },
             3 => Self::Edit { at_ms },
             4 => {
                 let torn = u8::try_from(dice.below(256)).expect("small");
@@ -221,7 +257,7 @@ impl Fault {
             | Self::Pause { at_ms, .. }
             | Self::Stop { at_ms, .. }
             | Self::Edit { at_ms } => at_ms,
-            Self::CrashAtEnd { after_ms, .. } => after_ms,
+            Self::CrashAtEnd { after_ms, .. } | Self::StopAtEnd { after_ms, .. } => after_ms,
         }
     }
 }

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton::call::{Assets, Call, Input, Listening, Output, Play, Start, Step};
+use baton::call::{Assets, Call, Input, Listening, Output, Play, Start, Step, Terms};
+use baton::dialplan::Failover;
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint};
 use baton::questionnaire::Questionnaire;
 use baton::rtp::event::EventError;
@@ -26,7 +27,7 @@ use crate::dice::Dice;
 use crate::judge::{Judge, Wrong};
 use crate::phone::{CODECS, Telephone, address, instance};
 use crate::process::{Disk, Frame, Live, Parked, Playing, Process, Stream};
-use crate::scenario::{Act, Fault, Phone, Room, Scenario};
+use crate::scenario::{Act, Callee, Fault, Phone, Room, Scenario};
 use crate::switch::Switch;
 
 const SURVEY: &str = include_str!("survey.xml");
@@ -51,6 +52,7 @@ enum Happening {
     /// Ears notice that a key was let go though no packet said so.
     Ears(u32, CallId),
     PicksUp(usize),
+    Refuses(usize, u16),
     Thinks(usize, u32, String),
     Presses(usize, char),
     Acts(usize, Act),
@@ -107,7 +109,11 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
     let mut assets = Assets::default();
     let digest = assets.insert(Arc::new(questionnaire));
     let start = Timestamp::from_millis(1_795_416_217_000);
-    let phones = scenario.callees.iter().enumerate();
+    // Those of the callees, then their trunks', each of which is a telephone too.
+    let trunks = scenario.callees.iter().flat_map(|callee| {
+        callee.trunks.iter().map(|phone| Callee { phone: *phone, acts: Vec::new(), ..callee.clone() })
+    });
+    let phones = scenario.callees.iter().cloned().chain(trunks).enumerate();
     let mut world = World {
         scenario,
         switch,
@@ -124,7 +130,7 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
         disk: Disk::default(),
         waiting: Vec::new(),
         stalled: Vec::new(),
-        phones: phones.map(|(place, terms)| Telephone::new(place, terms.clone(), scenario.seed)).collect(),
+        phones: phones.map(|(place, terms)| Telephone::new(place, terms, scenario.seed)).collect(),
         placed: BTreeMap::new(),
         offers: BTreeMap::new(),
         judge: Judge::default(),
@@ -135,7 +141,9 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
     for (place, callee) in scenario.callees.iter().enumerate() {
         world.plan(Duration::from_millis(callee.placed_ms), Happening::Place(place));
     }
-    for fault in scenario.faults.iter().filter(|fault| !matches!(fault, Fault::CrashAtEnd { .. })) {
+    let comes_by_itself =
+        |fault: &&Fault| !matches!(fault, Fault::CrashAtEnd { .. } | Fault::StopAtEnd { .. });
+    for fault in scenario.faults.iter().filter(comes_by_itself) {
         world.plan(Duration::from_millis(fault.at_ms()), Happening::Fault(*fault));
     }
     world.live();
@@ -242,6 +250,10 @@ impl World<'_> {
                     self.plan(Duration::from_millis(at_ms), Happening::Acts(phone, act));
                 }
             }
+            Happening::Refuses(phone, status) => {
+                self.phones[phone].refuses(self.now, status);
+                self.follow_phone(phone);
+            }
             Happening::Acts(phone, act) => {
                 self.say(|| format!("callee {phone}: {act:?}"));
                 self.phones[phone].acts(self.now, act);
@@ -334,7 +346,7 @@ impl World<'_> {
                     self.plan(Duration::from_millis(for_ms), Happening::Wake);
                 }
             }
-            Fault::Stop { callee, .. } => {
+            Fault::Stop { callee, .. } | Fault::StopAtEnd { callee, .. } => {
                 if let Some(call) = self.placed.get(&callee).copied()
                     && self.process.as_ref().is_some_and(|process| !process.stopped)
                 {
@@ -403,6 +415,23 @@ impl World<'_> {
             codecs: CODECS.to_vec(),
             ..LocalMedia::new(Origin::new(host, &mut mint), host, port)
         };
+        let ways = self.trunks_of(callee).chain([callee]);
+        let mut terms_of: Vec<Terms> = ways
+            .map(|phone| Terms {
+                trunk: format!("sim{phone}"),
+                target: Uri::sip_at(Some("callee"), address(phone)),
+                from: NameAddr::new(Uri::sip_at(Some("survey"), instance())),
+                destination: address(phone).into(),
+                large: Large::ByUdp,
+                sent_by: instance(),
+                local: local.clone(),
+                listening: Listening::default(),
+                ring_timeout: RING,
+                redirects: 0,
+                session_expires: None,
+            })
+            .collect();
+        let terms = terms_of.remove(0);
         let start = Start {
             call_id,
             attempt_id: AttemptId::mint(&mut mint),
@@ -410,18 +439,11 @@ impl World<'_> {
             epoch: Epoch(0),
             seed: [u8::try_from(callee).expect("few"); 32],
             to: format!("10{callee}"),
-            trunk: "sim".into(),
-            target: Uri::sip_at(Some("callee"), address(callee)),
-            from: NameAddr::new(Uri::sip_at(Some("survey"), instance())),
-            destination: address(callee).into(),
-            large: Large::ByUdp,
-            sent_by: instance(),
-            local,
-            listening: Listening::default(),
+            terms,
+            others: terms_of,
+            failover: Failover::usual(),
+            passed_over: Vec::new(),
             post_dial: None,
-            ring_timeout: RING,
-            redirects: 0,
-            session_expires: None,
             longest: LONGEST,
             user_agent: "Baton".into(),
             questionnaire: self.digest,
@@ -541,10 +563,11 @@ impl World<'_> {
         let number = self.number().expect("a process carries it out");
         match output {
             Output::Save(_) => {}
-            Output::Send(transmit) => {
-                self.judge.sends(id, &transmit.bytes);
-                self.transmit(transmit.to.address, &transmit.bytes);
+            Output::Send { message, .. } => {
+                self.judge.sends(id, &message.bytes);
+                self.transmit(message.to.address, &message.bytes);
             }
+            Output::CloseTrunk { .. } => {}
             Output::OpenMedia(plan) => {
                 let sends = plan.negotiated.direction.sends();
                 self.judge.streams(self.now, id, plan.anchor, sends);
@@ -621,7 +644,7 @@ impl World<'_> {
     fn end_begins(&mut self, id: CallId) {
         let of = self.live_call(id).callee;
         for fault in &self.scenario.faults {
-            if let Fault::CrashAtEnd { callee, after_ms, .. } = fault
+            if let Fault::CrashAtEnd { callee, after_ms, .. } | Fault::StopAtEnd { callee, after_ms } = fault
                 && *callee == of
             {
                 self.plan(Duration::from_millis(*after_ms), Happening::Fault(*fault));
@@ -713,15 +736,52 @@ impl World<'_> {
             && *request.method() == Method::Invite
             && let Ok(call_id) = request.headers().call_id()
         {
-            self.judge.rings(phone, call_id);
+            if phone < self.scenario.callees.len() {
+                self.judge.rings(phone, call_id);
+            }
             self.offers.entry(phone).or_insert_with(|| request.body().clone());
+            self.look_for_others(phone, call_id);
         }
-        if self.phones[phone].receive(self.now, &message)
-            && let Phone::PicksUp { after_ms } = self.phones[phone].terms.phone
-        {
-            self.plan(Duration::from_millis(after_ms), Happening::PicksUp(phone));
+        if self.phones[phone].receive(self.now, &message) {
+            match self.phones[phone].terms.phone {
+                Phone::PicksUp { after_ms } => {
+                    self.plan(Duration::from_millis(after_ms), Happening::PicksUp(phone));
+                }
+                Phone::RingsThenRefuses { after_ms, status } => {
+                    self.plan(Duration::from_millis(after_ms), Happening::Refuses(phone, status));
+                }
+                Phone::Dead | Phone::Refuses(_) | Phone::Rings | Phone::Tries => {}
+            }
         }
         self.follow_phone(phone);
+    }
+
+    /// The telephones of the trunks that are tried before a callee's own, in their order.
+    fn trunks_of(&self, callee: usize) -> impl Iterator<Item = usize> + use<> {
+        let callees = &self.scenario.callees;
+        let before: usize = callees.iter().take(callee).map(|one| one.trunks.len()).sum();
+        let first = callees.len() + before;
+        first..first + callees[callee].trunks.len()
+    }
+
+    /// While a new INVITE comes by one way, no other way to the same callee may ring: one that heard neither a CANCEL
+    /// nor our ACK for 64*T1 is taken to ring no more.
+    fn look_for_others(&mut self, phone: usize, call_id: &str) {
+        let callees = 0..self.scenario.callees.len();
+        let of = |callee: usize| self.trunks_of(callee).chain([callee]);
+        let Some(callee) = callees.into_iter().find(|callee| of(*callee).any(|one| one == phone)) else {
+            return;
+        };
+        if self.phones[phone].call_id.as_deref() == Some(call_id) {
+            return; // a repeat
+        }
+        let rings = |other: &usize| {
+            let since = self.phones[*other].rings_since.filter(|_| *other != phone);
+            since.is_some_and(|since| self.now.since(since) < Duration::from_secs(32))
+        };
+        if let Some(other) = of(callee).find(rings) {
+            self.judge.invited_twice(callee, other);
+        }
     }
 
     /// A prompt begins to be heard: who is asked something will answer it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::{Assets, Call, Input, Output, Step};
+use super::super::{Assets, Call, Input, Output, Start, Step};
 use super::world::start;
 use crate::sdp::Direction;
 use crate::sip::{Hop, parse};
@@ -13,20 +13,20 @@ use crate::time::Timestamp;
 const PEER: &str = "127.0.0.1:5080";
 
 /// A call, and what it has said.
-struct Line {
-    call: Call,
+pub(super) struct Line {
+    pub(super) call: Call,
     assets: Assets,
-    now: Timestamp,
-    sent: Vec<String>,
-    outputs: Vec<Output>,
+    pub(super) now: Timestamp,
+    pub(super) sent: Vec<String>,
+    pub(super) outputs: Vec<Output>,
     cseq: u32,
 }
 
-fn sdp(media: &str) -> String {
+pub(super) fn sdp(media: &str) -> String {
     format!("v=0\r\no=p 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}\r\n")
 }
 
-fn value(text: &str, name: &str) -> String {
+pub(super) fn value(text: &str, name: &str) -> String {
     let prefix = format!("{name}: ");
     text.split("\r\n").find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default().to_owned()
 }
@@ -34,9 +34,14 @@ fn value(text: &str, name: &str) -> String {
 impl Line {
     /// A call that has just sent its INVITE.
     fn dialled() -> Self {
+        Self::starting(|start| start)
+    }
+
+    /// The same with a start that is changed first.
+    pub(super) fn starting(change: impl FnOnce(Start) -> Start) -> Self {
         let (assets, digest) = super::assets();
         let now = Timestamp::from_millis(1_795_416_217_000);
-        let call = Call::new(now, start(digest), &assets).unwrap();
+        let call = Call::new(now, change(start(digest)), &assets).unwrap();
         let mut line = Self { call, assets, now, sent: Vec::new(), outputs: Vec::new(), cseq: 0 };
         line.feed(Input::Started);
         line
@@ -50,12 +55,12 @@ impl Line {
         line
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(super) fn feed(&mut self, input: Input) {
         self.call.handle(self.now, input, &self.assets);
         self.outputs = std::iter::from_fn(|| self.call.poll_output()).collect();
         for output in &self.outputs {
-            if let Output::Send(transmit) = output {
-                self.sent.push(String::from_utf8(transmit.bytes.to_vec()).unwrap());
+            if let Output::Send { message, .. } = output {
+                self.sent.push(String::from_utf8(message.bytes.to_vec()).unwrap());
             }
         }
     }
@@ -67,18 +72,23 @@ impl Line {
     }
 
     /// The peer's response to the latest INVITE or other request.
-    fn respond(&mut self, status: u16, headers: &str, body: &str) {
+    pub(super) fn respond(&mut self, status: u16, headers: &str, body: &str) {
         let request = self.sent.iter().rev().find(|text| !text.starts_with("SIP/2.0")).unwrap().clone();
+        self.respond_to(&request, status, headers, body);
+    }
+
+    /// The same to a request of ours.
+    pub(super) fn respond_to(&mut self, request: &str, status: u16, headers: &str, body: &str) {
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let to = value(&request, "To");
+        let to = value(request, "To");
         let to = if to.contains(";tag=") { to } else { format!("{to};tag=b") };
         self.give(format!(
             "SIP/2.0 {status} X\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
              Contact: <sip:100@{PEER}>\r\n{headers}{kind}Content-Length: {}\r\n\r\n{body}",
-            value(&request, "Via"),
-            value(&request, "From"),
-            value(&request, "Call-ID"),
-            value(&request, "CSeq"),
+            value(request, "Via"),
+            value(request, "From"),
+            value(request, "Call-ID"),
+            value(request, "CSeq"),
             body.len()
         ));
     }
@@ -102,7 +112,7 @@ impl Line {
     }
 
     /// The direction and remote address of the stream that this turn asks for.
-    fn stream(&self) -> Option<(Direction, String)> {
+    pub(super) fn stream(&self) -> Option<(Direction, String)> {
         self.outputs.iter().find_map(|output| {
             let Output::OpenMedia(plan) = output else { return None };
             Some((plan.negotiated.direction, plan.negotiated.remote.to_string()))

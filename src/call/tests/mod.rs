@@ -7,6 +7,7 @@ mod hearing;
 mod midcall;
 mod person;
 mod resume;
+mod trunks;
 mod world;
 
 use std::sync::Arc;

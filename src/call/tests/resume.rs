@@ -10,7 +10,7 @@ use crate::call::{CallResult, EndedBy, RecordingResult};
 use crate::interview::RecordingEnd;
 
 /// What must be the same: everything but the times.
-fn essence(result: &CallResult) -> impl PartialEq + std::fmt::Debug + use<> {
+pub(super) fn essence(result: &CallResult) -> impl PartialEq + std::fmt::Debug + use<> {
     let responses: Vec<_> = result
         .responses
         .iter()
@@ -19,7 +19,9 @@ fn essence(result: &CallResult) -> impl PartialEq + std::fmt::Debug + use<> {
             (r.question.clone(), r.status, r.value.clone(), digits, r.no_input, r.no_match)
         })
         .collect();
-    (result.disposition, result.sip_status, result.ended_by, responses)
+    let tries: Vec<_> =
+        result.tries.iter().map(|tried| (tried.trunk.clone(), tried.end, tried.sip_status)).collect();
+    (result.disposition, result.sip_status, result.ended_by, tries, responses)
 }
 
 fn survives_everywhere(name: &str, person: &Person) {

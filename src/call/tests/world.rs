@@ -3,6 +3,7 @@
 mod callee;
 mod parts;
 pub(super) mod store;
+pub(super) mod trunk;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use crate::sip::session::Event;
 use crate::sip::{self, Message, NameAddr, StatusCode, Uri, stray};
 use crate::time::Timestamp;
 use parts::{address, goes_on, header, local};
-pub(super) use parts::{report, start};
+pub(super) use parts::{report, start, terms};
 
 const WIRE: Duration = Duration::from_millis(10);
 const PROMPT: Duration = Duration::from_millis(400);
@@ -54,6 +55,10 @@ pub(super) enum Crash {
 enum Happening {
     AtCall(Bytes),
     AtPhone(Bytes),
+    /// At the trunk of this place, before the one that leads to the phone.
+    AtTrunk(usize, Bytes),
+    /// A trunk that lets it ring refuses at last.
+    TrunkRefuses(usize),
     PromptEnds(PlayId),
     PromptFails(PlayId),
     Presses(Digit, EventKey),
@@ -85,6 +90,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     assets: Assets,
     person: Person,
+    /// Trunks that are tried before the one that leads to the phone.
+    pub(super) trunks: Vec<trunk::Trunk>,
     call: Call,
     saved: Vec<u8>,
     crash: Crash,
@@ -142,13 +149,18 @@ impl World {
     }
 
     fn at_rest(xml: &str, person: Person, crash: Crash) -> Self {
+        Self::by_trunks(xml, person, crash, Vec::new())
+    }
+
+    fn by_trunks(xml: &str, person: Person, crash: Crash, trunks: Vec<trunk::Trunk>) -> Self {
         let (assets, digest) = super::assets_of(xml);
         let now = Timestamp::from_millis(1_795_416_217_000);
-        let call = Call::new(now, start(digest), &assets).unwrap();
+        let call = Call::new(now, trunk::by(&trunks, start(digest)), &assets).unwrap();
         Self {
             now,
             assets,
             person,
+            trunks,
             saved: Vec::new(),
             call,
             crash,
@@ -246,6 +258,8 @@ impl World {
         while !self.forgotten {
             let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
             let phone = self.phone.as_ref().and_then(Incoming::poll_timeout);
+            let trunk = self.trunks.iter().filter_map(trunk::Trunk::poll_timeout).min();
+            let phone = Timestamp::earliest(phone, trunk);
             let due = Timestamp::earliest(next, Timestamp::earliest(self.call.poll_timeout(), phone))
                 .unwrap_or_else(|| panic!("the call hangs: {:?}", self.said));
             assert!(due <= end, "the call does not end: {:?}", self.said);
@@ -254,8 +268,11 @@ impl World {
                 let (_, happening) = self.agenda.pop_first().unwrap();
                 self.happen(happening);
             } else if phone == Some(due) {
-                self.phone.as_mut().unwrap().timeout(self.now, &mut self.phone_mint);
-                self.follow_phone();
+                if let Some(phone) = &mut self.phone {
+                    phone.timeout(self.now, &mut self.phone_mint);
+                    self.follow_phone();
+                }
+                self.trunks_timed_out();
             } else {
                 self.feed(Input::TimedOut);
             }
@@ -282,6 +299,8 @@ impl World {
                 self.feed(Input::Received { message, from: address(5080).into() });
             }
             Happening::AtPhone(bytes) => self.at_phone(bytes),
+            Happening::AtTrunk(place, bytes) => self.at_trunk(place, bytes),
+            Happening::TrunkRefuses(place) => self.trunk_refuses(place),
             Happening::PromptEnds(play) => self.feed(Input::PromptEnded { play }),
             Happening::PromptFails(play) => self.feed(Input::PromptFailed { play }),
             Happening::Presses(digit, key) => {
@@ -342,7 +361,8 @@ impl World {
         self.inputs += 1;
         self.call.handle(self.now, input, &self.assets);
         let outputs: VecDeque<Output> = std::iter::from_fn(|| self.call.poll_output()).collect();
-        let repeats = outputs.iter().all(|output| matches!(output, Output::Send(sent) if sent.again));
+        let repeats =
+            outputs.iter().all(|output| matches!(output, Output::Send { message, .. } if message.again));
         assert!(repeats || matches!(outputs.front(), Some(Output::Save(_))), "save before send: {outputs:?}");
         let inputs = self.inputs;
         match self.crash {
@@ -398,9 +418,14 @@ impl World {
                 assert_eq!(restored.record(), record, "a record reads back as it was");
                 self.saved = record.bytes;
             }
-            Output::Send(transmit) => {
-                self.note_sent(&transmit.bytes);
-                self.plan(WIRE, Happening::AtPhone(transmit.bytes));
+            Output::CloseTrunk { .. } => {}
+            Output::Send { message, .. } => {
+                self.note_sent(&message.bytes);
+                let place = trunk::place(message.to.address.port());
+                let arrives = place.map_or(Happening::AtPhone(message.bytes.clone()), |place| {
+                    Happening::AtTrunk(place, message.bytes)
+                });
+                self.plan(WIRE, arrives);
             }
             Output::OpenMedia(plan) => {
                 if let Some(before) = &self.media {
@@ -461,6 +486,7 @@ impl World {
             | Step::Unsaid
             | Step::Progress { .. }
             | Step::Refused { .. }
+            | Step::NextTrunk { .. }
             | Step::Answered { .. }
             | Step::Key { .. }
             | Step::Entered { .. }
@@ -488,7 +514,12 @@ impl World {
         let before = self.sent.insert(name.clone(), bytes.clone());
         match before {
             Some(before) => assert_eq!(before, bytes, "two bodies for {name}"),
-            None => self.sent_in_order.push(what),
+            None => {
+                if what == "INVITE" {
+                    self.nobody_rings();
+                }
+                self.sent_in_order.push(what);
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ impl Progress {
             Step::Withdrawn { .. }
             | Step::Unsaid
             | Step::Refused { .. }
+            | Step::NextTrunk { .. }
             | Step::Dialled { .. }
             | Step::Said { .. }
             | Step::Asked { .. }

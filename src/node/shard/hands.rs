@@ -12,6 +12,7 @@ use super::live::{Live, Media};
 use crate::call::{MediaPlan, Output, Play, Recording};
 use crate::interview::RecordingEnd;
 use crate::node::clock::Clock;
+use crate::node::closed::Closed;
 use crate::node::event::Event;
 use crate::node::faults::Faults;
 use crate::node::load::Load;
@@ -37,6 +38,7 @@ pub(crate) struct Hands {
     pub(super) load: Arc<Load>,
     faults: Arc<Faults>,
     pub(super) quotas: Arc<Quotas>,
+    closed: Arc<Closed>,
     pub(super) turn: TurnOf,
 }
 
@@ -66,6 +68,8 @@ pub(crate) struct HandsParts {
     pub(crate) faults: Arc<Faults>,
     /// Places in quotas.
     pub(crate) quotas: Arc<Quotas>,
+    /// Trunks that asked for quiet.
+    pub(crate) closed: Arc<Closed>,
     /// Where it says that it turns.
     pub(crate) turn: TurnOf,
 }
@@ -74,7 +78,7 @@ impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
         let HandsParts { shard, clock, engine, renderer, senders, events, .. } = parts;
-        let HandsParts { inbox, server, load, faults, quotas, recordings, turn, .. } = parts;
+        let HandsParts { inbox, server, load, faults, quotas, closed, recordings, turn, .. } = parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
         Self {
             shard,
@@ -89,6 +93,7 @@ impl Hands {
             load,
             faults,
             quotas,
+            closed,
             turn,
         }
     }
@@ -98,7 +103,10 @@ impl Hands {
         match output {
             // Saves are not parked, they park.
             Output::Save(_) => {}
-            Output::Send(transmit) => self.outbox.put(live.call.id(), live.way, transmit),
+            Output::Send { through, message } => {
+                self.outbox.put((live.call.id(), through), live.way(through), message);
+            }
+            Output::CloseTrunk { trunk, until } => self.closed.close(trunk, until, self.clock.now()),
             Output::OpenMedia(plan) => self.open_media(live, plan),
             Output::Play(play) => self.play(live, play),
             Output::Press { play, keys } => {

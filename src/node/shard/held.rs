@@ -6,7 +6,7 @@
 //! ```
 
 use super::live::Live;
-use super::{PortPair, Shard};
+use super::{PortPair, Shard, Ways};
 use crate::call::{Call, Input, Start};
 use crate::id::CallId;
 
@@ -14,7 +14,7 @@ use crate::id::CallId;
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) start: Box<Start>,
-    pub(super) way: usize,
+    pub(super) ways: Ways,
     pub(super) ports: PortPair,
 }
 
@@ -22,10 +22,10 @@ impl Shard {
     /// Makes a call that was held, and places it or says why it is not placed. Of one that is not held (any more)
     /// nothing is done.
     pub(super) fn let_go(&mut self, id: CallId, spoken: Result<(), String>) {
-        let Some(Held { start, way, ports }) = self.held.remove(&id) else { return };
+        let Some(Held { start, ways, ports }) = self.held.remove(&id) else { return };
         match Call::new(self.clock.now(), *start, &self.assets) {
             Ok(call) => {
-                self.calls.insert(id, Live::new(call, way, ports));
+                self.calls.insert(id, Live::new(call, ways, ports));
                 self.tell(id, spoken.map_or_else(|why| Input::Withdrawn { why }, |()| Input::Started));
             }
             Err(error) => {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tracing::Span;
 
 use super::parking::Parking;
-use crate::call::{Call, Output};
+use crate::call::{Call, Output, TryNumber};
 use crate::id::{Epoch, Revision};
+use crate::node::Ways;
 use crate::node::masked::Masked;
 use crate::node::media::Statistics;
 use crate::node::ports::PortPair;
@@ -18,8 +19,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) call: Call,
-    /// The local address that its trunk is called from.
-    pub(super) way: usize,
+    ways: Ways,
     pub(super) parking: Parking<Output>,
     pub(super) media: Media,
     /// Where it stands in the timers.
@@ -64,24 +64,24 @@ pub(super) struct Ending {
 
 impl Live {
     /// A call that is about to be placed.
-    pub(super) fn new(call: Call, way: usize, ports: PortPair) -> Self {
-        let live = Self::of(call, (Epoch::default(), Revision::default()), way, Media::Bound(ports));
+    pub(super) fn new(call: Call, ways: Ways, ports: PortPair) -> Self {
+        let live = Self::of(call, (Epoch::default(), Revision::default()), ways, Media::Bound(ports));
         live.span.in_scope(|| tracing::info!(to = %Masked(live.call.to()), "call placed"));
         live
     }
 
     /// A call of the process before, as it was saved last.
-    pub(super) fn resumed(call: Call, saved: (Epoch, Revision), way: usize, ports: Option<PortPair>) -> Self {
-        let live = Self::of(call, saved, way, ports.map_or(Media::Closed, Media::Bound));
+    pub(super) fn resumed(call: Call, saved: (Epoch, Revision), ways: Ways, ports: Option<PortPair>) -> Self {
+        let live = Self::of(call, saved, ways, ports.map_or(Media::Closed, Media::Bound));
         live.span.in_scope(|| tracing::info!(to = %Masked(live.call.to()), "call goes on"));
         live
     }
 
-    fn of(call: Call, saved: (Epoch, Revision), way: usize, media: Media) -> Self {
+    fn of(call: Call, saved: (Epoch, Revision), ways: Ways, media: Media) -> Self {
         let span = tracing::info_span!("call", call = %call.id(), trunk = call.trunk());
         Self {
             call,
-            way,
+            ways,
             parking: Parking::new(),
             media,
             due: None,
@@ -90,6 +90,12 @@ impl Live {
             ending: Ending::default(),
             span,
         }
+    }
+
+    /// The local address that this trunk is called from.
+    pub(super) fn way(&self, through: TryNumber) -> usize {
+        let way = self.ways.get(usize::from(through.0)).or(self.ways.first());
+        way.copied().unwrap_or(0)
     }
 
     /// Whether the record may be deleted and the call forgotten.

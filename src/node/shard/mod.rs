@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
+use super::Ways;
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
 use super::ports::{PortError, PortPair};
@@ -60,8 +61,8 @@ pub(crate) enum Post {
     Place {
         /// It.
         call: Box<Call>,
-        /// The local address that its trunk is called from.
-        way: usize,
+        /// The local addresses that its trunks are called from.
+        ways: Ways,
         /// Its bound ports.
         ports: PortPair,
     },
@@ -71,8 +72,8 @@ pub(crate) enum Post {
     Hold {
         /// What it is made of.
         start: Box<Start>,
-        /// The local address that its trunk is called from.
-        way: usize,
+        /// The local addresses that its trunks are called from.
+        ways: Ways,
         /// Its bound ports.
         ports: PortPair,
     },
@@ -122,8 +123,8 @@ pub(crate) struct Resumed {
     pub(crate) saved: (Epoch, Revision),
     /// When the process before is known to have lived last.
     pub(crate) alive: Option<Timestamp>,
-    /// The local address that its trunk is called from.
-    pub(crate) way: usize,
+    /// The local addresses that its trunks are called from.
+    pub(crate) ways: Ways,
     /// Its ports, bound again; `None`: it needs none.
     pub(crate) ports: Option<Result<PortPair, PortError>>,
 }
@@ -201,20 +202,20 @@ impl Shard {
 
     fn take(&mut self, post: Post) {
         match post {
-            Post::Place { call, way, ports } => {
+            Post::Place { call, ways, ports } => {
                 let id = call.id();
-                self.calls.insert(id, Live::new(*call, way, ports));
+                self.calls.insert(id, Live::new(*call, ways, ports));
                 self.tell(id, Input::Started);
             }
             Post::Resume(resumed) => self.resume(*resumed),
-            Post::Hold { start, way, ports } => {
-                self.held.insert(start.call_id, Held { start, way, ports });
+            Post::Hold { start, ways, ports } => {
+                self.held.insert(start.call_id, Held { start, ways, ports });
             }
             Post::Ready { call, spoken } => self.let_go(call, spoken),
             Post::Sip(Mail { arrived, undelivered, weight }) => {
                 drop(weight);
-                for call in undelivered {
-                    self.tell(call, Input::TransportFailed);
+                for (call, through) in undelivered {
+                    self.tell(call, Input::TransportFailed { through });
                 }
                 for one in arrived {
                     self.arrived(one);
@@ -251,7 +252,7 @@ impl Shard {
 
     /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
     fn resume(&mut self, resumed: Resumed) {
-        let Resumed { call, saved, alive, way, ports } = resumed;
+        let Resumed { call, saved, alive, ways, ports } = resumed;
         let id = call.id();
         if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
             self.hands.quotas.keep(id, digest, &quotas);
@@ -263,7 +264,7 @@ impl Shard {
                 (None, Input::PortsLost)
             }
         };
-        self.calls.insert(id, Live::resumed(call, saved, way, ports));
+        self.calls.insert(id, Live::resumed(call, saved, ways, ports));
         self.tell(id, input);
     }
 
@@ -281,9 +282,10 @@ impl Shard {
             return self.hands.fault("sip", "parked", format_args!("call {owner} waits for the journal"));
         }
         // A call may outlive its trunk's place in the settings; then there is nothing to hold it to.
-        if let Some(trunk) = self.trunks.get(live.call.trunk()) {
+        let (number, name) = live.call.trunk_of(&message);
+        if let Some(trunk) = self.trunks.get(name) {
             if !trunk.may_speak_from(from.address.ip()) {
-                let detail = format_args!("call {owner}: {from} is no source of trunk {}", live.call.trunk());
+                let detail = format_args!("call {owner}: {from} is no source of trunk {name}");
                 return self.hands.fault("sip", "foreign", detail);
             }
             if let Message::Request(request) = message.as_ref()
@@ -291,7 +293,7 @@ impl Shard {
             {
                 let detail = format_args!("call {owner}: {} is not allowed to its trunk", request.method());
                 self.hands.fault("sip", "request", detail);
-                return self.hands.refuse(live.way, request, from, StatusCode::FORBIDDEN);
+                return self.hands.refuse(live.way(number), request, from, StatusCode::FORBIDDEN);
             }
         }
         self.tell(owner, Input::Received { message, from });
@@ -414,8 +416,8 @@ impl Shard {
     fn flush(&mut self) {
         let mut failed = Vec::new();
         self.hands.outbox.flush(|call| failed.push(call));
-        for call in failed {
-            self.tell(call, Input::TransportFailed);
+        for (call, through) in failed {
+            self.tell(call, Input::TransportFailed { through });
         }
         self.hands.delivery.flush();
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mio::net::TcpStream;
 
-use crate::id::CallId;
+use super::Of;
 use crate::sip::stream::{Frame, Framer, StreamError};
 use crate::sip::timers::PATIENCE;
 use crate::sip::{Message, parse};
@@ -70,7 +70,7 @@ pub(crate) struct Parcel {
     pub(super) way: usize,
     pub(super) to: SocketAddr,
     /// Whose it is.
-    pub(super) call: Option<CallId>,
+    pub(super) call: Option<Of>,
     bytes: Bytes,
     kind: Kind,
     /// Was it sent over a connection that was lost?
@@ -95,7 +95,7 @@ enum Attempt {
 }
 
 impl Parcel {
-    pub(super) fn new(way: usize, to: SocketAddr, call: Option<CallId>, bytes: Bytes) -> Self {
+    pub(super) fn new(way: usize, to: SocketAddr, call: Option<Of>, bytes: Bytes) -> Self {
         let kind = match bytes.as_ref() {
             [b'\r', ..] => Kind::Blank,
             begins if begins.starts_with(b"SIP/2.0 ") => Kind::Response,
@@ -106,7 +106,7 @@ impl Parcel {
     }
 
     /// The same for another connection, if it is worth one.
-    pub(super) fn again(self) -> Result<Self, Option<CallId>> {
+    pub(super) fn again(self) -> Result<Self, Option<Of>> {
         match (self.kind, self.attempt) {
             (Kind::Request | Kind::Ack | Kind::Response, Attempt::First) if self.call.is_some() => {
                 Ok(Self { attempt: Attempt::Second, ..self })

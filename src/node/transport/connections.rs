@@ -20,11 +20,11 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::Of;
 use super::connection::{Connection, Ended, Pace, Side};
 use super::gate::Standing;
 use super::hand::{Desk, Hand};
 use super::ways::Ways;
-use crate::id::CallId;
 use crate::sip::Hop;
 use crate::time::Timestamp;
 
@@ -56,7 +56,7 @@ pub(crate) struct Carrier {
 
 impl Carrier {
     /// Hands over messages; gives back the calls of those that found no room.
-    pub(super) fn take(&self, parcels: impl Iterator<Item = Parcel>) -> Vec<CallId> {
+    pub(super) fn take(&self, parcels: impl Iterator<Item = Parcel>) -> Vec<Of> {
         let refused = parcels.filter_map(|parcel| self.orders.try_send(parcel).err());
         let refused = refused.filter_map(|refused| refused.into_inner().call).collect();
         self.wake();
@@ -284,7 +284,7 @@ impl Connections {
         }
     }
 
-    fn undelivered(&mut self, call: Option<CallId>) {
+    fn undelivered(&mut self, call: Option<Of>) {
         if let Some(call) = call {
             self.hand.undelivered(call);
         }

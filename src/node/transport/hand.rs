@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 
+use super::Of;
 use super::gate::{ANSWERS_A_SECOND, Budget, Gate, STRANGERS_A_SECOND, Standing};
 use crate::id::CallId;
 use crate::node::clock::Clock;
@@ -41,7 +42,7 @@ pub(crate) struct Mail {
     /// Messages for calls.
     pub(crate) arrived: Vec<Arrived>,
     /// Calls of which a message could not be brought to its peer, by a connection that was lost or never made.
-    pub(crate) undelivered: Vec<CallId>,
+    pub(crate) undelivered: Vec<Of>,
     /// Its weight on the shard's scale, while it waits there.
     pub(crate) weight: Option<Weight>,
 }
@@ -183,7 +184,7 @@ impl Hand {
     }
 
     /// A message of this call did not leave.
-    pub(super) fn undelivered(&mut self, call: CallId) {
+    pub(super) fn undelivered(&mut self, call: Of) {
         self.mail.undelivered.push(call);
     }
 

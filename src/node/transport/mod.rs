@@ -29,10 +29,15 @@ use self::connections::{Bounds, Carrier, Connections, Switch};
 use self::hand::Hand;
 use self::ways::Ways;
 use super::datagrams::{Reader, Wait};
+use crate::call::TryNumber;
+use crate::id::CallId;
 
 pub(crate) use self::gate::{ANSWERS_A_SECOND, Budget, Gate};
 pub(crate) use self::hand::{Arrived, Desk, Inlet, Mail, Otherwise, Scale};
 pub(crate) use self::outbox::Outbox;
+
+/// Whose a message is: the call, and the trunk of it.
+pub(crate) type Of = (CallId, TryNumber);
 
 /// Messages of one read. Only the pages that arrive are resident.
 const SLOTS: usize = 64;

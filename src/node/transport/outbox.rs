@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Of;
 use super::connections::{Carrier, Parcel};
 use super::hand::answer_stray;
 use super::ways::Ways;
-use crate::id::CallId;
 use crate::node::datagrams::Sender;
 use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message, Protocol};
@@ -27,14 +27,14 @@ pub(crate) struct Outbox {
     batches: Vec<Batch>,
     parcels: Vec<Parcel>,
     /// Calls of messages that no way leads to.
-    stranded: Vec<CallId>,
+    stranded: Vec<Of>,
 }
 
 #[derive(Default)]
 struct Batch {
     datagrams: Vec<(SocketAddr, Bytes)>,
     /// The call of each, where a call's it is.
-    owners: Vec<Option<CallId>>,
+    owners: Vec<Option<Of>>,
 }
 
 impl Outbox {
@@ -44,8 +44,8 @@ impl Outbox {
     }
 
     /// Puts a message of a call behind those that wait; `way` is the one that its trunk prefers.
-    pub(crate) fn put(&mut self, call: CallId, way: usize, transmit: Transmit) {
-        self.wait(Some(call), Some(way), transmit);
+    pub(crate) fn put(&mut self, of: Of, way: usize, transmit: Transmit) {
+        self.wait(Some(of), Some(way), transmit);
     }
 
     /// Puts the stateless answer to a message that belongs to no call, if it gets one.
@@ -60,7 +60,7 @@ impl Outbox {
         self.wait(None, Some(way), reply);
     }
 
-    fn wait(&mut self, call: Option<CallId>, way: Option<usize>, transmit: Transmit) {
+    fn wait(&mut self, call: Option<Of>, way: Option<usize>, transmit: Transmit) {
         let Transmit { to, bytes, .. } = transmit;
         let Some(way) = self.ways.toward(way, to.address) else {
             tracing::debug!(%to, ?call, "no local address leads there");
@@ -76,7 +76,7 @@ impl Outbox {
     }
 
     /// Sends everything that waits; tells the calls whose message the system refused.
-    pub(crate) fn flush(&mut self, mut failed: impl FnMut(CallId)) {
+    pub(crate) fn flush(&mut self, mut failed: impl FnMut(Of)) {
         self.stranded.drain(..).for_each(&mut failed);
         for (number, batch) in
             self.batches.iter_mut().enumerate().filter(|(_, batch)| !batch.owners.is_empty())

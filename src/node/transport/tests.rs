@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, unbounded};
 
 use super::connection::Pace;
 use super::{Desk, Gate, Mail, Outbox, Transport};
+use crate::call::TryNumber;
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
@@ -65,8 +66,8 @@ impl World {
 
     fn send(&mut self, to: SocketAddr, text: &str) {
         let transmit = Transmit::first(Hop::tcp(to), Bytes::from(text.to_owned()));
-        self.outbox.put(CALL.parse().unwrap(), 0, transmit);
-        self.outbox.flush(|call| panic!("no room for a message of {call}"));
+        self.outbox.put((CALL.parse().unwrap(), TryNumber(2)), 0, transmit);
+        self.outbox.flush(|of| panic!("no room for a message of {of:?}"));
     }
 
     /// The next thing that the shards are told: a start line, or `undelivered`.
@@ -77,7 +78,7 @@ impl World {
                 Message::Request(request) => format!("{} from {}", request.method(), one.from),
                 Message::Response(response) => format!("{} from {}", response.status(), one.from),
             },
-            ([], [call]) if call.as_str() == CALL => "undelivered".to_owned(),
+            ([], [(call, TryNumber(2))]) if call.as_str() == CALL => "undelivered".to_owned(),
             other => panic!("{other:?}"),
         }
     }
@@ -182,12 +183,20 @@ fn a_call_is_told_that_its_datagram_cannot_leave() {
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let (good, bad): (CallId, CallId) = (CALL.parse().unwrap(), "bbcdefgh01234567".parse().unwrap());
     let bytes = Bytes::from_static(b"x");
-    world.outbox.put(bad, 0, Transmit::first("127.0.0.1:0".parse().unwrap(), bytes.clone()));
-    world.outbox.put(good, 0, Transmit::first(peer.local_addr().unwrap().into(), bytes.clone()));
-    world.outbox.put(bad, 0, Transmit::first("[::1]:5060".parse().unwrap(), bytes));
+    world.outbox.put((bad, TryNumber(0)), 0, Transmit::first("127.0.0.1:0".parse().unwrap(), bytes.clone()));
+    world.outbox.put(
+        (good, TryNumber(0)),
+        0,
+        Transmit::first(peer.local_addr().unwrap().into(), bytes.clone()),
+    );
+    world.outbox.put((bad, TryNumber(0)), 0, Transmit::first("[::1]:5060".parse().unwrap(), bytes));
     let mut failed = Vec::new();
     world.outbox.flush(|call| failed.push(call));
-    assert_eq!(failed, [bad, bad], "port 0, and an address of a family that we do not listen in");
+    assert_eq!(
+        failed,
+        [(bad, TryNumber(0)); 2],
+        "port 0, and an address of a family that we do not listen in"
+    );
     let mut buffer = [0; 8];
     assert_eq!(peer.recv(&mut buffer).unwrap(), 1);
 }

@@ -17,7 +17,7 @@ use super::redirects::Redirects;
 use super::timer::{self, MIN_SE_S, TIMER};
 use super::turn::Turn;
 use super::usage::{Side, Usage};
-use super::{Event, Parameters, retry_after, sdp_of_response};
+use super::{Event, Failure, Parameters, retry_after, sdp_of_response};
 use crate::sip::dialog::Dialog;
 use crate::sip::local::{ALLOW, finish};
 use crate::sip::timers::PATIENCE;
@@ -103,7 +103,10 @@ impl Calling {
     ) -> Result<Self, WriteError> {
         let branch = turn.local.branch(turn.mint);
         let from = parameters.from.clone().with_tag(&turn.mint.token());
-        let call_id = format!("{}@{}", parameters.call_id, parameters.sent_by.ip());
+        let call_id = match (parameters.call_id, parameters.number) {
+            (id, 0) => format!("{id}@{}", parameters.sent_by.ip()),
+            (id, number) => format!("{id}.{number}@{}", parameters.sent_by.ip()),
+        };
         let mut writer =
             turn.local.request(&Method::Invite, &parameters.target, &branch, parameters.destination.protocol);
         for route in &parameters.route {
@@ -146,6 +149,10 @@ impl Calling {
             early: Vec::new(),
             dialogs: Vec::new(),
         })
+    }
+
+    pub(super) fn sip_call_id(&self) -> &str {
+        &self.call_id
     }
 
     /// A response came with this branch; returns the usage that the first 2xx opens.
@@ -294,7 +301,7 @@ impl Calling {
         } else {
             let contacts = if status.is_redirection() { headers.contacts() } else { Ok(Vec::new()) };
             Event::Failed {
-                status: Some(status),
+                failure: Failure::Refused(status),
                 reasons: headers.reason(),
                 retry_after: retry_after(headers),
                 contacts: contacts.unwrap_or_default(),
@@ -337,7 +344,7 @@ impl Calling {
     /// Runs the timers that are due.
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
         if self.invite.timeout(turn) {
-            self.unanswered(turn);
+            self.failed(turn, Failure::Unanswered);
         }
         if self.invite.is_pending() && self.ring_deadline <= turn.now {
             self.cancel(turn, Some(self.no_answer()));
@@ -347,7 +354,7 @@ impl Calling {
                 turn.resend(client.destination(), bytes);
             }
             if *give_up <= turn.now && self.invite.is_pending() {
-                self.invite.abandon();
+                self.invite.give_up(turn.now);
                 turn.tell(Event::Cancelled { reasons: Vec::new() });
             }
         }
@@ -359,10 +366,13 @@ impl Calling {
         }
     }
 
-    /// Timer B, or a transport that failed.
-    fn unanswered(&self, turn: &mut Turn<'_>) {
+    /// Timer B, or a transport that failed. Who answers all the same is hung up at once.
+    fn failed(&mut self, turn: &mut Turn<'_>, failure: Failure) {
+        if matches!(self.cancel, Cancel::Unwanted) {
+            self.cancel = Cancel::Wanted { reason: None };
+        }
         turn.tell(Event::Failed {
-            status: None,
+            failure,
             reasons: Vec::new(),
             retry_after: None,
             contacts: Vec::new(),
@@ -374,7 +384,7 @@ impl Calling {
     pub(super) fn transport_failed(&mut self, turn: &mut Turn<'_>) {
         if self.invite.is_pending() && !self.invite.client().is_proceeding() && !self.invite.by_udp(turn) {
             self.invite.abandon();
-            self.unanswered(turn);
+            self.failed(turn, Failure::Unsent);
         }
     }
 

@@ -35,8 +35,8 @@ pub enum Event {
     CancelCrossed,
     /// Caller: a final failure, no dialog.
     Failed {
-        /// The status; `None`: nobody answered (timer B), or the transport failed.
-        status: Option<StatusCode>,
+        /// What came instead of an answer.
+        failure: Failure,
         /// The Reason headers (RFC 3326), as a carrier gives its Q.850 cause.
         reasons: Vec<Reason>,
         /// Retry-After (RFC 3261 §20.33).
@@ -113,11 +113,46 @@ pub enum Event {
     Over,
 }
 
+/// How an INVITE came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// By this status.
+    Refused(StatusCode),
+    /// Nobody answered: timer B (RFC 3261 §17.1.1.2).
+    Unanswered,
+    /// The transport failed (§17.1.4).
+    Unsent,
+}
+
+impl Failure {
+    /// The status that came, if one did.
+    #[must_use]
+    pub const fn status(self) -> Option<StatusCode> {
+        match self {
+            Self::Refused(status) => Some(status),
+            Self::Unanswered | Self::Unsent => None,
+        }
+    }
+
+    /// The status that it counts as: RFC 3261 §8.1.3.1.
+    #[must_use]
+    pub const fn counts_as(self) -> StatusCode {
+        match self {
+            Self::Refused(status) => status,
+            Self::Unanswered => StatusCode::REQUEST_TIMEOUT,
+            Self::Unsent => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
 /// What an INVITE of ours is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// Our call; the SIP Call-ID is `{call_id}@{IP address of sent_by}`.
+    /// Our call; the SIP Call-ID is `{call_id}@{IP address of sent_by}`, and `{call_id}.{number}@…` from 1 on.
     pub call_id: CallId,
+    /// Which INVITE of this call it is, where one after another goes to other trunks: from 0. To SIP each is a call of
+    /// its own.
+    pub number: u8,
     /// The Request-URI.
     pub target: Uri,
     /// The To, without tag.

@@ -180,6 +180,11 @@ impl Outgoing {
         goes
     }
 
+    /// Waits for a final response no longer; who answers yet is heard (see [`InviteClient::give_up`]).
+    pub(in crate::sip) fn give_up(&mut self, now: Timestamp) {
+        self.client.give_up(now);
+    }
+
     /// Ends the transaction without a final response.
     pub(in crate::sip) fn abandon(&mut self) {
         self.client.abandon();

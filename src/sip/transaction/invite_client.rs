@@ -4,8 +4,10 @@
 //! Calling --1xx--> Proceeding
 //!    |  \             |   \---2xx--> Accepted --M (64*T1)--> Terminated
 //!    B   \--300-699---+-----------> Completed --D (32 s)---> Terminated
-//!    \--> Terminated (given up)        ACK, again for each repeat
+//!    \--> Accepted (given up)          ACK, again for each repeat
 //! ```
+//! A network that swallowed all responses for 64*T1 may bring a 2xx yet: somebody has picked up, and is not to sit in
+//! silence until their own timers end. So an INVITE that was given up still hears 2xx, for timer M.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -123,7 +125,7 @@ impl InviteClient {
     pub fn timeout(&mut self, now: Timestamp) -> Lapse {
         match &mut self.state {
             State::Calling { give_up, .. } if *give_up <= now => {
-                self.state = State::Terminated;
+                self.give_up(now);
                 Lapse::GaveUp
             }
             State::Calling { request, repeat, .. } => Lapse::resend_if_due(repeat, request, now),
@@ -181,7 +183,12 @@ impl InviteClient {
         Some(Transmit::first(self.to, request))
     }
 
-    /// Ends the transaction: its transport failed (§17.1.4), or its CANCEL went unheard (§9.1).
+    /// Waits for a final response no longer: timer B, or its CANCEL went unheard (§9.1). A 2xx is heard yet.
+    pub fn give_up(&mut self, now: Timestamp) {
+        self.state = State::Accepted { until: Timer::M.deadline(now, self.to.reliability()) };
+    }
+
+    /// Ends the transaction: its transport failed (§17.1.4).
     pub fn abandon(&mut self) {
         self.state = State::Terminated;
     }

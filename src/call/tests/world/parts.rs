@@ -1,6 +1,8 @@
 //! What the world is made of: addresses, descriptions, the start of a call; and what it looks at.
 
 use super::*;
+use crate::call::Terms;
+use crate::dialplan::Failover;
 
 /// The value of a header of a message of ours.
 pub(in crate::call::tests) fn header(message: &str, name: &str) -> String {
@@ -48,23 +50,33 @@ pub(in crate::call::tests) fn start(questionnaire: crate::id::Digest) -> Start {
         epoch: Epoch(1),
         seed: [9; 32],
         to: "100".into(),
-        trunk: "test".into(),
-        target: Uri::sip_at(Some("100"), address(5080)),
-        from: NameAddr::new(Uri::sip_at(Some("survey"), address(5060))),
-        destination: address(5080).into(),
-        large: Large::ByUdp,
-        sent_by: address(5060),
-        local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
-        listening: Listening::default(),
+        terms: terms("test", 5080),
+        others: Vec::new(),
+        failover: Failover::usual(),
+        passed_over: Vec::new(),
         post_dial: None,
-        ring_timeout: Duration::from_secs(20),
-        redirects: 5,
-        session_expires: Some(Duration::from_secs(90)),
         longest: Duration::from_secs(200),
         user_agent: "Baton".into(),
         questionnaire,
         order_seed: 0,
         fields: BTreeMap::new(),
+    }
+}
+
+/// What a call through a trunk at this port is made of.
+pub(in crate::call::tests) fn terms(trunk: &str, port: u16) -> Terms {
+    Terms {
+        trunk: trunk.to_owned(),
+        target: Uri::sip_at(Some("100"), address(port)),
+        from: NameAddr::new(Uri::sip_at(Some("survey"), address(5060))),
+        destination: address(port).into(),
+        large: Large::ByUdp,
+        sent_by: address(5060),
+        local: local(16_384, &[Codec::Pcmu, Codec::Pcma]),
+        listening: Listening::default(),
+        ring_timeout: Duration::from_secs(20),
+        redirects: 5,
+        session_expires: Some(Duration::from_secs(90)),
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn call_id() -> CallId {
 pub(crate) fn parameters() -> Parameters {
     Parameters {
         call_id: call_id(),
+        number: 0,
         target: "sip:+254711000001@198.51.100.7".parse().unwrap(),
         to: "<sip:+254711000001@198.51.100.7>".parse().unwrap(),
         from: "\"Survey\" <sip:+254200000101@192.0.2.1>".parse::<NameAddr>().unwrap(),
@@ -335,8 +336,8 @@ fn told_line(event: &Event) -> String {
         Event::Progress { status, body } => with_body(&format!("Progress {status}"), body),
         Event::Answered { body } => with_body("Answered", body),
         Event::CancelCrossed => "CancelCrossed".into(),
-        Event::Failed { status: code, reasons, retry_after, contacts, any_provisional } => {
-            let mut line = with_reasons(&format!("Failed {}", status(code)), reasons);
+        Event::Failed { failure, reasons, retry_after, contacts, any_provisional } => {
+            let mut line = with_reasons(&format!("Failed {}", status(&failure.status())), reasons);
             if let Some(after) = retry_after {
                 line.push_str(&format!(" after {} s", after.as_secs()));
             }

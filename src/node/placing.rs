@@ -1,0 +1,198 @@
+//! From a placement to a call: each of its trunks with its terms, one pair of ports for all of them.
+//!
+//! ```text
+//! trunk, others ─┬─ closed (Retry-After), no route ─► passed over, and told in the result
+//!                └─ way, addresses, identity, codecs ─► Terms
+//! ports: at the one address that all of them reach us at, else at every address of their family
+//! ```
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::placement::{self, PlaceError, Placement};
+use super::renew::Current;
+use super::{Node, Ways};
+use crate::call::{Listening, Start, Terms, Tried, TryEnd};
+use crate::id::{CallId, Epoch};
+use crate::interview::Method;
+use crate::sdp::{LocalMedia, Origin};
+use crate::settings::{Settings, Trunk};
+use crate::sip::{Hop, NameAddr, Uri};
+use crate::time::Timestamp;
+
+/// A trunk that can be called through.
+struct Usable<'a> {
+    name: &'a str,
+    trunk: &'a Trunk,
+    way: usize,
+    sent_by: SocketAddr,
+    target: Uri,
+    from: NameAddr,
+    /// Where its media comes in, and how it sees that address.
+    bound: IpAddr,
+    address: IpAddr,
+}
+
+impl Node {
+    pub(super) fn place_reserved(
+        &self,
+        placement: Placement,
+        current: &Current,
+    ) -> Result<CallId, PlaceError> {
+        let settings = current.settings.as_ref();
+        let names =
+            std::iter::once(placement.trunk.as_str()).chain(placement.others.iter().map(String::as_str));
+        let (usable, passed_over) = self.sort(names, &placement, settings)?;
+        let [first, others @ ..] = usable.as_slice() else { unreachable!("an error says so") };
+        let one_address = others.iter().all(|other| other.bound == first.bound);
+        let bound = if one_address { first.bound } else { every_address(first.bound) };
+        let ports = self.ports.at(bound).bind()?;
+        let (drawn, seed, origin) = self.draw(first.address);
+        let (call_id, attempt_id) = placement.names.unwrap_or(drawn);
+        let case_id = placement.attempt.map(|(case, _)| case);
+        let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
+        let port = ports.lease.port();
+        let others: Vec<&Usable<'_>> = others.iter().collect();
+        // By the numbers that the trunks will have: those that were passed over have no way.
+        let ways = passed_over.iter().map(|_| first.way).chain([first.way]);
+        let ways: Ways = ways.chain(others.iter().map(|other| other.way)).collect();
+        let start = Start {
+            call_id,
+            attempt_id: placement.attempt.map_or(attempt_id, |(_, attempt)| attempt),
+            case_id,
+            epoch: Epoch(0),
+            seed,
+            terms: first.terms(&placement, origin, port),
+            others: others.iter().map(|other| other.terms(&placement, origin, port)).collect(),
+            failover: placement.failover.clone(),
+            passed_over,
+            to: placement.to,
+            post_dial: placement.post_dial,
+            longest: self.longest,
+            user_agent: settings.sip.user_agent.clone(),
+            questionnaire: placement.questionnaire,
+            fields: placement.fields,
+            order_seed: order_seed
+                .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
+        };
+        self.hand_over(start, ways, ports, &current.assets)
+    }
+
+    /// The trunks that can be called through now, and those that are passed over. One at least can, or the first
+    /// that cannot says why.
+    fn sort<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+        placement: &Placement,
+        settings: &'a Settings,
+    ) -> Result<(Vec<Usable<'a>>, Vec<Tried>), PlaceError> {
+        let now = self.clock.now();
+        let (mut usable, mut passed_over, mut refused) = (Vec::<Usable<'_>>::new(), Vec::new(), None);
+        for name in names {
+            let end = match self.usable(name, placement, settings, now) {
+                // One pair of ports serves one family of addresses; dialplans are held against this.
+                Ok(one)
+                    if usable.first().is_some_and(|first| first.bound.is_ipv4() != one.bound.is_ipv4()) =>
+                {
+                    TryEnd::NoRoute
+                }
+                Ok(one) => {
+                    usable.push(one);
+                    continue;
+                }
+                Err(error @ PlaceError::Closed { .. }) => {
+                    refused.get_or_insert(error);
+                    TryEnd::Closed
+                }
+                Err(error @ PlaceError::Route { .. }) => {
+                    refused.get_or_insert(error);
+                    TryEnd::NoRoute
+                }
+                Err(error) => return Err(error),
+            };
+            passed_over.push(Tried::passed_over(name.to_owned(), end, now));
+        }
+        match refused {
+            Some(error) if usable.is_empty() => Err(error),
+            Some(_) | None => Ok((usable, passed_over)),
+        }
+    }
+
+    fn usable<'a>(
+        &self,
+        name: &str,
+        placement: &Placement,
+        settings: &'a Settings,
+        now: Timestamp,
+    ) -> Result<Usable<'a>, PlaceError> {
+        let Some((name, trunk)) = settings.trunks.get_key_value(name) else {
+            let known: Vec<&str> = settings.trunks.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(PlaceError::Trunk { name: name.to_owned(), known });
+        };
+        let target = placement::target(&placement.to, trunk.address)?;
+        if let Some(left) = self.closed.left(name, now) {
+            return Err(PlaceError::Closed { trunk: name.clone(), seconds: left.as_secs().max(1) });
+        }
+        let (way, local) = self.way(trunk).map_err(|source| PlaceError::Route {
+            trunk: name.clone(),
+            address: trunk.address,
+            source,
+        })?;
+        let sent_by =
+            trunk.advertise.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())));
+        let from = placement::from(name, trunk, placement.caller_id.as_deref(), sent_by)?;
+        let media = settings.media.address.facing(local.ip());
+        let bound = media.unwrap_or(self.transport.ways().at(way).local.ip());
+        let address = trunk.advertise.map(|seen| seen.ip).or(media).unwrap_or(local.ip());
+        Ok(Usable { name, trunk, way, sent_by, target, from, bound, address })
+    }
+
+    /// The local address that a trunk is called from, and how that looks in Via and Contact.
+    pub(super) fn way(&self, trunk: &Trunk) -> io::Result<(usize, SocketAddr)> {
+        let ways = self.transport.ways();
+        let asked = trunk.local.and_then(|ip| ways.iter().find(|(_, way)| way.local.ip() == ip));
+        let way = ways.toward(asked.map(|(number, _)| number), trunk.address);
+        let way = way.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok((way, ways.facing(way, trunk.address)?))
+    }
+}
+
+/// Every address of the same family.
+pub(super) const fn every_address(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+impl Usable<'_> {
+    fn terms(&self, placement: &Placement, origin: Origin, port: u16) -> Terms {
+        let trunk = self.trunk;
+        let origin = Origin { address: self.address, ..origin };
+        let ours = LocalMedia::new(origin, self.address, port);
+        let local = LocalMedia {
+            codecs: trunk.codecs.clone(),
+            telephone_event: ours.telephone_event.filter(|_| trunk.dtmf.contains(&Method::Rfc4733)),
+            ..ours
+        };
+        let listening = Listening {
+            keys: trunk.dtmf.clone(),
+            on_tone: trunk.on_tone,
+            media_timeout: trunk.media_timeout,
+        };
+        Terms {
+            trunk: self.name.to_owned(),
+            target: self.target.clone(),
+            from: self.from.clone(),
+            destination: Hop { protocol: trunk.transport, address: trunk.address },
+            large: trunk.large_requests,
+            sent_by: self.sent_by,
+            local,
+            listening,
+            ring_timeout: placement.ring_timeout.unwrap_or(trunk.ring_timeout),
+            redirects: trunk.redirects,
+            session_expires: trunk.session_expires,
+        }
+    }
+}
