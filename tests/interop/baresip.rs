@@ -22,10 +22,10 @@ use crate::survey;
 use crate::witness;
 
 /// A running baresip.
-struct Baresip {
+pub(crate) struct Baresip {
     process: Running,
     place: Place,
-    port: u16,
+    pub(crate) port: u16,
     control: TcpStream,
 }
 
@@ -35,7 +35,7 @@ const VOICE_MS: u32 = 60_000;
 impl Baresip {
     /// Starts it; `account` holds further parameters of its account.
     #[track_caller]
-    fn start(account: &str) -> Self {
+    pub(crate) fn start(account: &str) -> Self {
         let place = Place::new();
         let home = place.path().display();
         let port = machine::ports(32);
@@ -74,7 +74,7 @@ impl Baresip {
 
     /// Has it carry out a command of its menu, which it must take.
     #[track_caller]
-    fn order(&mut self, command: &str, parameters: &str) {
+    pub(crate) fn order(&mut self, command: &str, parameters: &str) {
         let text = serde_json::json!({"command": command, "params": parameters}).to_string();
         write!(self.control, "{}:{text},", text.len()).unwrap();
         let mut told = String::new();
@@ -89,7 +89,7 @@ impl Baresip {
 
     /// Waits until the call stands, then so long.
     #[track_caller]
-    fn answered_for(&self, ms: u64) {
+    pub(crate) fn answered_for(&self, ms: u64) {
         let stands = machine::until(Duration::from_secs(10), || {
             self.place.read("screen.log").contains("incoming rtp")
         });
@@ -98,7 +98,7 @@ impl Baresip {
     }
 
     /// What it heard, by its own recorder.
-    fn heard(self) -> Vec<i16> {
+    pub(crate) fn heard(self) -> Vec<i16> {
         let Self { mut process, place, .. } = self;
         process.interrupt();
         let files = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path());

@@ -127,6 +127,11 @@ impl Sipp {
         trace
     }
 
+    /// Its message log so far.
+    pub(crate) fn seen(&self) -> String {
+        self.place.read("messages.log")
+    }
+
     fn trace(&self) -> Trace {
         Trace::parse(&self.place.read("messages.log"))
     }

@@ -25,4 +25,5 @@ mod lifecycle;
 mod problems;
 mod reload;
 mod restart;
+mod rounds;
 mod world;
