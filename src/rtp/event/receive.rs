@@ -207,8 +207,15 @@ impl Press {
         if self.released {
             event.end && !header.marker && start < self.duration
         } else {
-            !header.marker && (start <= self.duration || (start <= SEGMENT && self.duration >= NEARLY_FULL))
+            !header.marker && (start <= self.duration || self.is_next_segment(start))
         }
+    }
+
+    /// Does the next segment begin so many ticks after the present one? A sender goes on to it when another update
+    /// would not fit: at most two updates of 50 ms before the most that a segment lasts.
+    fn is_next_segment(&self, start: u32) -> bool {
+        let full = SEGMENT.saturating_sub(self.clock_hz / 10)..=SEGMENT;
+        full.contains(&start) && self.duration >= NEARLY_FULL
     }
 
     /// The same key again with the same timestamp: from a sender whose timestamp stands still while it sends
