@@ -55,3 +55,16 @@ fn calls_are_placed_seen_and_ended_from_the_command_line() {
     assert_eq!(nobody.status.code(), Some(3));
     assert!(text(&nobody.stderr).contains("is `baton serve` running there?"), "{}", text(&nobody.stderr));
 }
+
+/// What systemd does not know it ignores, and says so: a restart limit in the wrong section was no limit.
+#[test]
+fn systemd_understands_every_line_of_the_unit() {
+    let place = crate::machine::Place::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = std::fs::read_to_string(root.join("docs/baton.service")).unwrap();
+    let unit = unit.replace("/usr/local/bin/baton", env!("CARGO_BIN_EXE_baton"));
+    let file = place.write("baton.service", unit);
+    let verified =
+        Command::new(crate::machine::program("systemd-analyze")).arg("verify").arg(file).output().unwrap();
+    assert!(verified.status.success() && verified.stderr.is_empty(), "{}", text(&verified.stderr));
+}
