@@ -1,7 +1,8 @@
 # Baton: the handful of commands. `make` alone lists them.
-.PHONY: help tools lint test bench demo fuzz
+.PHONY: help tools lint test bench demo fuzz soak
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+SOAK_SEEDS ?= 100000
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F "|" '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -22,6 +23,9 @@ bench: ## criterion benchmarks, and ratios against peers
 
 fuzz: ## fuzzers at every reader of foreign bytes, a minute each; needs nightly and cargo-fuzz, and says how to get them
 	fuzz/run
+
+soak: ## 100,000 seeds of the simulation, in release; SOAK_SEEDS=N for another number
+	BATON_SIM_SEEDS=$(SOAK_SEEDS) cargo test --release --locked --test sim -- --nocapture
 
 tools: ## what the tests need: SIPp, tshark, Asterisk 22, cargo-deny; installed only if missing
 	@tests/tools/install
