@@ -140,6 +140,7 @@ async fn carry(gateway: Gateway, placement: Placement, json: bool) -> anyhow::Re
         PlaceError::Full { .. }
         | PlaceError::Busy
         | PlaceError::Draining
+        | PlaceError::DiskFull
         | PlaceError::Failed
         | PlaceError::Route { .. }
         | PlaceError::Closed { .. }

@@ -278,6 +278,7 @@ fn of_refused(refused: &Refused) -> Problem {
         Refused::Conflict => Code::KeyReused,
         Refused::Draining => Code::Draining,
         Refused::Busy(_) => Code::Busy,
+        Refused::DiskFull => Code::DiskFull,
         Refused::Failed => Code::Failed,
         Refused::Records(error) => return of_records(error),
     };

@@ -83,6 +83,10 @@ fn usage(text: &mut Text, usage: &Usage) {
     text.one("baton_journal_failed_total", "counter", "Appends that the disk refused.", journal.failed);
     text.one("baton_journal_calls", "gauge", "Calls that the journal holds.", journal.live);
     text.one("baton_journal_segments", "gauge", "Files of the journal.", journal.segments);
+    let help = "1: the journal's disk is full, and no calls are taken until there is room.";
+    text.one("baton_journal_full", "gauge", help, u8::from(journal.full));
+    let help = "Bytes of the journal's reserve that are left.";
+    text.one("baton_journal_reserve_bytes", "gauge", help, journal.reserve);
 }
 
 /// A histogram. Its sum is not known: services are counted, not added up.

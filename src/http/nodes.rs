@@ -75,6 +75,7 @@ pub(super) async fn list(Shared(instance): Shared<Arc<Instance>>) -> Response {
         "journal": {
             "commits": journal.commits, "appends": journal.appends, "changes": journal.changes,
             "bytes": journal.bytes, "failed": journal.failed, "live": journal.live, "segments": journal.segments,
+            "full": journal.full, "reserve": journal.reserve,
         },
     });
     json(StatusCode::OK, &value!({"nodes": [node]}))

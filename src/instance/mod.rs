@@ -106,7 +106,7 @@ pub enum StartError {
 /// Why an instance is not ready for new calls.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Trouble {
-    /// A stable word: `failed`, `stuck`, `draining`, `records`, `no-trunk`.
+    /// A stable word: `failed`, `stuck`, `draining`, `disk-full`, `records`, `no-trunk`.
     pub code: &'static str,
     /// What it means and what to do.
     pub detail: String,
@@ -121,8 +121,8 @@ impl Instance {
     pub async fn start(settings: Settings) -> Result<Arc<Self>, StartError> {
         let data = settings.data.dir.clone().ok_or(StartError::NoData)?;
         let dir = settings.journal.dir.clone().ok_or(StartError::NoData)?;
-        let limits =
-            journal::Limits { segment_bytes: settings.journal.segment, ..journal::Limits::default() };
+        let (segment_bytes, reserve_bytes) = (settings.journal.segment, settings.journal.reserve);
+        let limits = journal::Limits { segment_bytes, reserve_bytes, ..journal::Limits::default() };
         // First: its lock keeps a second process out of everything.
         let (journal, replay) = Journal::open(&dir, limits)?;
         let records = Records::open(&data.join("records")).await?;
@@ -336,6 +336,16 @@ impl Instance {
         }
         if usage.closed == Some(Refusal::Draining) {
             say("draining", "it is shutting down".to_owned());
+        }
+        if usage.closed == Some(Refusal::DiskFull) {
+            let left = usage.journal.reserve >> 10;
+            say(
+                "disk-full",
+                format!(
+                    "the disk of the journal is full; running calls go on from its reserve, of which {left} KiB are \
+                     left. Make room on it: calls are taken again by themselves then"
+                ),
+            );
         }
         if troubles.records() {
             say("records", "results cannot be kept and wait in the journal; is the disk full?".to_owned());

@@ -45,6 +45,9 @@ pub enum Refused {
     /// As many calls as there may be, or too much to do at the moment.
     #[error("{0}")]
     Busy(String),
+    /// The journal's disk is full.
+    #[error("{}", PlaceError::DiskFull)]
+    DiskFull,
     /// The journal cannot be written.
     #[error("this instance has failed and takes no calls; its log says why")]
     Failed,
@@ -76,8 +79,15 @@ impl Instance {
             return if same { Ok(Placed::Known(call)) } else { Err(Refused::Conflict) };
         }
         let placed = self.place_new(request, text, key).await;
-        if matches!(placed, Err(Refused::Draining | Refused::Busy(_) | Refused::Failed | Refused::Records(_)))
-        {
+        let is_ours = |refused: &Refused| match refused {
+            Refused::Mistakes(_) | Refused::Conflict => false,
+            Refused::Draining
+            | Refused::Busy(_)
+            | Refused::DiskFull
+            | Refused::Failed
+            | Refused::Records(_) => true,
+        };
+        if placed.as_ref().is_err_and(is_ours) {
             self.board.refused();
         }
         placed
@@ -92,6 +102,7 @@ impl Instance {
         let usage = self.node.usage();
         match usage.closed {
             Some(Refusal::Draining) => return Err(Refused::Draining),
+            Some(Refusal::DiskFull) => return Err(Refused::DiskFull),
             Some(Refusal::Failed) => return Err(Refused::Failed),
             Some(Refusal::Full) | None => {}
         }
@@ -170,6 +181,7 @@ fn of_node(error: &PlaceError) -> Refused {
     match error {
         PlaceError::Full { .. } | PlaceError::Busy | PlaceError::Ports(_) => Refused::Busy(said),
         PlaceError::Draining => Refused::Draining,
+        PlaceError::DiskFull => Refused::DiskFull,
         PlaceError::Failed => Refused::Failed,
         PlaceError::To { .. } | PlaceError::Emergency { .. } => {
             Refused::Mistakes(vec![Mistake::at("to", said)])

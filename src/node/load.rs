@@ -35,6 +35,8 @@ pub enum Refusal {
     Full,
     /// The node is shutting down.
     Draining,
+    /// The journal's disk is full.
+    DiskFull,
     /// The journal cannot be written, or a part of the node has ended.
     Failed,
 }

@@ -146,9 +146,13 @@ impl Node {
     /// # Errors
     /// [`PlaceError`]; nothing was sent then.
     pub fn place(&self, placement: Placement) -> Result<CallId, PlaceError> {
+        if self.closed() == Some(Refusal::DiskFull) {
+            return Err(PlaceError::DiskFull);
+        }
         self.load.reserve().map_err(|refusal| match refusal {
             Refusal::Full => PlaceError::Full { limit: self.load.limit() },
             Refusal::Draining => PlaceError::Draining,
+            Refusal::DiskFull => PlaceError::DiskFull,
             Refusal::Failed => PlaceError::Failed,
         })?;
         let current = self.current();
@@ -227,9 +231,14 @@ impl Node {
             lateness: self.lateness.snapshot(),
             faults: self.faults.snapshot(),
             journal: self.journal.counts(),
-            closed: self.load.closed(),
+            closed: self.closed(),
             turned: self.turns.slowest(self.clock.now()),
         }
+    }
+
+    /// Why no call is taken at all, if none is.
+    fn closed(&self) -> Option<Refusal> {
+        self.load.closed().or_else(|| self.journal.is_full().then_some(Refusal::DiskFull))
     }
 
     /// Takes no more calls; those that there are go on.

@@ -84,6 +84,11 @@ pub enum PlaceError {
     /// The node is shutting down.
     #[error("this node is shutting down and takes no calls")]
     Draining,
+    /// The journal's disk is full; the calls under way go on from its reserve.
+    #[error(
+        "the disk of this node's journal is full; make room on it, calls are taken again by themselves then"
+    )]
+    DiskFull,
     /// The journal cannot be written, or a part of the node has ended: [`Event::Failed`](super::Event::Failed) said
     /// which.
     #[error("this node has failed and takes no calls; its log says why (most likely its journal's disk)")]

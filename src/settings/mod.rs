@@ -144,11 +144,14 @@ pub struct Journal {
     /// Bytes after which a new file is begun.
     #[serde(deserialize_with = "units::segment_bytes")]
     pub segment: u64,
+    /// Bytes of disk that are taken beforehand for the calls under way, should it become full.
+    #[serde(deserialize_with = "units::reserve_bytes")]
+    pub reserve: u64,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { dir: None, segment: 64 << 20 }
+        Self { dir: None, segment: 64 << 20, reserve: 64 << 20 }
     }
 }
 

@@ -98,7 +98,7 @@ fn an_unknown_key_is_refused_where_it_stands_with_what_was_meant() {
         "baton.toml:1:2: error: there is no setting `meida` here (did you mean `media`?)"
     );
     let told = wrong("[journal]\nfsync = false\n");
-    assert_eq!(told, "baton.toml:2:1: error: there is no setting `fsync` here (known here: dir, segment)");
+    assert_eq!(told, "baton.toml:2:1: error: there is no setting `fsync` here (known here: dir, segment, reserve)");
 }
 
 #[test]
@@ -120,6 +120,8 @@ fn units_are_asked_for_and_bounds_are_told() {
         ("[limits]\nprompts = \"5 cows\"", "\"5 cows\" is no size"),
         ("[limits]\nprompts = \"0MB\"", "\"0MB\" is no size"),
         ("[journal]\nsegment = \"3kB\"", "the size of a journal file is out of bounds (from 1MiB to 1GiB)"),
+        ("[journal]\nreserve = \"0MB\"", "2:11: error: \"0MB\" is no size"),
+        ("[journal]\nreserve = \"9kB\"", "the journal's reserve is out of bounds (from 1MiB to 64GiB)"),
         ("[limits]\ncalls = 0", "2:9: error: 0 is no number of calls (from 1 to 100000)"),
         ("[media]\nports = \"16385-32767\"", "is no range of RTP ports"),
         ("[media]\nports = \"20000\"", "is no range of RTP ports"),

@@ -185,6 +185,16 @@ pub(super) fn segment_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     }
 }
 
+/// Size of a journal's reserve.
+pub(super) fn reserve_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let bytes = bytes(deserializer)?;
+    if (1 << 20..=64 << 30).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(wrong("the size of the journal's reserve is out of bounds", "from 1MiB to 64GiB"))
+    }
+}
+
 /// Number of live calls.
 pub(super) fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let calls = i64::deserialize(deserializer)?;

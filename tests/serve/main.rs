@@ -20,6 +20,7 @@ mod survey;
 
 mod calls;
 mod commands;
+mod full_disk;
 mod fuzz;
 mod lifecycle;
 mod problems;

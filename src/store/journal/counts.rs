@@ -1,6 +1,6 @@
 //! What the journal has done, for people and dashboards.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::lane::Pending;
 
@@ -14,6 +14,8 @@ pub(super) struct Counters {
     failed: AtomicU64,
     live: AtomicUsize,
     segments: AtomicUsize,
+    full: AtomicBool,
+    reserve: AtomicU64,
 }
 
 /// What the journal has done since it was opened, and what it holds.
@@ -33,6 +35,10 @@ pub struct Counts {
     pub live: usize,
     /// Segments on disk.
     pub segments: usize,
+    /// The disk is full: calls under way are saved in the reserve, and no new ones should be placed.
+    pub full: bool,
+    /// Bytes of the reserve that are left.
+    pub reserve: u64,
 }
 
 impl Counters {
@@ -54,6 +60,15 @@ impl Counters {
         self.segments.store(segments, Ordering::Relaxed);
     }
 
+    pub(super) fn room(&self, full: bool, reserve: u64) {
+        self.full.store(full, Ordering::Relaxed);
+        self.reserve.store(reserve, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
     pub(super) fn read(&self) -> Counts {
         Counts {
             commits: self.commits.load(Ordering::Relaxed),
@@ -63,6 +78,8 @@ impl Counters {
             failed: self.failed.load(Ordering::Relaxed),
             live: self.live.load(Ordering::Relaxed),
             segments: self.segments.load(Ordering::Relaxed),
+            full: self.is_full(),
+            reserve: self.reserve.load(Ordering::Relaxed),
         }
     }
 }

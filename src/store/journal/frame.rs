@@ -154,6 +154,10 @@ impl<'a> Iterator for Frames<'a> {
             self.at += frame.len;
             return Some(Step::Frame(at, frame));
         }
+        if rest.iter().all(|&byte| byte == 0) {
+            self.at = self.bytes.len(); // blocks of a reserve that were not written
+            return None;
+        }
         let next = memchr::memmem::find_iter(rest, &MARKER)
             .skip_while(|&found| found == 0)
             .find(|&found| rest.get(found..).and_then(read).is_some());
@@ -194,6 +198,25 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(read(&bytes[..cut]), None, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn zeros_behind_the_last_frame_are_room_that_was_not_used() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &head(1, Kind::Save), b"ends in zeros\0\0\0");
+        let end = bytes.len();
+        bytes.resize(end + 4_096, 0);
+        let steps: Vec<_> = Frames::new(&bytes, 0).collect();
+        assert!(
+            matches!(steps[..], [Step::Frame(0, frame)] if frame.payload.ends_with(b"\0\0\0")),
+            "{steps:?}"
+        );
+        // A write that was cut off in such a file ends in zeros too.
+        let mut torn = Vec::new();
+        write(&mut torn, &head(2, Kind::Save), b"cut off");
+        bytes[end..end + 30].copy_from_slice(&torn[..30]);
+        let steps: Vec<_> = Frames::new(&bytes, 0).collect();
+        assert_eq!(steps[1], Step::Torn { at: end, bytes: 4_096 });
     }
 
     #[test]

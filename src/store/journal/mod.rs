@@ -13,6 +13,8 @@ mod frame;
 mod index;
 mod lane;
 mod replay;
+mod reserve;
+mod room;
 mod segment;
 mod writer;
 
@@ -43,13 +45,15 @@ pub struct Limits {
     pub segment_bytes: u64,
     /// Bytes after which no further batch joins a commit.
     pub commit_bytes: usize,
+    /// Bytes of disk that are taken beforehand, so that calls under way can be saved on a full disk; 0: none.
+    pub reserve_bytes: u64,
     /// Unanswered appends of one lane. So all queues together are bounded by this times the lanes.
     pub in_flight: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, commit_bytes: 4 << 20, in_flight: 8 }
+        Self { segment_bytes: 64 << 20, commit_bytes: 4 << 20, reserve_bytes: 0, in_flight: 8 }
     }
 }
 
@@ -109,7 +113,11 @@ impl Journal {
         let scan = replay::scan(dir)?;
         let counters = Arc::<Counters>::default();
         counters.holds(scan.index.len(), scan.index.segments());
-        let writer = Writer::new(dir.to_owned(), limits, scan.index, Arc::clone(&counters), lock);
+        let again = scan.unused.and_then(|unused| {
+            let again = segment::Segment::again(dir, unused);
+            again.inspect_err(|error| tracing::warn!(%error, "room in the journal stays unused")).ok()
+        });
+        let writer = Writer::new(dir.to_owned(), limits, scan.index, Arc::clone(&counters), lock, again);
         // Unbounded as a channel, bounded by its lanes: each has at most `in_flight` messages in it.
         let (sender, messages) = crossbeam_channel::unbounded();
         let thread = std::thread::Builder::new()
@@ -129,6 +137,12 @@ impl Journal {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counters.read()
+    }
+
+    /// Whether the disk is full: no new call should be placed until there is room again.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.counters.is_full()
     }
 
     /// Writes what was appended before, acknowledges it, and gives the directory up. Lanes that are still

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{Frames, Head, Kind, Step};
 use super::index::{Index, Position};
-use super::segment::{self, FORMAT_VERSION, HEADER_BYTES, Header};
+use super::segment::{self, FORMAT_VERSION, HEADER_BYTES, Header, Unused};
 use crate::id::{CallId, Epoch, Revision};
 
 /// The latest record of a call that had not ended.
@@ -96,11 +96,16 @@ pub fn read(dir: &Path) -> Result<Replay, ReadError> {
     scan(dir).map(|scan| scan.replay)
 }
 
+/// Zeros at the end of a segment from which on they are room of a reserve, worth going on in.
+const LEAST_UNUSED: usize = 64 * 1024;
+
 /// A read journal and where its records stand.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) replay: Replay,
     pub(super) index: Index,
+    /// Room in the newest segment that its process did not come to use.
+    pub(super) unused: Option<Unused>,
 }
 
 /// The state of a call in the middle of a scan.
@@ -120,6 +125,7 @@ pub(super) fn scan(dir: &Path) -> Result<Scan, ReadError> {
     for (number, path) in segment::list(dir).map_err(io(dir))? {
         let bytes = fs::read(&path).map_err(io(&path))?;
         scan.index.add_segment(number);
+        scan.unused = None;
         match Header::of(&bytes) {
             Header::Ours => scan.segment(number, &path, &bytes, &mut calls),
             Header::Unfinished => {}
@@ -139,9 +145,11 @@ pub(super) fn scan(dir: &Path) -> Result<Scan, ReadError> {
 impl Scan {
     fn segment(&mut self, number: u64, path: &Path, bytes: &[u8], calls: &mut BTreeMap<CallId, Found>) {
         let offset = |at: usize| u64::try_from(at).expect("a length fits u64");
+        let mut end = HEADER_BYTES;
         for step in Frames::new(bytes, HEADER_BYTES) {
             let (at, bytes, kind) = match step {
                 Step::Frame(at, frame) => {
+                    end = at + frame.len;
                     let position = Position { segment: number, at: offset(at), bytes: frame.len };
                     if is_news(&frame.head, calls) {
                         self.index.apply(&frame.head, position);
@@ -159,6 +167,11 @@ impl Scan {
             };
             let loss = Loss { file: path.to_owned(), at: offset(at), bytes: offset(bytes), kind };
             self.replay.losses.push(loss);
+        }
+        let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1).max(end);
+        if bytes.len() - written >= LEAST_UNUSED {
+            let (end, written, bytes) = (offset(end), offset(written), offset(bytes.len()));
+            self.unused = Some(Unused { number, end, written, bytes });
         }
     }
 }

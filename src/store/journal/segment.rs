@@ -6,11 +6,11 @@
 //!  | BATONJNL | version | zeros | crc32 | frame frame frame …
 //! ```
 //! A segment is only ever appended to by the process that created it; a process that starts begins a new
-//! one. So a torn write can only stand at a segment's end.
+//! one, unless the newest was the reserve and has room left. So a torn write can only stand at a segment's end.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"BATONJNL";
@@ -19,7 +19,7 @@ pub const FORMAT_VERSION: u16 = 1;
 /// Bytes of a segment before its first frame.
 pub(super) const HEADER_BYTES: usize = 16;
 /// Records hold phone numbers and replies: for the owner's eyes only.
-const FILE_MODE: u32 = 0o600;
+pub(super) const FILE_MODE: u32 = 0o600;
 
 /// What a segment's file is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,18 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Room in a segment that its process did not come to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unused {
+    pub(super) number: u64,
+    /// Where its last whole frame ends.
+    pub(super) end: u64,
+    /// From where on it is zeros.
+    pub(super) written: u64,
+    /// Bytes of the file.
+    pub(super) bytes: u64,
+}
+
 /// The segment that is being written.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -101,21 +113,67 @@ pub(super) struct Segment {
     file: File,
     /// Bytes that are known to be on disk.
     durable: u64,
+    /// Bytes whose blocks were taken beforehand.
+    reserved: u64,
 }
 
 impl Segment {
     /// Creates segment `number`; its header and its name are durable on return.
     pub(super) fn create(dir: &Path, number: u64) -> io::Result<Self> {
         let path = path(dir, number);
-        let mut file = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(&path)?;
-        let written = file.write_all(&header()).and_then(|()| file.sync_all()).and_then(|()| sync_dir(dir));
+        let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&path)?;
+        let written =
+            file.write_all_at(&header(), 0).and_then(|()| file.sync_all()).and_then(|()| sync_dir(dir));
         if let Err(error) = written {
             fs::remove_file(&path).unwrap_or_else(|_| {
                 tracing::warn!(file = %path.display(), "an empty journal segment could not be removed");
             });
             return Err(error);
         }
-        Ok(Self { number, path, file, durable: u64::try_from(HEADER_BYTES).expect("16") })
+        Ok(Self { number, path, file, durable: u64::try_from(HEADER_BYTES).expect("16"), reserved: 0 })
+    }
+
+    /// Makes the file at `from`, whose `bytes` blocks are taken and zero, segment `number`; as durable on return as a
+    /// created one.
+    pub(super) fn of_reserve(from: &Path, dir: &Path, number: u64, bytes: u64) -> io::Result<Self> {
+        let path = path(dir, number);
+        let file = OpenOptions::new().write(true).open(from)?;
+        file.write_all_at(&header(), 0)?;
+        file.sync_all()?;
+        fs::rename(from, &path)?;
+        sync_dir(dir)?;
+        Ok(Self { number, path, file, durable: u64::try_from(HEADER_BYTES).expect("16"), reserved: bytes })
+    }
+
+    /// Goes on in a segment that was the reserve, whose process died before it was used up: on a full disk there is no
+    /// other room. What a crash cut short behind the last whole frame was never acknowledged, and is wiped out.
+    pub(super) fn again(dir: &Path, unused: Unused) -> io::Result<Self> {
+        let Unused { number, end, written, bytes } = unused;
+        let path = path(dir, number);
+        let file = OpenOptions::new().write(true).open(&path)?;
+        let torn = usize::try_from(written - end).expect("less than a file that was read");
+        file.write_all_at(&vec![0; torn], end)?;
+        file.sync_all()?;
+        Ok(Self { number, path, file, durable: end, reserved: bytes })
+    }
+
+    /// Bytes of blocks that were taken beforehand and are not used yet.
+    pub(super) const fn reserved(&self) -> u64 {
+        self.reserved.saturating_sub(self.durable)
+    }
+
+    /// Whether it was the reserve.
+    pub(super) const fn was_reserve(&self) -> bool {
+        self.reserved > 0
+    }
+
+    /// Ends it: nothing more is appended. Blocks that it does not need are given back.
+    pub(super) fn seal(self) {
+        if self.was_reserve()
+            && let Err(error) = self.file.set_len(self.durable)
+        {
+            tracing::warn!(file = %self.path.display(), %error, "unused room stays in the journal");
+        }
     }
 
     /// Bytes that are known to be on disk: where the next append begins.
@@ -131,7 +189,7 @@ impl Segment {
     /// Appends `bytes`; they are durable on return. After an error the segment must be [closed](Self::close):
     /// what `fdatasync` refused once may be lost although it succeeds the next time.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        self.file.write_all_at(bytes, self.durable)?;
         self.file.sync_data()?;
         self.durable += u64::try_from(bytes.len()).expect("a length fits u64");
         Ok(())

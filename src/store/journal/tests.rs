@@ -341,6 +341,40 @@ fn a_record_beyond_the_bound_is_refused_before_it_is_appended() {
     assert_eq!(read(dir.path()).unwrap().calls[0].record.len(), MAX_RECORD_BYTES);
 }
 
+/// A reserve that became the segment being written when its process died: the next one goes on in it, because on a full
+/// disk there is no other room.
+#[test]
+fn the_next_process_goes_on_in_what_is_left_of_a_reserve() {
+    let dir = TempDir::new().unwrap();
+    let (journal, _) = open(&dir, Limits::default());
+    let (mut lane, acks) = lane(&journal);
+    durable(&mut lane, &acks, save(call(1), 1, b"first"));
+    journal.close();
+    let path = only_segment(&dir);
+    let whole = fs::read(&path).unwrap();
+    let mut torn = Vec::new();
+    frame::write(
+        &mut torn,
+        &frame::Head { kind: frame::Kind::Save, call_id: call(2), epoch: Epoch(1), revision: Revision(1) },
+        b"cut off by the crash",
+    );
+    for cut in 0..torn.len() {
+        let mut bytes = [whole.as_slice(), &torn[..cut]].concat();
+        bytes.resize(whole.len() + (128 << 10), 0);
+        fs::write(&path, &bytes).unwrap();
+        let (journal, replay) = open(&dir, Limits::default());
+        assert_eq!(replay.calls.len(), 1, "cut at {cut}");
+        assert_eq!(replay.losses.len(), usize::from(cut > 0), "cut at {cut}");
+        let (mut lane, acks) = self::lane(&journal);
+        durable(&mut lane, &acks, save(call(3), 1, b"t"));
+        assert_eq!(only_segment(&dir), path);
+        journal.close();
+        let replay = read(dir.path()).unwrap();
+        assert_eq!((replay.calls.len(), replay.losses), (2, vec![]), "cut at {cut}");
+        assert!(fs::metadata(&path).unwrap().len() < 1_024, "what was not needed is given back");
+    }
+}
+
 /// Where the test below runs itself again with a file size limit.
 const CHILD_DIR: &str = "BATON_TEST_JOURNAL_DIR";
 /// Bytes that a file may have there.

@@ -9,7 +9,8 @@
 //! While one commit is on its way to the disk the next batches gather, so a slower disk makes larger
 //! commits, not a longer queue. Once more than [`KEPT_SEALED`] full segments stand there, each commit also
 //! carries a bounded number of live records out of the oldest; a segment without a live record is removed.
-//! Segments are removed oldest first, so a record can never outlive the deletion that stands behind it.
+//! Segments are removed oldest first, so a record can never outlive the deletion that stands behind it. What the disk
+//! refuses because it is full goes to the [reserve](super::reserve); nothing is carried over meanwhile.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,13 +18,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Limits;
 use super::counts::Counters;
 use super::frame::{self, Head};
 use super::index::{Index, Position};
 use super::lane::{AppendError, Pending};
+use super::reserve::Reserve;
+use super::room::Room;
 use super::segment::{self, Segment};
 
 /// Full segments that are left alone: most of their records die by themselves, because calls are short.
@@ -54,6 +57,13 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
+impl WriteError {
+    /// Whether room would have helped.
+    fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 /// The state of the thread.
 pub(super) struct Writer {
     pub(super) dir: PathBuf,
@@ -62,6 +72,7 @@ pub(super) struct Writer {
     pub(super) counters: Arc<Counters>,
     /// Held while the thread lives: one process owns the directory.
     pub(super) lock: File,
+    room: Room,
     active: Option<Segment>,
     last_number: u64,
     /// Commits until records are carried over again.
@@ -77,10 +88,13 @@ impl Writer {
         index: Index,
         counters: Arc<Counters>,
         lock: File,
+        active: Option<Segment>,
     ) -> Self {
         let last_number = index.newest();
-        let (active, buffer, placed) = (None, Vec::new(), Vec::new());
-        Self { dir, limits, index, counters, lock, active, last_number, rest: 0, buffer, placed }
+        let (buffer, placed) = (Vec::new(), Vec::new());
+        let room =
+            Room::new(Reserve::new(&dir, limits.reserve_bytes), Arc::clone(&counters), active.as_ref());
+        Self { dir, limits, index, counters, lock, room, active, last_number, rest: 0, buffer, placed }
     }
 
     /// Writes until the journal is closed or nobody can send any more.
@@ -102,19 +116,32 @@ impl Writer {
                 self.remove_dead();
                 self.counters.holds(self.index.len(), self.index.segments());
             }
+            self.room.look_if_due(self.active.as_ref());
             if !open {
                 break;
             }
+        }
+        if let Some(segment) = self.active.take() {
+            segment.seal();
         }
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the journal's lock ends with the process");
         }
     }
 
-    /// Waits for an append, then takes what else has come, up to a commit's bound. False: closed.
+    /// Waits for an append or until the disk is to be looked at, then takes what else has come, up to a commit's
+    /// bound. False: closed.
     fn gather(&self, messages: &Receiver<Message>, waiting: &mut Vec<Pending>) -> bool {
         let mut bytes = 0;
-        let mut next = messages.recv().ok();
+        let first = match self.room.due() {
+            Some(due) => messages.recv_timeout(due),
+            None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let mut next = match first {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => None,
+        };
         loop {
             match next {
                 Some(Message::Append(pending)) => {
@@ -141,20 +168,26 @@ impl Writer {
         self.buffer.clear();
         self.placed.clear();
         self.rest = self.rest.saturating_sub(1);
-        if self.rest == 0 {
+        if self.rest == 0 && !self.room.is_full() {
             self.carry(given);
         }
         let carried = self.buffer.len();
         self.add(waiting);
-        let written = self.write();
-        if carried == 0 || written.is_ok() {
-            return written;
+        let mut written = self.write();
+        if carried > 0 && written.is_err() {
+            self.rest = RESTED_COMMITS;
+            self.buffer.clear();
+            self.placed.clear();
+            self.add(waiting);
+            written = self.write();
         }
-        self.rest = RESTED_COMMITS;
-        self.buffer.clear();
-        self.placed.clear();
-        self.add(waiting);
-        self.write()
+        match written {
+            Err(error) if error.is_full() && self.room.reserve.is_whole() => {
+                tracing::warn!(%error, "the journal goes on in its reserve");
+                self.write_to_reserve()
+            }
+            other => other,
+        }
     }
 
     /// Adds the batches to the write.
@@ -167,7 +200,23 @@ impl Writer {
 
     /// Writes what was gathered, and notes where it stands.
     fn write(&mut self) -> Result<(), WriteError> {
-        let mut segment = self.take_segment()?;
+        let segment = self.take_segment()?;
+        self.write_to(segment)
+    }
+
+    /// Writes what was gathered where the disk has promised room.
+    fn write_to_reserve(&mut self) -> Result<(), WriteError> {
+        self.last_number += 1;
+        let number = self.last_number;
+        let path = segment::path(&self.dir, number);
+        let spent = self.room.reserve.spend(number);
+        let segment = spent.map_err(|source| WriteError { operation: "create", path, source })?;
+        self.index.add_segment(number);
+        self.room.spent(&segment);
+        self.write_to(segment)
+    }
+
+    fn write_to(&mut self, mut segment: Segment) -> Result<(), WriteError> {
         let mut at = segment.durable();
         if let Err(source) = segment.append(&self.buffer) {
             let path = segment.path.clone();
@@ -187,11 +236,16 @@ impl Writer {
 
     /// The segment to write to: the active one, or a new one if it is full or there is none.
     fn take_segment(&mut self) -> Result<Segment, WriteError> {
-        let full = |segment: &Segment| !segment.is_empty() && segment.durable() >= self.limits.segment_bytes;
-        if let Some(segment) = self.active.take()
-            && !full(&segment)
-        {
-            return Ok(segment);
+        let more = u64::try_from(self.buffer.len()).expect("a length fits u64");
+        let full = |segment: &Segment| {
+            let beyond = segment.was_reserve() && segment.reserved() < more;
+            !segment.is_empty() && (segment.durable() >= self.limits.segment_bytes || beyond)
+        };
+        if let Some(segment) = self.active.take() {
+            if !full(&segment) {
+                return Ok(segment);
+            }
+            segment.seal();
         }
         self.last_number += 1;
         let segment = Segment::create(&self.dir, self.last_number).map_err(|source| WriteError {
