@@ -11,8 +11,9 @@
 use super::message::Record;
 use super::{Call, MAX_RECORD_BYTES};
 
-/// The shape that this build writes.
-pub const FORMAT_VERSION: u8 = 1;
+/// The shape that this build writes. 2: several trunks within one attempt. postcard writes no names: any change of what
+/// is saved of a `Call` is another shape.
+pub const FORMAT_VERSION: u8 = 2;
 
 /// Why a record is not a call.
 #[derive(Debug, thiserror::Error)]

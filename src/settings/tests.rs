@@ -98,7 +98,10 @@ fn an_unknown_key_is_refused_where_it_stands_with_what_was_meant() {
         "baton.toml:1:2: error: there is no setting `meida` here (did you mean `media`?)"
     );
     let told = wrong("[journal]\nfsync = false\n");
-    assert_eq!(told, "baton.toml:2:1: error: there is no setting `fsync` here (known here: dir, segment, reserve)");
+    assert_eq!(
+        told,
+        "baton.toml:2:1: error: there is no setting `fsync` here (known here: dir, segment, reserve)"
+    );
 }
 
 #[test]
