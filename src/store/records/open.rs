@@ -104,13 +104,13 @@ impl Records {
 
 /// Makes the tables, and tells the format of the file.
 async fn prepare(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    // What is newer is not touched.
+    // What is newer is not touched, and what is of today is not written: on a full disk it could not be opened then.
     let known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'format'";
     let known: i64 = sqlx::query_scalar(known).fetch_one(&mut *connection).await?;
     if known > 0 {
         let version = "SELECT coalesce(max(version), 0) FROM format";
         let version: i64 = sqlx::query_scalar(version).fetch_one(&mut *connection).await?;
-        if version > FORMAT {
+        if version >= FORMAT {
             return Ok(version);
         }
     }
