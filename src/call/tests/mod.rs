@@ -3,6 +3,7 @@
 mod ahead;
 mod early;
 mod endings;
+mod format;
 mod hearing;
 mod midcall;
 mod person;

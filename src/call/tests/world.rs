@@ -93,6 +93,8 @@ pub(super) struct World {
     /// Trunks that are tried before the one that leads to the phone.
     pub(super) trunks: Vec<trunk::Trunk>,
     call: Call,
+    /// All records, in order.
+    pub(super) saves: Vec<Vec<u8>>,
     saved: Vec<u8>,
     crash: Crash,
     pub(super) inputs: usize,
@@ -161,6 +163,7 @@ impl World {
             assets,
             person,
             trunks,
+            saves: Vec::new(),
             saved: Vec::new(),
             call,
             crash,
@@ -416,6 +419,7 @@ impl World {
                 assert!(record.bytes.len() < 8_192, "{} bytes", record.bytes.len());
                 let restored = Call::restore(&record.bytes).unwrap();
                 assert_eq!(restored.record(), record, "a record reads back as it was");
+                self.saves.push(record.bytes.clone());
                 self.saved = record.bytes;
             }
             Output::CloseTrunk { .. } => {}
