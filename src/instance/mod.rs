@@ -21,7 +21,7 @@ mod route;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
@@ -112,6 +112,23 @@ pub struct Trouble {
     pub detail: String,
 }
 
+/// How long the steps of a start take: while they do, the callees of a process that died hear nothing.
+struct Steps {
+    last: Instant,
+}
+
+impl Steps {
+    fn begin() -> Self {
+        Self { last: Instant::now() }
+    }
+
+    /// The milliseconds of the step that ends now.
+    fn took(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.last, Instant::now());
+        u64::try_from(self.last.duration_since(before).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 impl Instance {
     /// Starts an instance: its journal, records, questionnaires, prompts and node. Calls of an earlier process that
     /// were never placed end as not attempted.
@@ -123,16 +140,20 @@ impl Instance {
         let dir = settings.journal.dir.clone().ok_or(StartError::NoData)?;
         let (segment_bytes, reserve_bytes) = (settings.journal.segment, settings.journal.reserve);
         let limits = journal::Limits { segment_bytes, reserve_bytes, ..journal::Limits::default() };
+        let mut steps = Steps::begin();
         // First: its lock keeps a second process out of everything.
         let (journal, replay) = Journal::open(&dir, limits)?;
+        let (calls, journal_took) = (replay.calls.len(), steps.took());
         let records = Records::open(&data.join("records")).await?;
         for loss in &replay.losses {
             tracing::warn!(?loss, "bytes of the journal are no record");
         }
         let left = Left::of(&replay, records.open_calls().await?);
+        let records_took = steps.took();
         let editions = Editions::new(data.join("editions"), settings.limits.prompt_file);
         let shelf = Arc::new(Shelf { editions, prompts: Arc::new(PromptStore::new(&settings)) });
         let library = shelf.library(settings.clone(), &left.editions)?;
+        let library_took = steps.took();
         let clock = Clock::continued(&dir, !replay.calls.is_empty());
         let clock = clock.map_err(|source| StartError::Clock { dir: dir.clone(), source })?;
         let counted = records.counted().await?;
@@ -140,6 +161,15 @@ impl Instance {
         let config = NodeConfig { clock, pulse, resume: replay.calls, counted, ..NodeConfig::new(settings) };
         let started = Node::start(config, library.assets(), Arc::clone(&shelf.prompts), journal);
         let (node, events) = started?;
+        let node_took = steps.took();
+        tracing::info!(
+            calls,
+            journal_took,
+            records_took,
+            library_took,
+            node_took,
+            "started, in milliseconds"
+        );
         let board = Arc::new(Board::default());
         for (call, progress) in left.journal {
             board.found(call, progress, clock.now());
