@@ -244,8 +244,9 @@ fn a_reinvite_by_the_callee() {
 
 #[test]
 fn a_record_of_another_format_or_a_damaged_one_is_refused() {
-    use crate::call::{Call, RecordError};
+    use crate::call::{Call, FORMAT_VERSION, RecordError};
     assert!(matches!(Call::restore(&[]), Err(RecordError::Empty)));
+    assert!(matches!(Call::restore(&[FORMAT_VERSION - 1, 1, 2]), Err(RecordError::Version { .. })));
     assert!(matches!(Call::restore(&[200, 1, 2]), Err(RecordError::Version { found: 200 })));
-    assert!(matches!(Call::restore(&[1, 1, 2]), Err(RecordError::Malformed(_))));
+    assert!(matches!(Call::restore(&[FORMAT_VERSION, 1, 2]), Err(RecordError::Malformed(_))));
 }
