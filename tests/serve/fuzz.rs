@@ -49,7 +49,20 @@ fn narrowed(mut document: Value) -> Value {
     let words = |words: &[&str]| json!({"type": "string", "enum": words});
     request["properties"]["questionnaire"] = words(&["interop", "nobody"]);
     request["properties"]["to"] = words(&["486", "+486", "112", "sip:486@127.0.0.1", "somebody"]);
-    request["properties"]["trunk"] = json!({"type": ["string", "null"], "enum": ["a", null, "b"]});
+    for (name, words) in [
+        ("trunk", ["a", "b"]),
+        ("context", ["outbound", "nowhere"]),
+        ("caller_id", ["+254200000101", "me"]),
+        ("ring_timeout", ["5s", "5m"]),
+        ("post_dial", ["ww12", "x"]),
+        ("case", ["a", "b/c"]),
+    ] {
+        let [good, other] = words;
+        request["properties"][name] = json!({"type": ["string", "null"], "enum": [good, null, other]});
+    }
     request["properties"]["fields"] = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let case = &mut document["paths"]["/api/v1/cases/{case}"]["get"]["parameters"][0];
+    assert_eq!(case["name"], "case");
+    case["schema"] = words(&["a", "b/c", "d"]);
     document
 }
