@@ -32,7 +32,7 @@ struct Stream {
     anchor: Anchor,
     sends: bool,
     /// Sequence number and timestamp of the last packet before this anchor.
-    sent: Option<(u16, u32)>,
+    sent: Option<(Timestamp, u16, u32)>,
 }
 
 #[derive(Debug, Default)]
@@ -158,18 +158,20 @@ impl Judge {
         };
         let sent = if before.sends {
             let tick = before.anchor.tick_at(now);
-            Some((before.anchor.sequence(tick), before.anchor.timestamp(tick)))
+            Some((now, before.anchor.sequence(tick), before.anchor.timestamp(tick)))
         } else {
             before.sent
         };
         self.streams.insert(call, Stream { anchor, sends, sent });
         let unchanged = before.anchor == anchor && before.sends;
-        if let Some((sequence, timestamp)) = sent.filter(|_| sends && !unchanged) {
+        if let Some((stopped, sequence, timestamp)) = sent.filter(|_| sends && !unchanged) {
             let begins = anchor.tick_at(now.max(anchor.t0));
             let ahead = anchor.sequence(begins).wrapping_sub(sequence);
             let later = anchor.timestamp(begins).wrapping_sub(timestamp);
             let goes_on = anchor.ssrc == before.anchor.ssrc && (1..1_000).contains(&ahead);
-            if !goes_on || later >= 160 * 1_000 {
+            // The timestamp goes on with the clock (RFC 3550 §5.1), however long nothing was sent.
+            let silent = u32::try_from(now.since(stopped).as_millis() / 20).unwrap_or(u32::MAX / 160);
+            if !goes_on || later > 160 * (silent + 50) {
                 self.blame(5, || format!("the stream {before:?} goes on as {anchor:?} at {now}"));
             }
         }
