@@ -58,6 +58,8 @@ pub(crate) struct Telephone {
     sequence: u16,
     /// When the INVITE came, until it was refused.
     pub(crate) rings_since: Option<Timestamp>,
+    /// Whether a message of it got through to us.
+    pub(crate) is_heard: bool,
 }
 
 /// Where the instance listens.
@@ -92,6 +94,7 @@ impl Telephone {
             pressed: 0,
             sequence: 0,
             rings_since: None,
+            is_heard: false,
         }
     }
 

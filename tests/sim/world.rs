@@ -721,6 +721,7 @@ impl World<'_> {
             let copies = 1 + u64::from(self.dice.below(1_000) < self.scenario.doubles);
             for _ in 0..copies {
                 if !self.lost() {
+                    self.phones[phone].is_heard = true;
                     let way = self.way();
                     self.plan(way, Happening::ToInstance(bytes.clone()));
                 }
@@ -765,7 +766,8 @@ impl World<'_> {
     }
 
     /// While a new INVITE comes by one way, no other way to the same callee may ring: one that heard neither a CANCEL
-    /// nor our ACK for 64*T1 is taken to ring no more.
+    /// nor our ACK for 64*T1 is taken to ring no more. One of which nothing ever got through cannot be cancelled (RFC 3261
+    /// §9.1): after timer B the next way is taken, and whoever picks up there later is hung up on (seed 4089).
     fn look_for_others(&mut self, phone: usize, call_id: &str) {
         let callees = 0..self.scenario.callees.len();
         let of = |callee: usize| self.trunks_of(callee).chain([callee]);
@@ -776,7 +778,8 @@ impl World<'_> {
             return; // a repeat
         }
         let rings = |other: &usize| {
-            let since = self.phones[*other].rings_since.filter(|_| *other != phone);
+            let is_another = *other != phone && self.phones[*other].is_heard;
+            let since = self.phones[*other].rings_since.filter(|_| is_another);
             since.is_some_and(|since| self.now.since(since) < Duration::from_secs(32))
         };
         if let Some(other) = of(callee).find(rings) {
