@@ -52,7 +52,6 @@ impl Node {
         let case_id = placement.attempt.map(|(case, _)| case);
         let order_seed = placement.order_seed.or_else(|| case_id.map(placement::order_seed));
         let port = ports.lease.port();
-        let others: Vec<&Usable<'_>> = others.iter().collect();
         // By the numbers that the trunks will have: those that were passed over have no way.
         let ways = passed_over.iter().map(|_| first.way).chain([first.way]);
         let ways: Ways = ways.chain(others.iter().map(|other| other.way)).collect();

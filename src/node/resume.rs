@@ -33,8 +33,8 @@ impl Node {
                     continue;
                 }
             };
-            let ways = call.trunks().map(|trunk| self.way_back(&call, trunk, &settings)).collect();
-            self.look_for_peer(&call, &settings);
+            let ways: Ways = call.trunks().map(|trunk| self.way_back(&call, trunk, &settings)).collect();
+            self.look_for_peer(&call, &ways, &settings);
             let ports = call.needs_ports().then(|| self.ports_again(&call, &ways, &settings));
             let resumed_call = Resumed { call, saved: (epoch, revision), alive, ways, ports };
             self.load.resume();
@@ -55,8 +55,9 @@ impl Node {
     }
 
     /// Says so if the peer will speak to an address at which nobody listens any more.
-    fn look_for_peer(&self, call: &Call, settings: &Settings) {
-        let way = self.way_back(call, call.trunk(), settings);
+    fn look_for_peer(&self, call: &Call, ways: &Ways, settings: &Settings) {
+        let through = call.trunks().zip(ways.iter()).find(|(trunk, _)| *trunk == call.trunk());
+        let way = through.map_or(0, |(_, &way)| way);
         let (before, now) = (call.sent_by(), self.transport.ways().at(way).local);
         let advertised = settings.trunks.get(call.trunk()).is_some_and(|trunk| trunk.advertise.is_some());
         if before.port() != now.port() && !advertised {
