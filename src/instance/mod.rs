@@ -225,11 +225,14 @@ impl Instance {
     /// # Errors
     /// If the records cannot be read.
     pub async fn attempts(&self, case: &str) -> Result<Vec<(Kept, Option<Open>)>, RecordsError> {
-        let attempts = self.records.attempts(case).await?.into_iter().map(|kept| {
-            let open = self.board.open(kept.call_id).filter(|_| kept.disposition.is_none());
-            (kept, open)
-        });
-        Ok(attempts.collect())
+        let attempts = self.records.attempts(case).await?.into_iter();
+        Ok(attempts.map(|kept| self.with_progress(kept)).collect())
+    }
+
+    /// A call, and how far it is if it is open.
+    fn with_progress(&self, kept: Kept) -> (Kept, Option<Open>) {
+        let open = self.board.open(kept.call_id).filter(|_| kept.disposition.is_none());
+        (kept, open)
     }
 
     /// A page of calls, the newest first: those that pass, and the number before which the next page begins.
@@ -255,7 +258,7 @@ impl Instance {
             looked_at += rows.len();
             for kept in rows {
                 before = Some(kept.number);
-                let open = self.board.open(kept.call_id).filter(|_| kept.disposition.is_none());
+                let (kept, open) = self.with_progress(kept);
                 let passes = match wanted {
                     Wanted::State(state) => open.as_ref().is_some_and(|open| open.state == state),
                     Wanted::All | Wanted::Open | Wanted::Ended | Wanted::Disposition(_) => true,
