@@ -197,21 +197,25 @@ fn expected(cell: &Cell) -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
-/// The start words of requests and final responses. What is repeated (same start, CSeq and direction) counts once.
+/// The start words of requests and final responses, each response behind its request: Asterisk sends the next INFO
+/// whether the one before is answered or not. What is repeated (same start, CSeq and direction) counts once.
 fn story(messages: &[Sighting]) -> Vec<String> {
     let mut known = BTreeSet::new();
-    let mut words = Vec::new();
+    let mut told: Vec<(String, String)> = Vec::new();
     for seen in messages {
         let mut start = seen.message.text.split(' ');
         let (first, second) = (start.next().unwrap_or_default(), start.next().unwrap_or_default());
-        let word = if first == "SIP/2.0" { second } else { first };
+        let is_response = first == "SIP/2.0";
+        let word = if is_response { second } else { first };
         let number = seen.message.header("CSeq").unwrap_or_default().to_owned();
         let branch =
             seen.message.header("Via").and_then(|via| via.split("branch=").nth(1)).unwrap_or_default();
         let branch = branch.split(';').next().unwrap_or_default().to_owned();
-        if !word.starts_with('1') && known.insert((word.to_owned(), number, branch)) {
-            words.push(word.to_owned());
+        if word.starts_with('1') || !known.insert((word.to_owned(), number, branch.clone())) {
+            continue;
         }
+        let request = told.iter().rposition(|(_, of)| is_response && *of == branch);
+        told.insert(request.map_or(told.len(), |at| at + 1), (word.to_owned(), branch));
     }
-    words
+    told.into_iter().map(|(word, _)| word).collect()
 }
