@@ -48,7 +48,7 @@ pub use hearing::ToneHeard;
 pub use listening::{Listening, OnTone};
 pub use message::{Ears, Input, MediaPlan, Output, Play, PlayId, Record};
 pub use phase::{Phase, Progress};
-pub use record::{FORMAT_VERSION, RecordError};
+pub use record::{FORMAT_VERSION, OLDEST_FORMAT, RecordError};
 pub(crate) use recording::BEEP;
 pub use recording::{Kept, Played, Recording, RecordingId, RecordingResult, Stop, Taken};
 pub use result::{AnsweredBy, AskedQuestionnaire, CallResult, EndedBy, Fault};
@@ -85,6 +85,7 @@ pub struct Call {
     /// The longest conversation, in seconds.
     longest_s: u32,
     session: Session,
+    #[serde(default = "Trunks::unknown")]
     trunks: Trunks,
     interview: Interview,
     stage: Stage,

@@ -8,12 +8,39 @@
 //! ```
 //! The version names the shape of `Call`; a reader refuses what it does not know rather than guess.
 
+mod earlier;
+
 use super::message::Record;
+use super::trunks::Trunks;
 use super::{Call, MAX_RECORD_BYTES};
 
-/// The shape that this build writes. 2: several trunks within one attempt. postcard writes no names: any change of what
-/// is saved of a `Call` is another shape.
+use earlier::{Change, Reader};
+
+/// The shape that this build writes. postcard writes no names: any change of what is saved of a `Call` is another shape
+/// (CONTRIBUTING.md says how it is made), but for a new variant at the end of its enum.
 pub const FORMAT_VERSION: u8 = 2;
+
+/// The oldest shape that this build reads.
+pub const OLDEST_FORMAT: u8 = 1;
+
+/// What each format has changed, the oldest first.
+const CHANGES: &[(u8, &[Change])] = &[
+    // Several trunks within one attempt.
+    (
+        2,
+        &[
+            Change::NewField { of: "Call", field: "trunks" },
+            Change::LostField {
+                of: "Subject",
+                before: "questionnaire",
+                take: |reader| {
+                    reader.aside.trunk = Some(reader.read()?);
+                    Ok(())
+                },
+            },
+        ],
+    ),
+];
 
 /// Why a record is not a call.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +49,7 @@ pub enum RecordError {
     #[error("the record is empty")]
     Empty,
     /// It was written in another format.
-    #[error("the record has format {found}; this build reads format {FORMAT_VERSION}")]
+    #[error("the record has format {found}; this build reads formats {OLDEST_FORMAT} to {FORMAT_VERSION}")]
     Version {
         /// The format it names.
         found: u8,
@@ -58,7 +85,21 @@ impl Call {
         match bytes.split_first() {
             None => Err(RecordError::Empty),
             Some((&FORMAT_VERSION, call)) => postcard::from_bytes(call).map_err(RecordError::Malformed),
+            Some((&found @ OLDEST_FORMAT..FORMAT_VERSION, call)) => {
+                earlier(found, call).map_err(RecordError::Malformed)
+            }
             Some((&found, _)) => Err(RecordError::Version { found }),
         }
     }
+}
+
+/// A call as an earlier build has saved it.
+fn earlier(format: u8, bytes: &[u8]) -> postcard::Result<Call> {
+    let since = CHANGES.iter().filter(|(changed, _)| *changed > format);
+    let mut reader = Reader::new(bytes, since.flat_map(|(_, changes)| *changes).copied().collect());
+    let mut call: Call = reader.read()?;
+    if let Some(trunk) = reader.aside.trunk {
+        call.trunks = Trunks::one(call.times.started, trunk);
+    }
+    Ok(call)
 }

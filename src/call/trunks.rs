@@ -160,6 +160,16 @@ impl Trunks {
         Self { current, since: now, ended, before, next: others.into(), failover, user_agent, lingering }
     }
 
+    /// A call that goes through this one alone.
+    pub(super) fn one(since: Timestamp, current: String) -> Self {
+        Self::new(since, current, Vec::new(), Vec::new(), Failover::default(), String::new())
+    }
+
+    /// Of a record that does not say.
+    pub(super) fn unknown() -> Self {
+        Self::one(Timestamp::EPOCH, String::new())
+    }
+
     pub(super) fn number(&self) -> TryNumber {
         TryNumber(u8::try_from(self.before.len()).unwrap_or(u8::MAX))
     }

@@ -244,9 +244,11 @@ fn a_reinvite_by_the_callee() {
 
 #[test]
 fn a_record_of_another_format_or_a_damaged_one_is_refused() {
-    use crate::call::{Call, FORMAT_VERSION, RecordError};
+    use crate::call::{Call, FORMAT_VERSION, OLDEST_FORMAT, RecordError};
     assert!(matches!(Call::restore(&[]), Err(RecordError::Empty)));
-    assert!(matches!(Call::restore(&[FORMAT_VERSION - 1, 1, 2]), Err(RecordError::Version { .. })));
+    assert!(matches!(Call::restore(&[OLDEST_FORMAT - 1, 1, 2]), Err(RecordError::Version { .. })));
     assert!(matches!(Call::restore(&[200, 1, 2]), Err(RecordError::Version { found: 200 })));
-    assert!(matches!(Call::restore(&[FORMAT_VERSION, 1, 2]), Err(RecordError::Malformed(_))));
+    for known in OLDEST_FORMAT..=FORMAT_VERSION {
+        assert!(matches!(Call::restore(&[known, 1, 2]), Err(RecordError::Malformed(_))), "{known}");
+    }
 }
