@@ -33,8 +33,8 @@ struct Shared {
     heard: Mutex<BTreeMap<SocketAddr, Heard>>,
 }
 
-/// Plays the part until the parent is gone.
-pub(crate) fn run() {
+/// Plays the part until the parent is gone. `talks`: sends to every call, too.
+pub(crate) fn run(talks: bool) {
     super::pin(super::chosen_core());
     let sip = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let rtp = UdpSocket::bind("127.0.0.1:0").expect("a port");
@@ -51,7 +51,9 @@ pub(crate) fn run() {
     let (hearing, talking, answering) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
     let mouth = rtp.try_clone().expect("a second handle");
     std::thread::spawn(move || hear(&rtp, &hearing));
-    std::thread::spawn(move || talk(&mouth, &talking));
+    if talks {
+        std::thread::spawn(move || talk(&mouth, &talking));
+    }
     std::thread::spawn(move || answer(&sip, media, &answering));
     while let Some(line) = super::told() {
         match line.as_str() {

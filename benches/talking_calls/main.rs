@@ -42,8 +42,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["callee"] => callee::run(),
-        ["node", calls, port] => node::run(calls.parse().expect("a count"), port.parse().expect("a port")),
+        ["callee"] => callee::run(true),
+        ["node", calls, port] => {
+            node::run(
+                calls.parse().expect("a count"),
+                port.parse().expect("a port"),
+                &node::Survey::default(),
+            );
+        }
         others if others.contains(&"--bench") => {
             let calls = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(500);
             return bench(Plan { calls, window: Duration::from_secs(20) });

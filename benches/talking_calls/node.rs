@@ -1,6 +1,6 @@
-//! The node's side: a real node with its journal, whose calls all play one long prompt.
+//! The node's side: a real node with its journal, whose calls all play one prompt, again and again if it is short.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -18,11 +18,24 @@ use nix::sys::time::TimeValLike as _;
 const CPS: u32 = 100;
 /// Calls beyond the crowd, placed one by one.
 const MORE: usize = 16;
-/// Seconds of the prompt: longer than any call of this bench.
-const PROMPT_S: u32 = 120;
+
+/// What its calls are.
+pub(crate) struct Survey {
+    /// Seconds of the prompt. Two seconds after it silence is a reply, and it is asked again, ten times.
+    pub(crate) prompt_s: u32,
+    /// Where its journal stands; `None`: among its other files.
+    pub(crate) journal: Option<PathBuf>,
+}
+
+impl Default for Survey {
+    /// Longer than any call of a bench: nothing happens but talk.
+    fn default() -> Self {
+        Self { prompt_s: 120, journal: None }
+    }
+}
 
 const QUESTIONNAIRE: &str = r#"<questionnaire id="talk" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
-  <retry id="std" wait="5s" no-input="1" no-match="1" then="break-off"/>
+  <retry id="std" wait="2s" no-input="10" no-match="1" then="break-off"/>
   <section id="s">
     <choice id="q" retry="std">
       <say lang="en" audio="long.wav">A long prompt.</say>
@@ -34,11 +47,11 @@ const QUESTIONNAIRE: &str = r#"<questionnaire id="talk" version="1" languages="e
 
 /// Plays the part: `talking` with its SIP port once every call is answered, `report` when it is asked: since the
 /// report before.
-pub(crate) fn run(calls: usize, callee: u16) {
+pub(crate) fn run(calls: usize, callee: u16, survey: &Survey) {
     super::pin(super::chosen_core());
     let lines = logged();
     let dir = tempfile::tempdir().expect("a directory");
-    let (node, placement) = start(dir.path(), calls, callee);
+    let (node, placement) = start(dir.path(), calls, callee, survey);
     let idle = resident_kb();
     let begun = Instant::now();
     for n in 0..u32::try_from(calls).expect("a few hundred") {
@@ -51,11 +64,11 @@ pub(crate) fn run(calls: usize, callee: u16) {
     }
     std::thread::sleep(Duration::from_secs(1));
     println!("talking {}", node.listens_at()[0].port());
-    let mut since = Since { wall: Instant::now(), cpu_s: cpu_s(), lines: lines.load(Relaxed) };
+    let mut since = Since::now(&node, &lines);
     while let Some(line) = super::told() {
         match line.as_str() {
             "measured" => {
-                let now = Since { wall: Instant::now(), cpu_s: cpu_s(), lines: lines.load(Relaxed) };
+                let now = Since::now(&node, &lines);
                 report(&node, calls, idle, &since, &now);
                 since = now;
             }
@@ -69,8 +82,8 @@ pub(crate) fn run(calls: usize, callee: u16) {
     }
 }
 
-fn start(dir: &Path, calls: usize, callee: u16) -> (Node, Placement) {
-    tone(&dir.join("long.wav"));
+fn start(dir: &Path, calls: usize, callee: u16, survey: &Survey) -> (Node, Placement) {
+    tone(&dir.join("long.wav"), survey.prompt_s);
     let mut settings = Settings::default();
     settings.sip.listen = "127.0.0.1:0".parse().expect("an address");
     settings.trunks.insert("callee".into(), Trunk::direct(([127, 0, 0, 1], callee).into()));
@@ -83,7 +96,8 @@ fn start(dir: &Path, calls: usize, callee: u16) -> (Node, Placement) {
         .expect("its audio is there");
     let mut assets = Assets::default();
     let digest = assets.insert(Arc::new(questionnaire));
-    let (journal, _) = Journal::open(&dir.join("journal"), journal::Limits::default()).expect("a journal");
+    let at = survey.journal.clone().unwrap_or_else(|| dir.join("journal"));
+    let (journal, _) = Journal::open(&at, journal::Limits::default()).expect("a journal");
     let (node, mut events) =
         Node::start(NodeConfig::new(settings), assets, prompts, journal).expect("the node starts");
     std::thread::spawn(move || while events.blocking_recv().is_some() {});
@@ -91,7 +105,7 @@ fn start(dir: &Path, calls: usize, callee: u16) -> (Node, Placement) {
 }
 
 /// Writes the prompt: a rising tone, nowhere silent.
-fn tone(path: &Path) {
+fn tone(path: &Path, seconds: u32) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,
@@ -99,7 +113,7 @@ fn tone(path: &Path) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).expect("a file");
-    for n in 0..PROMPT_S * 8_000 {
+    for n in 0..seconds * 8_000 {
         let sample = i16::try_from(2_000 + (n * 37) % 9_000).expect("below 11,000");
         writer.write_sample(if n % 2 == 0 { sample } else { -sample }).expect("a sample");
     }
@@ -110,7 +124,22 @@ fn tone(path: &Path) {
 struct Since {
     wall: Instant,
     cpu_s: f64,
+    /// Of the journal's thread, of all shards, of all media threads.
+    threads_s: [f64; 3],
+    saves: u64,
     lines: u64,
+}
+
+impl Since {
+    fn now(node: &Node, lines: &AtomicU64) -> Self {
+        Self {
+            wall: Instant::now(),
+            cpu_s: cpu_s(),
+            threads_s: ["journal", "shard-", "media-"].map(threads_s),
+            saves: node.usage().journal.changes,
+            lines: lines.load(Relaxed),
+        }
+    }
 }
 
 /// Counts the lines that the log would have, as the binary logs.
@@ -151,16 +180,21 @@ fn report(node: &Node, calls: usize, idle_kb: f64, since: &Since, now: &Since) {
     let served: u64 = lateness.above + lateness.below.iter().map(|(_, count)| count).sum::<u64>();
     let in_time: u64 =
         lateness.below.iter().filter(|(edge_ms, _)| *edge_ms <= 5).map(|(_, count)| count).sum();
+    let of = |which: usize| now.threads_s[which] - since.threads_s[which];
     let faults = usage.faults.iter().map(|fault| format!(" {}/{}={}", fault.kind, fault.reason, fault.count));
     println!(
         "report cpu_s={} wall_s={} rss_kb={} rss_per_call_kb={per_call} threads={threads} served={served} \
-         in_time={in_time} skipped={} streams={} lines={}{}",
+         in_time={in_time} skipped={} streams={} lines={} saves={} journal_s={} shards_s={} media_s={}{}",
         now.cpu_s - since.cpu_s,
         now.wall.duration_since(since.wall).as_secs_f64(),
         resident_kb(),
         lateness.skipped,
         usage.streams,
         now.lines - since.lines,
+        now.saves - since.saves,
+        of(0),
+        of(1),
+        of(2),
         faults.collect::<String>(),
     );
 }
@@ -177,4 +211,17 @@ fn cpu_s() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("Linux says it");
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();
     f64::from(i32::try_from(micros / 1_000).expect("minutes")) / 1_000.0
+}
+
+/// CPU time so far of this process's threads whose names begin like this, in seconds.
+fn threads_s(name: &str) -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux").flatten();
+    let its = tasks.filter_map(|task| {
+        // A thread may end meanwhile.
+        let is_its = std::fs::read_to_string(task.path().join("comm")).ok()?.starts_with(name);
+        let time = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanos: u64 = time.split(' ').next()?.parse().ok()?;
+        is_its.then(|| Duration::from_nanos(nanos).as_secs_f64())
+    });
+    its.sum()
 }
