@@ -45,6 +45,10 @@ pub struct MediaReport {
     pub malformed: u64,
     /// Packets of others than the peer.
     pub strangers: u64,
+    /// Packets that waited when the stream was opened (before the answer, or before a new process listened again), and
+    /// those that others than the peer sent before it talked.
+    #[serde(default)]
+    pub early: u64,
     /// SSRCs in turn, and restarts of one.
     pub streams: u32,
     /// Interarrival jitter at the end (RFC 3550 A.8), in ms.

@@ -89,14 +89,17 @@ pub(crate) struct Statistics {
     pub(crate) unsent: u64,
     /// Packets from addresses that are not the peer's.
     pub(crate) strangers: u64,
+    /// Packets that came too early to be anybody's, see [`MediaReport::early`].
+    pub(crate) early: u64,
     /// The loudest 20 ms of the callee, in dBFS: -90 if nothing was ever heard.
     pub(crate) loudest_dbfs: i8,
     /// All that belongs to the result.
     pub(crate) report: Option<MediaReport>,
 }
 
-/// What came in up to here after the opening had waited in the socket.
-const BACKLOG: Duration = Duration::from_millis(10);
+/// So long after our first packet others than the peer may still send what they began before the answer: a ringing tone
+/// of the network, the announcement of another fork.
+const EARLY: Duration = Duration::from_millis(500);
 
 /// The media of one call.
 #[derive(Debug)]
@@ -113,8 +116,10 @@ pub(crate) struct Line {
     keys: EventReceiver,
     tap: Tap,
     ears: Ears,
-    /// When it began to listen.
-    opened: Timestamp,
+    /// When its first packet was due; `None`: it only listens yet.
+    talks_since: Option<Timestamp>,
+    /// Those of the latch's strangers that were early.
+    early_strangers: u64,
     /// The highest power of a block.
     loudest: u32,
     recorder: Recorder,
@@ -140,7 +145,8 @@ impl Line {
             keys: EventReceiver::new(None),
             tap: Tap::new(now),
             ears: Ears::new(now, ears),
-            opened: now,
+            talks_since: None,
+            early_strangers: 0,
             loudest: 0,
             recorder: Recorder::new(),
             statistics: Statistics::default(),
@@ -250,6 +256,7 @@ impl Line {
         out.clear();
         let octets = self.write(header, out);
         self.control.sent(due, header.timestamp, octets);
+        self.talks_since.get_or_insert(due);
         self.statistics.sent += 1;
         Some(self.latch.target())
     }
@@ -293,6 +300,15 @@ impl Line {
         self.statistics.unsent += 1;
     }
 
+    /// A datagram that waited on the RTP port when the line was opened. When it was sent nobody knows, and nobody was
+    /// asked anything yet; and there may be thousands less than there were, so that their numbers would tell of loss.
+    pub(crate) fn waited(&mut self, datagram: &[u8]) {
+        match parse_packet(datagram) {
+            Ok(_) => self.statistics.early += 1,
+            Err(_) => self.statistics.malformed += 1,
+        }
+    }
+
     /// A datagram came in on the RTP port.
     ///
     /// # Errors
@@ -314,6 +330,11 @@ impl Line {
                 self.control.follow(from);
                 self.told.push_back(Told::Latched(from));
             }
+            Admission::Stranger if self.talks_since.is_none_or(|since| now.since(since) < EARLY) => {
+                self.early_strangers += 1;
+                self.statistics.early += 1;
+                return Ok(());
+            }
             Admission::Stranger => return Err("stranger"),
         }
         self.hear(now, &packet)
@@ -323,9 +344,7 @@ impl Line {
         let payload_type = packet.header.payload_type;
         self.ears.heard(now);
         let codec = self.negotiated.codec_of(payload_type);
-        // What had come before it was opened is read all at once: its arrival says nothing of jitter.
-        let in_time = now.since(self.opened) > BACKLOG;
-        self.control.received(now, &packet.header, codec.map(Codec::clock_hz).filter(|_| in_time));
+        self.control.received(now, &packet.header, codec.map(Codec::clock_hz));
         if let Some(clock_hz) = self.negotiated.event_clock_hz(payload_type) {
             let heard = self.keys.receive(now, packet, clock_hz).map_err(EventError::reason);
             self.drain_keys();
@@ -390,7 +409,7 @@ impl Line {
         #[expect(clippy::cast_possible_truncation, reason = "-90 to 0")]
         let loudest_dbfs = dbfs(self.loudest).round() as i8;
         let report = self.report_of(&heard);
-        let (received, lost, strangers) = (heard.received, heard.lost, self.latch.strangers());
+        let (received, lost, strangers) = (heard.received, heard.lost, self.strangers());
         Statistics { received, lost, strangers, loudest_dbfs, report: Some(report), ..self.statistics }
     }
 
@@ -406,7 +425,8 @@ impl Line {
             duplicated: heard.duplicated,
             reordered: heard.reordered,
             malformed: self.statistics.malformed,
-            strangers: self.latch.strangers(),
+            strangers: self.strangers(),
+            early: self.statistics.early,
             streams: heard.streams,
             jitter_ms: ms_of_micros(heard.jitter_micros),
             max_jitter_ms: ms_of_micros(heard.max_jitter_micros),
@@ -414,6 +434,10 @@ impl Line {
             peer,
             mos: report::mos(heard, round_trip_ms),
         }
+    }
+
+    const fn strangers(&self) -> u64 {
+        self.latch.strangers().saturating_sub(self.early_strangers)
     }
 
     fn tell_over(&mut self, over: Option<Over>) {

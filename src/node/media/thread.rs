@@ -39,6 +39,9 @@ const READ_SLOTS: usize = 8;
 const READ_BYTES: usize = 1_500;
 /// Datagrams of one socket that are read before the others have their turn: a flood hurts its own call first.
 const READ_BUDGET: usize = 32;
+/// Datagrams that are looked at of those that wait on a port when it is opened: more than a receive buffer of the usual
+/// size holds of them. What a flood brings beyond that is read like all else.
+const MOST_WAITING: usize = 1_024;
 /// Commands that are carried out before the wheel has its turn again.
 const COMMAND_BATCH: usize = 64;
 /// Events that wait for one shard which takes none. Each call has one or two at a time.
@@ -272,9 +275,19 @@ impl Thread {
         }
         self.streams[index] = Some(stream);
         self.calls.insert(call, index);
-        // What came in before is read now: a socket that is already readable is reported once it is registered,
-        // but a few packets of the peer's first words may be older than the first poll.
-        self.read(Token(index * 2));
+        self.drop_waiting(index);
+    }
+
+    /// Counts what waits on an RTP port that is opened: what came before the answer, or while nobody listened.
+    fn drop_waiting(&mut self, index: usize) {
+        let Some(Some(stream)) = self.streams.get_mut(index) else { return };
+        let line = &mut stream.line;
+        for _ in 0..MOST_WAITING / READ_SLOTS {
+            let read = self.reader.read(&stream.rtp, Wait::No, |datagram, _| line.waited(datagram));
+            if !matches!(read, Ok(count) if count == self.reader.slots()) {
+                break;
+            }
+        }
     }
 
     fn close(&mut self, call: CallId) {

@@ -140,13 +140,14 @@ impl Live {
                 skipped,
                 unsent,
                 strangers,
+                early,
                 loudest_dbfs,
                 report,
             }) => {
                 let mos = report.and_then(|report| report.mos);
                 tracing::info!(
                     %disposition, lasted_ms, sent, received, lost, malformed, skipped, unsent, strangers,
-                    loudest_dbfs, mos, "call ended"
+                    early, loudest_dbfs, mos, "call ended"
                 );
             }
             None => tracing::info!(%disposition, lasted_ms, "call ended"),

@@ -216,3 +216,27 @@ fn a_hundred_calls_are_spread_and_each_is_continuous() {
         assert_continuous(&heard);
     }
 }
+
+#[test]
+fn what_waits_on_a_port_when_it_is_opened_is_counted_and_not_heard() {
+    let mut world = World::new(21_140..=21_149);
+    let mut phone = Phone::new();
+    let call = CallId::mint(&mut world.mint);
+    let ports = world.ports.bind().unwrap();
+    phone.key(ports.lease.port(), 7); // four packets, before anybody has answered
+    let port = ports.lease.port();
+    let plan = plan(phone.rtp.local_addr().unwrap(), world.clock.now());
+    world.engine.send(0, Command::Open(Box::new(Opening { call, shard: 0, ports, plan })));
+    phone.hear();
+    phone.key(port, 5);
+    let mut keys = Vec::new();
+    while keys.len() < 2 {
+        keys.extend(world.told().iter().map(|told| key(told).0));
+    }
+    assert_eq!(keys, ['5', '5']);
+    world.engine.send(0, Command::Close { call });
+    let told = world.told();
+    let Some(Told::Closed(statistics)) = told.last() else { panic!("{told:?}") };
+    let report = statistics.report.as_ref().unwrap();
+    assert_eq!((report.early, report.received, report.lost, report.strangers), (4, 4, 0, 0));
+}

@@ -128,7 +128,8 @@ fn datagram(payload_type: u8, marker: bool, sequence: u16, timestamp: u32, paylo
 #[test]
 fn a_key_counts_once_and_strangers_and_noise_do_not() {
     let mut line = line();
-    let now = due(0);
+    packet(&mut line, 0).unwrap();
+    let now = due(50);
     let press = [[5, 10, 0, 160], [5, 10, 1, 64], [5, 0x8A, 3, 32], [5, 0x8A, 3, 32]];
     for (sequence, payload) in (0..).zip(&press) {
         let packet = datagram(101, sequence == 0, sequence, 8_000, payload);
@@ -162,10 +163,12 @@ fn a_peer_behind_a_nat_is_followed() {
     let nat: SocketAddr = "198.51.100.7:61000".parse().unwrap();
     for sequence in 0..3 {
         let packet = datagram(0, false, sequence, u32::from(sequence) * 160, &[0xFF; 160]);
-        let taken = line.receive(due(0), nat, &packet);
-        assert_eq!(taken.is_ok(), sequence == 2, "the third packet in a row is believed");
+        line.receive(due(0), nat, &packet).unwrap();
+        let followed = told(&mut line) == [Told::Latched(nat)];
+        assert_eq!(followed, sequence == 2, "the third packet in a row is believed");
     }
-    assert_eq!(told(&mut line), [Told::Latched(nat)]);
+    let report = line.statistics().report.unwrap();
+    assert_eq!((report.received, report.early, report.strangers), (1, 2, 0), "nothing was sent yet");
     let mut out = Vec::new();
     assert_eq!(line.tick(due(1), &mut out), Some(nat));
 }
@@ -343,16 +346,26 @@ fn the_report_holds_what_came_and_what_the_peer_says() {
 }
 
 #[test]
-fn what_waited_in_the_socket_says_nothing_of_jitter() {
+fn what_came_before_the_answer_is_early_media_and_no_loss_and_no_stranger() {
     let mut line = line();
-    for sequence in 0..200_u16 {
-        let voice = datagram(0, false, sequence, u32::from(sequence) * 160, &[0xFF; 160]);
-        let at = if sequence < 50 { T0 } else { T0 + Duration::from_millis(20 * u64::from(sequence - 49)) };
-        line.receive(at, peer(), &voice).unwrap();
+    let voice = |sequence: u16| datagram(0, false, sequence, u32::from(sequence) * 160, &[0xFF; 160]);
+    // Five seconds waited in the socket; what came after them until the answer had no room.
+    (0..250).for_each(|sequence| line.waited(&voice(sequence)));
+    line.waited(b"noise");
+    // The network's own announcement comes from another address, until shortly after the answer.
+    let network = "192.0.2.66:4000".parse().unwrap();
+    let other = |sequence: u16| datagram(0, false, sequence, 0, &[0xFF; 160]);
+    assert_eq!(line.receive(T0, network, &other(1)), Ok(()));
+    packet(&mut line, 0).unwrap();
+    assert_eq!(line.receive(due(5), network, &other(9)), Ok(()));
+    for sequence in 1_500..1_700_u16 {
+        line.receive(due(u64::from(sequence - 1_500)), peer(), &voice(sequence)).unwrap();
     }
+    assert_eq!(line.receive(due(200), network, &other(20)), Err("stranger"));
     let report = line.statistics().report.unwrap();
-    assert_eq!((report.received, report.lost), (200, 0));
-    assert!(report.max_jitter_ms < 1.0, "{report:?}");
+    assert_eq!((report.early, report.strangers, report.malformed), (252, 1, 1));
+    assert_eq!((report.received, report.expected, report.lost), (200, 200, 0));
+    assert!(report.max_jitter_ms < 1.0 && report.mos.is_some_and(|mos| mos > 4.3), "{report:?}");
 }
 
 /// What a switchboard hears of `w1#`, and when the keys are over.
