@@ -1,8 +1,10 @@
-//! What calls share and never change: the questionnaires, by digest, the trunks' credentials, and what endings mean.
+//! What calls share and never change: the questionnaires, by digest, the trunks' credentials, what endings mean, and
+//! what may not be called.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::dialplan::{self, Dialplan};
 use crate::id::Digest;
 use crate::outcome::{Disposition, Overrides};
 use crate::questionnaire::{Answers, Item, Questionnaire};
@@ -18,6 +20,7 @@ pub struct Assets {
     credentials: BTreeMap<String, Arc<Credentials>>,
     outcomes: BTreeMap<String, Overrides>,
     before_consent: Option<Disposition>,
+    dialplan: Option<Arc<Dialplan>>,
 }
 
 impl Assets {
@@ -58,6 +61,20 @@ impl Assets {
     pub fn outcomes(&self, trunk: &str) -> &Overrides {
         static USUAL: Overrides = Overrides { statuses: BTreeMap::new(), causes: BTreeMap::new() };
         self.outcomes.get(trunk).unwrap_or(&USUAL)
+    }
+
+    /// Sets the dialplan whose emergency numbers are not called, besides those that every telephone knows.
+    pub fn set_dialplan(&mut self, dialplan: Arc<Dialplan>) {
+        self.dialplan = Some(dialplan);
+    }
+
+    /// Whether a URI may be called at all: no emergency number is.
+    #[must_use]
+    pub fn may_be_called(&self, uri: &str) -> bool {
+        match &self.dialplan {
+            Some(dialplan) => dialplan.refuse_emergency(uri).is_ok(),
+            None => dialplan::refuse_emergency(uri).is_ok(),
+        }
     }
 
     /// Sets what it is if somebody hangs up before anything is answered but the language.

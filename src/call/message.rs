@@ -78,6 +78,13 @@ pub enum Input {
         /// Why, for a person.
         why: String,
     },
+    /// A trunk asked another call for quiet (503 with Retry-After): it is no next one until then.
+    TrunkClosed {
+        /// Its name.
+        trunk: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// `poll_timeout` has passed.
     TimedOut,
     /// The record was read back by a process that now owns the call at the same addresses.

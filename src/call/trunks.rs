@@ -8,7 +8,7 @@
 //! To SIP each is a call of its own (RFC 3261 §8.1.3.4 has it so for other targets): another Call-ID, tag and branch,
 //! the first CSeq. What the trunk asks for is its own: address, transport, credentials, codecs, keys, caller id.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ use crate::time::{Timestamp, rfc3339};
 use super::message::Output;
 use super::step::Step;
 use super::{Assets, Call, Listening, Stage, Turn};
+
+/// Emergency targets of redirections that are noted of one trunk.
+const MOST_NOT_FOLLOWED: usize = 8;
 
 /// Which of a call's trunks, in the order in which they are tried: from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +96,9 @@ pub struct Tried {
     pub cause: Option<u8>,
     /// Seconds that the trunk asked us to wait (Retry-After); `null` if it did not.
     pub retry_after_s: Option<u32>,
+    /// Targets of its redirections that were not followed, because they are emergency numbers.
+    #[serde(default)]
+    pub not_followed: Vec<String>,
     /// When its INVITE was made, or not made.
     #[serde(with = "rfc3339")]
     pub started_at: Timestamp,
@@ -108,8 +114,17 @@ impl Tried {
     /// A trunk that was passed over.
     #[must_use]
     pub const fn passed_over(trunk: String, end: TryEnd, at: Timestamp) -> Self {
-        let (sip_status, cause, retry_after_s) = (None, None, None);
-        Self { trunk, end, sip_status, cause, retry_after_s, started_at: at, ringing_at: None, ended_at: at }
+        Self {
+            trunk,
+            end,
+            sip_status: None,
+            cause: None,
+            retry_after_s: None,
+            not_followed: Vec::new(),
+            started_at: at,
+            ringing_at: None,
+            ended_at: at,
+        }
     }
 
     /// Whether anything was sent through it.
@@ -131,13 +146,20 @@ pub(super) struct Trunks {
     since: Timestamp,
     /// How that ended, once it has without an answer.
     ended: Option<(TryEnd, Timestamp)>,
+    /// What it redirected to that is not called.
+    not_followed: Vec<String>,
     /// Those before it.
     before: Vec<Tried>,
+    /// Those after it that were passed over: they had asked for quiet when their turn came.
+    passed_over: Vec<Tried>,
     next: VecDeque<Terms>,
     failover: Failover,
     user_agent: String,
     /// Calls through earlier ones that may still owe their peers a repetition.
     lingering: Vec<Lingering>,
+    /// Trunks that asked for quiet since the call was placed. Soft: a new process asks anew.
+    #[serde(skip)]
+    closed: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -156,8 +178,19 @@ impl Trunks {
         failover: Failover,
         user_agent: String,
     ) -> Self {
-        let (ended, lingering) = (None, Vec::new());
-        Self { current, since: now, ended, before, next: others.into(), failover, user_agent, lingering }
+        Self {
+            current,
+            since: now,
+            ended: None,
+            not_followed: Vec::new(),
+            before,
+            passed_over: Vec::new(),
+            next: others.into(),
+            failover,
+            user_agent,
+            lingering: Vec::new(),
+            closed: BTreeMap::new(),
+        }
     }
 
     /// A call that goes through this one alone.
@@ -232,7 +265,19 @@ impl Call {
     pub fn trunks(&self) -> impl Iterator<Item = &str> {
         let before = self.trunks.before.iter().map(|tried| tried.trunk.as_str());
         let next = self.trunks.next.iter().map(|terms| terms.trunk.as_str());
-        before.chain([self.trunks.current.as_str()]).chain(next)
+        let passed_over = self.trunks.passed_over.iter().map(|tried| tried.trunk.as_str());
+        before.chain([self.trunks.current.as_str()]).chain(passed_over).chain(next)
+    }
+
+    /// The trunks that may still be tried: it wants to know which of them are closed.
+    pub fn next_trunks(&self) -> impl Iterator<Item = &str> {
+        let is_calling = matches!(self.stage, Stage::Calling);
+        self.trunks.next.iter().filter(move |_| is_calling).map(|terms| terms.trunk.as_str())
+    }
+
+    /// A trunk asked another call for quiet.
+    pub(super) fn trunk_closed(&mut self, trunk: String, until: Timestamp) {
+        self.trunks.closed.insert(trunk, until);
     }
 
     /// The number of the trunk through which a message of this call goes, and its name.
@@ -253,10 +298,37 @@ impl Call {
     }
 
     /// A message came.
-    pub(super) fn received(&mut self, now: Timestamp, message: &Message, from: Hop) {
+    pub(super) fn received(
+        &mut self,
+        now: Timestamp,
+        (message, from): (&Message, Hop),
+        assets: &Assets,
+        turn: &mut Turn,
+    ) {
+        self.screen(message, assets, turn);
         match self.trunks.lingering_of(message.headers()) {
             Some(one) => one.session.receive(now, message, from, &mut self.mint),
             None => self.session.receive(now, message, from, &mut self.mint),
+        }
+    }
+
+    /// Where a redirection leads must be as free to be called as what was dialled: whoever redirects to an emergency
+    /// number is not followed there.
+    fn screen(&mut self, message: &Message, assets: &Assets, turn: &mut Turn) {
+        let Message::Response(response) = message else { return };
+        let is_mine = response.headers().call_id().ok() == self.session.sip_call_id();
+        if !response.status().is_redirection() || !is_mine {
+            return;
+        }
+        for contact in response.headers().contacts().unwrap_or_default() {
+            let target = contact.uri.to_string();
+            if assets.may_be_called(&target) || !self.session.forbid(contact.uri) {
+                continue;
+            }
+            turn.tell(Step::NotFollowed { target: target.clone() });
+            if self.trunks.not_followed.len() < MOST_NOT_FOLLOWED {
+                self.trunks.not_followed.push(target);
+            }
         }
     }
 
@@ -288,7 +360,10 @@ impl Call {
             return false;
         }
         while let Some(terms) = self.trunks.next.pop_front() {
-            if self.begin_try(now, terms, turn) {
+            if self.trunks.closed.get(&terms.trunk).is_some_and(|until| *until > now) {
+                let tried = Tried::passed_over(terms.trunk, TryEnd::Closed, now);
+                self.trunks.passed_over.push(tried);
+            } else if self.begin_try(now, terms, turn) {
                 return true;
             }
         }
@@ -302,7 +377,9 @@ impl Call {
         let local = LocalMedia { origin, ..terms.local.clone() };
         let before = std::mem::replace(&mut self.local, local);
         let offer = self.offer();
-        let number = TryNumber(self.trunks.number().0.saturating_add(1));
+        let old = self.trunks.number();
+        let skipped = u8::try_from(self.trunks.passed_over.len()).unwrap_or(u8::MAX);
+        let number = TryNumber(old.0.saturating_add(1).saturating_add(skipped));
         let names = (self.subject.call_id, number);
         let text = (self.trunks.user_agent.as_str(), &offer);
         let Ok(session) = invite(now, names, terms.clone(), text, &mut self.mint) else {
@@ -311,12 +388,14 @@ impl Call {
         };
         let tried = self.tried(now);
         self.trunks.before.push(tried);
+        let passed_over = std::mem::take(&mut self.trunks.passed_over);
+        self.trunks.before.extend(passed_over);
+        self.trunks.not_followed.clear();
         let trunk = std::mem::replace(&mut self.trunks.current, terms.trunk);
         let mut session = std::mem::replace(&mut self.session, session);
-        let number = TryNumber(number.0.saturating_sub(1));
-        drain(&mut session, number, turn);
+        drain(&mut session, old, turn);
         if !session.is_over() {
-            self.trunks.lingering.push(Lingering { number, trunk, session });
+            self.trunks.lingering.push(Lingering { number: old, trunk, session });
         }
         (self.trunks.since, self.trunks.ended) = (now, None);
         self.listening = terms.listening;
@@ -340,6 +419,7 @@ impl Call {
             sip_status: self.sip_status,
             cause: self.cause,
             retry_after_s: self.retry_after_s,
+            not_followed: self.trunks.not_followed.clone(),
             started_at: self.trunks.since,
             ringing_at: self.times.ringing,
             ended_at,
@@ -350,6 +430,7 @@ impl Call {
     pub(super) fn tries(&self, ended: Timestamp) -> Vec<Tried> {
         let mut tries = self.trunks.before.clone();
         tries.push(self.tried(ended));
+        tries.extend(self.trunks.passed_over.iter().cloned());
         tries
     }
 

@@ -1,6 +1,7 @@
 //! A gateway for the length of one command: journal, node, events.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -9,6 +10,7 @@ use tokio::sync::mpsc;
 use super::MachineError;
 use super::survey::Survey;
 use crate::node::{Event, Node, NodeConfig};
+use crate::routing;
 use crate::settings::Settings;
 use crate::store::journal::{Journal, Limits};
 
@@ -35,8 +37,11 @@ impl Gateway {
             let (calls, dir) = (replay.calls.len(), dir.display());
             super::say(&format!("{dir} holds {calls} calls of an earlier run; they are left as they are"));
         }
-        let (assets, _) = survey.assets();
-        let prompts = std::sync::Arc::clone(&survey.prompts);
+        let (mut assets, _) = survey.assets();
+        if let Some((dialplan, _)) = routing::load(&settings)? {
+            assets.set_dialplan(Arc::new(dialplan));
+        }
+        let prompts = Arc::clone(&survey.prompts);
         let left = replay.calls.iter().map(|saved| saved.call_id).collect();
         let config = NodeConfig { left, ..NodeConfig::new(settings) };
         let started = Node::start(config, assets, prompts, journal);

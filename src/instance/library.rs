@@ -18,7 +18,7 @@ use crate::xml::Finding;
 #[derive(Debug)]
 pub(super) struct Library {
     pub(super) settings: Settings,
-    pub(super) dialplan: Option<Dialplan>,
+    pub(super) dialplan: Option<Arc<Dialplan>>,
     /// By their ids.
     pub(super) questionnaires: BTreeMap<String, Arc<Questionnaire>>,
     /// Editions that running calls are pinned to, besides those.
@@ -150,6 +150,9 @@ impl Library {
     /// All of them, for the node.
     pub(super) fn assets(&self) -> Assets {
         let mut assets = Assets::default();
+        if let Some(dialplan) = &self.dialplan {
+            assets.set_dialplan(Arc::clone(dialplan));
+        }
         for questionnaire in self.all() {
             assets.insert(Arc::clone(questionnaire));
         }
@@ -163,11 +166,11 @@ impl Library {
 }
 
 /// The dialplan, if the settings name one. Its warnings are logged.
-fn dialplan(settings: &Settings) -> Result<Option<Dialplan>, DialplanError> {
+fn dialplan(settings: &Settings) -> Result<Option<Arc<Dialplan>>, DialplanError> {
     let loaded = routing::load(settings)?;
     Ok(loaded.map(|(dialplan, warnings)| {
         warn(&warnings);
-        dialplan
+        Arc::new(dialplan)
     }))
 }
 

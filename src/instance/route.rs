@@ -38,7 +38,7 @@ pub(super) fn placement(
         context: request.context.as_deref(),
         draw: draw(call),
     };
-    let way = routing::way(wish, &library.settings, library.dialplan.as_ref());
+    let way = routing::way(wish, &library.settings, library.dialplan.as_deref());
     let way = way.map_err(|error| mistakes.push(of_way(&error)));
     let (Some(digest), Ok(way), true) = (digest, way, mistakes.is_empty()) else { return Err(mistakes) };
     let placement = way.placement(digest);

@@ -55,7 +55,7 @@ use super::hop::Hop;
 use super::local::{Local, SDP};
 use super::reply::Objection;
 use super::{
-    HeaderName, Headers, Message, Reason, Request, Response, StatusCode, WriteError, multipart, stray,
+    HeaderName, Headers, Message, Reason, Request, Response, StatusCode, Uri, WriteError, multipart, stray,
 };
 use crate::id::Mint;
 use crate::time::Timestamp;
@@ -141,6 +141,11 @@ impl Session {
             Message::Response(response) => self.response(now, response, mint),
         }
         self.settle();
+    }
+
+    /// A redirection does not lead there. True if it might have.
+    pub fn forbid(&mut self, target: Uri) -> bool {
+        self.calling.as_mut().is_some_and(|calling| calling.forbid(target))
     }
 
     /// Runs the timers that are due.

@@ -71,6 +71,13 @@ fn moved_302_to_where_sip_does_not_lead_is_an_end() {
 
 /// RFC 3261 §8.1.3.4.
 #[test]
+fn moved_302_to_an_emergency_number_is_not_followed() {
+    let target = "sip:%31%31%32@127.0.0.1:9;user=phone";
+    let result = refused("302 Moved Temporarily", &format!("Contact: <{target}>"), "technical_fault", "3.16");
+    assert_eq!(result["tries"][0]["not_followed"], serde_json::json!([target]), "{result:#}");
+}
+
+#[test]
 fn moved_302_is_called_where_it_went() {
     let busy = Sipp::callee("refuse.xml", &[("status", "486 Busy Here"), ("extra", "X-Test: 1")], &[]);
     let contact = format!("Contact: <sip:moved@127.0.0.1:{}>", busy.port);

@@ -53,6 +53,21 @@ fn tried(trunk: &str, end: &str, status: Option<u64>) -> (String, String, Option
     (trunk.to_owned(), end.to_owned(), status)
 }
 
+/// The emergency numbers of the dialplan hold for what a trunk redirects to, too.
+#[test]
+fn a_redirection_to_an_emergency_number_of_the_dialplan_is_not_followed() {
+    let contact = "Contact: <sip:190@127.0.0.1:9>";
+    let first = Sipp::callee("refuse.xml", &[("status", "302 Moved Temporarily"), ("extra", contact)], &[]);
+    let outcome = by_two(first.port, 9, "", "").finish();
+    assert_eq!(first.finish().story(), ["INVITE", "ACK"]);
+    assert_eq!(outcome.result["tries"][0]["not_followed"], serde_json::json!(["sip:190@127.0.0.1:9"]));
+    assert!(
+        outcome.stderr.contains("redirected to sip:190@127.0.0.1:9, an emergency number"),
+        "{}",
+        outcome.stderr
+    );
+}
+
 /// Seconds between the last message of the first trunk and the first of the second, by their clocks.
 fn gap(first: &Trace, second: &Trace) -> f64 {
     let last = first.received("").iter().map(|message| message.at).fold(0.0, f64::max);

@@ -264,3 +264,80 @@ fn codes_that_stop_outrank_those_that_go_on() {
     let strict = Failover { stop_on: usual.next_on.clone(), ..usual };
     assert!(!strict.goes_on(503, false));
 }
+
+fn outcome(line: &Line) -> crate::call::CallResult {
+    let mut results = line.outputs.iter().filter_map(|output| {
+        let Output::Ended(result) = output else { return None };
+        Some(result.as_ref().clone())
+    });
+    results.next().expect("an outcome")
+}
+
+#[test]
+fn a_trunk_that_asked_another_call_for_quiet_is_passed_over() {
+    let three = |start| {
+        let mut start: Start = two(start);
+        start.others.push(terms("c", 5_095));
+        start
+    };
+    let mut line = Line::starting(three);
+    let until = line.now + Duration::from_secs(30);
+    let next: Vec<String> = line.call.next_trunks().map(str::to_owned).collect();
+    assert_eq!(next, ["b", "c"], "whoever has the call looks whether these are closed");
+    line.feed(Input::TrunkClosed { trunk: "b".to_owned(), until });
+    assert!(line.outputs.is_empty(), "nothing to keep or to say");
+    line.respond(503, "", "");
+    assert!(line.sent.last().unwrap().starts_with("INVITE sip:100@127.0.0.1:5095 "), "{:?}", line.sent);
+    assert_eq!((line.call.trunk(), line.call.trunks().collect::<Vec<_>>()), ("c", vec!["test", "b", "c"]));
+    let through = line.outputs.iter().filter_map(|output| {
+        let Output::Send { through, message } = output else { return None };
+        Some((through.0, message.to.address.port()))
+    });
+    assert_eq!(through.collect::<Vec<_>>(), [(0, 5_080), (2, 5_095)], "each by its own way");
+    line.respond(486, "", "");
+    let ends = |line: &Line| {
+        let tries = outcome(line).tries.into_iter();
+        tries.map(|tried| (tried.trunk, tried.end, tried.sip_status)).collect::<Vec<_>>()
+    };
+    let tried = |trunk: &str, end, status| (trunk.to_owned(), end, status);
+    let first = tried("test", TryEnd::Refused, Some(503));
+    let passed = tried("b", TryEnd::Closed, None);
+    assert_eq!(ends(&line), [first.clone(), passed.clone(), tried("c", TryEnd::Refused, Some(486))]);
+    // None is left: the last one that carried anything decides.
+    let mut line = Line::starting(two);
+    line.feed(Input::TrunkClosed { trunk: "b".to_owned(), until });
+    line.respond(503, "", "");
+    assert_eq!(ends(&line), [first, passed]);
+    assert_eq!(outcome(&line).disposition, Disposition::TrunkFault);
+    // One whose time is over is open again.
+    let mut line = Line::starting(two);
+    line.feed(Input::TrunkClosed { trunk: "b".to_owned(), until: line.now });
+    line.respond(503, "", "");
+    assert_eq!(line.call.trunk(), "b");
+}
+
+#[test]
+fn no_redirection_leads_to_an_emergency_number() {
+    for target in ["sip:112@127.0.0.1:5081", "sip:%31%31%32@127.0.0.1", "sip:*67911@127.0.0.1;user=phone"] {
+        let mut line = Line::dialled();
+        line.respond(302, &format!("Contact: <{target}>\r\n"), "");
+        assert!(line.sent.last().unwrap().starts_with("ACK "), "{:?}", line.sent);
+        assert_eq!(outcome(&line).sip_status, Some(302));
+        assert_eq!(outcome(&line).tries[0].not_followed.len(), 1, "{target}");
+        assert!(line.told.iter().any(|step| matches!(step, crate::call::Step::NotFollowed { .. })));
+    }
+    // The others of the same response are; and one that comes later, or again, is not.
+    let mut line = Line::dialled();
+    let contacts = "Contact: <sip:112@127.0.0.1:5081>, <sip:101@127.0.0.1:5082>;q=0.5\r\n";
+    line.respond(302, contacts, "");
+    assert!(line.sent.last().unwrap().starts_with("INVITE sip:101@127.0.0.1:5082 "), "{:?}", line.sent);
+    line.respond(302, "Contact: <sip:112@127.0.0.1:5081>\r\n", "");
+    assert!(line.sent.last().unwrap().starts_with("ACK "), "{:?}", line.sent);
+    assert_eq!(outcome(&line).tries[0].not_followed, ["sip:112@127.0.0.1:5081"], "told once");
+    // As many as a message holds.
+    let mut line = Line::dialled();
+    let many: String = (0..200).map(|n| format!("Contact: <sip:112@127.0.0.1:{}>\r\n", 6_000 + n)).collect();
+    line.respond(302, &format!("{many}Contact: <sip:101@127.0.0.1:5082>\r\n"), "");
+    assert_eq!(line.sent.iter().filter(|text| text.starts_with("INVITE ")).count(), 1);
+    assert!(line.call.record().bytes.len() < 16_384, "{} bytes", line.call.record().bytes.len());
+}

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::Post;
 use super::delivery::Delivery;
 use super::live::{Live, Media};
-use crate::call::{MediaPlan, Output, Play, Recording};
+use crate::call::{Call, Input, MediaPlan, Output, Play, Recording, Step};
 use crate::interview::RecordingEnd;
 use crate::node::clock::Clock;
 use crate::node::closed::Closed;
@@ -23,6 +23,7 @@ use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
 use crate::node::turns::TurnOf;
 use crate::sip::{Hop, Message, Request, StatusCode, stray};
 use crate::store::recordings::{Order, Recordings, Take};
+use crate::time::Timestamp;
 
 /// The ways out of a shard.
 pub(crate) struct Hands {
@@ -98,6 +99,14 @@ impl Hands {
         }
     }
 
+    /// Which trunks that this call may still try have asked another one for quiet.
+    pub(super) fn closed(&self, call: &Call, now: Timestamp) -> Vec<Input> {
+        let closed = call.next_trunks().filter_map(|trunk| Some((trunk, self.closed.left(trunk, now)?)));
+        closed
+            .map(|(trunk, left)| Input::TrunkClosed { trunk: trunk.to_owned(), until: now + left })
+            .collect()
+    }
+
     /// Does what the call asks for. Everything that it depends on is durable.
     pub(super) fn carry_out(&mut self, live: &mut Live, output: Output) {
         match output {
@@ -141,7 +150,12 @@ impl Hands {
             Output::ReserveQuota { questionnaire, quotas } => {
                 live.reserved = Some(self.quotas.reserve(live.call.id(), questionnaire, &quotas));
             }
-            Output::Tell(step) => self.delivery.step(live.call.id(), step),
+            Output::Tell(step) => {
+                if let Step::NotFollowed { .. } = step {
+                    self.fault("sip", "emergency", format_args!("call {}: {step}", live.call.id()));
+                }
+                self.delivery.step(live.call.id(), step);
+            }
             Output::Ended(result) => {
                 // A call that was never answered still has its ports.
                 self.close_media(live);

@@ -353,7 +353,11 @@ impl Shard {
         let Some(live) = self.calls.get_mut(&id) else { return };
         let span = live.span.clone();
         let _entered = span.enter();
-        live.call.handle(self.clock.now(), input, &self.assets);
+        let now = self.clock.now();
+        for closed in self.hands.closed(&live.call, now) {
+            live.call.handle(now, closed, &self.assets);
+        }
+        live.call.handle(now, input, &self.assets);
         while let Some(output) = live.call.poll_output() {
             let Output::Save(record) = output else {
                 live.parking.push(output);

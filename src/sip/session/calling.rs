@@ -155,6 +155,11 @@ impl Calling {
         &self.call_id
     }
 
+    /// This target is not tried.
+    pub(super) fn forbid(&mut self, target: Uri) -> bool {
+        self.invite.is_pending() && self.redirects.forbid(target)
+    }
+
     /// A response came with this branch; returns the usage that the first 2xx opens.
     pub(super) fn response(
         &mut self,

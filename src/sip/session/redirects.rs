@@ -11,6 +11,8 @@ use crate::sip::{NameAddr, Response, StatusCode, Uri};
 
 /// Contacts of one response that are looked at.
 const MAX_CONTACTS: usize = 16;
+/// Targets that are remembered: those that may be tried (20 by the settings), and those that may not.
+const MAX_TRIED: usize = 64;
 
 /// The targets of one INVITE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,22 @@ impl Redirects {
     /// At most `limit` targets besides this one.
     pub(super) fn new(target: Uri, limit: u8) -> Self {
         Self { left: limit, waiting: Vec::new(), tried: vec![target] }
+    }
+
+    /// Takes a target as tried that may not be. True if it was not yet. Who names too many of them is not followed
+    /// any more, to wherever.
+    pub(super) fn forbid(&mut self, target: Uri) -> bool {
+        let uri = dialog::as_request_uri(target);
+        if self.tried.iter().any(|other| other.equivalent(&uri)) {
+            return false;
+        }
+        self.waiting.retain(|other| !other.equivalent(&uri));
+        if self.tried.len() < MAX_TRIED {
+            self.tried.push(uri);
+        } else {
+            self.left = 0;
+        }
+        true
     }
 
     /// The target to try after this refusal, if there is one. What was redirected to and fails is no reason to give
