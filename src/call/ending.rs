@@ -100,8 +100,8 @@ impl Call {
         if self.stores_first(now, Leaving::TooLong, turn) {
             return;
         }
-        self.leave_interview(now, assets);
-        self.hang_up(now, Disposition::BreakOff, EndedBy::Fault, turn);
+        let disposition = self.leave_interview(now, assets);
+        self.hang_up(now, disposition, EndedBy::Fault, turn);
     }
 
     /// The callee hung up. Who hears the closing words and hangs up has done the interview.

@@ -54,9 +54,11 @@ impl Listening {
     /// were not agreed to: speech must not become an answer where it need not.
     pub(super) fn ears(&self, negotiated: &Negotiated) -> Ears {
         let by_events = self.takes(Method::Rfc4733) && negotiated.send_event.is_some();
+        // Who holds the call may play us music, or a tone that says so.
+        let is_held = !negotiated.direction.sends();
         Ears {
-            keys: self.takes(Method::InBand) && !by_events,
-            signals: self.on_tone != OnTone::Ignore,
+            keys: self.takes(Method::InBand) && !by_events && !is_held,
+            signals: self.on_tone != OnTone::Ignore && !is_held,
             silence_ms: u32::try_from(self.media_timeout.as_millis()).unwrap_or(u32::MAX),
         }
     }

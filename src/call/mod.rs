@@ -194,7 +194,7 @@ impl Call {
         self.know(assets);
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
-            Input::Received { message, from } => self.received(now, &message, from),
+            Input::Received { message, from } => self.received(now, (&message, from), assets, &mut turn),
             Input::Key(event) => self.event_key(now, &event, assets, &mut turn),
             Input::ToneKey { digit, phase, at } => {
                 self.tone_key(now, (digit, at), phase, assets, &mut turn);
@@ -215,6 +215,7 @@ impl Call {
                 self.talk(now, assets, &mut turn, |talk, acts| talk.quota_answered(full, acts));
             }
             Input::Withdrawn { why } => self.withdraw(now, why, assets, &mut turn),
+            Input::TrunkClosed { trunk, until } => self.trunk_closed(trunk, until),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
             Input::Restored { alive } => self.restored(now, alive, assets, &mut turn),
             Input::PortsLost => self.ports_lost(now, assets, &mut turn),

@@ -18,7 +18,7 @@ use earlier::{Change, Reader};
 
 /// The shape that this build writes. postcard writes no names: any change of what is saved of a `Call` is another shape
 /// (CONTRIBUTING.md says how it is made), but for a new variant at the end of its enum.
-pub const FORMAT_VERSION: u8 = 2;
+pub const FORMAT_VERSION: u8 = 3;
 
 /// The oldest shape that this build reads.
 pub const OLDEST_FORMAT: u8 = 1;
@@ -38,6 +38,17 @@ const CHANGES: &[(u8, &[Change])] = &[
                     Ok(())
                 },
             },
+        ],
+    ),
+    // Redirections that are not followed, trunks that are passed over in mid-call, media before the answer. (And a callee
+    // who holds the call, and the moment before the BYE, at the end of `Doing`.)
+    (
+        3,
+        &[
+            Change::NewField { of: "Trunks", field: "not_followed" },
+            Change::NewField { of: "Trunks", field: "passed_over" },
+            Change::NewField { of: "Tried", field: "not_followed" },
+            Change::NewField { of: "MediaReport", field: "early" },
         ],
     ),
 ];

@@ -154,7 +154,7 @@ enum Phase {
         recording: RecordingId,
         until: Timestamp,
     },
-    /// After a restart: what is left of it?
+    /// After a restart, or a hold: what is left of it?
     Recovering {
         recording: RecordingId,
         until: Timestamp,
@@ -277,6 +277,20 @@ impl Taking {
         true
     }
 
+    /// The callee holds the call. What was said until now is kept, and the question will be asked again. False if
+    /// nothing is said yet.
+    pub(super) fn hold(&mut self, now: Timestamp, acts: &mut Vec<Act>) -> bool {
+        match self.phase {
+            Phase::Prompting(_) => return false,
+            Phase::Running { recording, .. } => {
+                self.store(now, recording, RecordingEnd::Gap, acts);
+                self.phase = Phase::Recovering { recording, until: now + STORE_WAIT };
+            }
+            Phase::Storing { .. } | Phase::Recovering { .. } => {}
+        }
+        true
+    }
+
     /// The record was read back: what was stored of the recording is asked for.
     pub(super) fn restart(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
         if let Some(recording) = self.recording() {
@@ -314,7 +328,7 @@ impl Taking {
             Taken::Kept(Kept { file, duration_ms, digest, ended_by }) => {
                 let ended_by = match (recovered, self.leaving) {
                     (true, None) => RecordingEnd::Gap,
-                    (true, Some(_)) => RecordingEnd::HangUp, // it was being stored when the process died
+                    (true, Some(_)) => RecordingEnd::HangUp, // it was being stored when the process died, or the callee held
                     (false, _) => ended_by,
                 };
                 let (file, digest, fault) = (Some(file), Some(digest), None);

@@ -41,8 +41,8 @@ impl Call {
                 }
                 Event::Progress { status, body } => self.progressed(now, status, body.as_ref(), turn),
                 Event::Answered { body } => self.answered(now, body, assets, turn),
-                Event::Offered { body } => self.offered(now, body, turn),
-                Event::Acked { body } => self.acked(now, body, turn),
+                Event::Offered { body } => self.offered(now, body, assets, turn),
+                Event::Acked { body } => self.acked(now, body, assets, turn),
                 Event::Failed { failure, reasons, retry_after, .. } => {
                     self.hold_off(now, failure, retry_after, turn);
                     self.refused(now, failure, &reasons, assets, turn);
@@ -108,7 +108,7 @@ impl Call {
 
     /// The peer's re-INVITE or UPDATE (RFC 3261 §14.2, RFC 3311): the stream goes on, under the new terms. In an
     /// early dialog (before the 2xx) early media comes under them, and the 2xx will stand behind them.
-    fn offered(&mut self, now: Timestamp, body: Option<Bytes>, turn: &mut Turn) {
+    fn offered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
         if let Stage::Closing(_) | Stage::Ended(_) = self.stage {
             return self.session.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, &mut self.mint);
         }
@@ -118,13 +118,12 @@ impl Call {
         };
         match self.answer(&body) {
             Ok((answer, negotiated)) => {
-                if let Stage::Talking(talk) = &mut self.stage {
-                    let ears = self.listening.ears(&negotiated);
-                    turn.outputs.push(talk.renegotiated(now, negotiated, ears));
+                self.session.answer(now, Some(&answer), &mut self.mint);
+                if let Stage::Talking(_) = self.stage {
+                    self.retune(now, negotiated, assets, turn);
                 } else {
                     self.listen_early(now, negotiated, turn);
                 }
-                self.session.answer(now, Some(&answer), &mut self.mint);
             }
             Err(error) => self.object(now, &error),
         }
@@ -172,14 +171,13 @@ impl Call {
 
     /// Our re-INVITE was answered. Terms that cannot be met end the call (RFC 3261 §14.1, §13.2.2.4).
     fn reinvite_answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
-        let Stage::Talking(talk) = &mut self.stage else { return };
+        let Stage::Talking(talk) = &self.stage else { return };
         match body.map(|body| sdp::negotiate(&self.local, &body)) {
             None => {} // as before
             Some(Ok(negotiated)) => {
                 self.local.refused.clone_from(&negotiated.refused);
                 if talk.negotiated != negotiated {
-                    let ears = self.listening.ears(&negotiated);
-                    turn.outputs.push(talk.renegotiated(now, negotiated, ears));
+                    self.retune(now, negotiated, assets, turn);
                 }
             }
             Some(Err(_)) => self.break_off(now, assets, turn),
@@ -201,13 +199,42 @@ impl Call {
         }
     }
 
-    /// The peer's ACK; it carries an answer if the offer was ours.
-    fn acked(&mut self, now: Timestamp, body: Option<Bytes>, turn: &mut Turn) {
+    /// The peer's ACK; it carries an answer if the offer was ours. An answer that cannot be met, as one with SRTP, is the
+    /// end here too: what comes in from now on would be noise.
+    fn acked(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
+        let Stage::Talking(_) = self.stage else { return };
+        match body.map(|body| sdp::negotiate(&self.local, &body)) {
+            None => {}
+            Some(Ok(negotiated)) => {
+                self.local.refused.clone_from(&negotiated.refused);
+                self.retune(now, negotiated, assets, turn);
+            }
+            Some(Err(_)) => self.break_off(now, assets, turn),
+        }
+    }
+
+    /// The stream goes on under new terms. What is open waits while the callee holds the call, and is said or asked
+    /// again afterwards.
+    fn retune(&mut self, now: Timestamp, negotiated: Negotiated, assets: &Assets, turn: &mut Turn) {
         let Stage::Talking(talk) = &mut self.stage else { return };
-        if let Some(Ok(negotiated)) = body.map(|body| sdp::negotiate(&self.local, &body)) {
-            self.local.refused.clone_from(&negotiated.refused);
-            let ears = self.listening.ears(&negotiated);
-            turn.outputs.push(talk.renegotiated(now, negotiated, ears));
+        let was_held = talk.is_held();
+        let ears = self.listening.ears(&negotiated);
+        turn.outputs.push(talk.renegotiated(now, negotiated, ears));
+        match (was_held, talk.is_held()) {
+            (false, true) => {
+                turn.tell(Step::Held);
+                self.talk(now, assets, turn, |talk, acts| talk.hold(now, acts));
+            }
+            (true, false) => {
+                turn.tell(Step::Resumed);
+                let Some(since) = talk.on_hold_since() else { return talk.wait_no_more(now) };
+                let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {
+                    return self.break_off(now, assets, turn);
+                };
+                let open = self.interview.again(questionnaire);
+                self.talk(now, assets, turn, |talk, acts| talk.go_on_after((now, Some(since)), open, acts));
+            }
+            (true, true) | (false, false) => {}
         }
     }
 

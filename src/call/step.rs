@@ -63,6 +63,15 @@ pub enum Step {
         /// What is said.
         text: String,
     },
+    /// The callee holds the call.
+    Held,
+    /// The callee is back from a hold.
+    Resumed,
+    /// A redirection names an emergency number, and is not followed.
+    NotFollowed {
+        /// The URI.
+        target: String,
+    },
     /// What was to be said could not be said.
     Unsaid,
     /// A key was counted.
@@ -121,6 +130,14 @@ impl fmt::Display for Step {
             Self::Dialled { keys } => write!(f, "sends {keys}"),
             Self::Said { item, text } => write!(f, "says {item}: {text}"),
             Self::Asked { item, text } => write!(f, "asks {item}: {text}"),
+            Self::Held => {
+                f.write_str("the callee holds the call; what is open is asked again when they are back")
+            }
+            Self::Resumed => f.write_str("the callee is back"),
+            Self::NotFollowed { target } => write!(
+                f,
+                "redirected to {target}, an emergency number: it is not followed. Ask the trunk's engineer why"
+            ),
             Self::Unsaid => f.write_str("this could not be said"),
             Self::Key { digit } => write!(f, "key {digit}"),
             Self::Entered { item, digits } => write!(f, "{item}: entered {digits}"),

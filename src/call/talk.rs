@@ -10,6 +10,9 @@
 mod act;
 mod activity;
 mod again;
+mod entry;
+mod hold;
+mod parting;
 mod takes;
 
 use std::collections::VecDeque;
@@ -32,6 +35,7 @@ use super::recording::Taking;
 use super::step::Step;
 pub(super) use act::Act;
 pub use activity::Activity;
+use entry::{conclude, key, press};
 
 /// A prompt that has not ended after this long will not: the media engine lost it. Longer than the
 /// longest prompt that is accepted (5 minutes).
@@ -100,6 +104,17 @@ enum Doing {
     Parting {
         playing: Playing,
         outcome: Outcome,
+    },
+    /// The last frame has left, and is on its way to the callee's ear.
+    PlayingOut {
+        until: Timestamp,
+        outcome: Outcome,
+    },
+    /// The callee holds the call; the open instruction is carried out again when they are back.
+    OnHold {
+        since: Timestamp,
+        /// How much of its prompt was heard by then.
+        heard: Duration,
     },
 }
 
@@ -171,6 +186,9 @@ impl Talk {
             acts.push(Act::StopPlay(playing.play));
         }
         self.doing = Doing::Nothing;
+        if self.waits(now, &instruction) {
+            return;
+        }
         match instruction {
             Instruction::Say { item, prompt, barge_in, type_ahead } => {
                 self.say(now, item, prompt, (barge_in, type_ahead), acts);
@@ -228,24 +246,6 @@ impl Talk {
         }
     }
 
-    fn say_goodbye(
-        &mut self,
-        now: Timestamp,
-        item: String,
-        prompt: Prompt,
-        outcome: Outcome,
-        acts: &mut Vec<Act>,
-    ) {
-        self.carried.clear();
-        if prompt.is_empty() {
-            return acts.push(Act::HangUp(outcome));
-        }
-        acts.push(Act::Tell(Step::Said { item, text: prompt.text() }));
-        if let Some(playing) = self.play(now, prompt, acts) {
-            self.doing = Doing::Parting { playing, outcome };
-        }
-    }
-
     /// A key went up.
     pub(super) fn key_released(
         &mut self,
@@ -285,18 +285,25 @@ impl Talk {
             | Doing::Saying { .. }
             | Doing::Asking { .. }
             | Doing::Recording(_)
-            | Doing::Reserving { .. } => Act::Heard(Heard::Unsaid),
+            | Doing::Reserving { .. }
+            | Doing::PlayingOut { .. }
+            | Doing::OnHold { .. } => Act::Heard(Heard::Unsaid),
         });
     }
 
     /// The next time at which something has to happen without any input.
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        let lost_at = self.playing().map(|playing| playing.lost_at);
+        // Under hold nothing plays, and keys that are being sent wait.
+        let lost_at = self.playing().filter(|_| !self.is_held()).map(|playing| playing.lost_at);
         let collector = match &self.doing {
             Doing::Asking { collector, .. } => collector.poll_timeout(),
             Doing::Recording(taking) => taking.poll_timeout(),
-            Doing::Reserving { until } => Some(*until),
-            Doing::Nothing | Doing::Dialling { .. } | Doing::Saying { .. } | Doing::Parting { .. } => None,
+            Doing::Reserving { until } | Doing::PlayingOut { until, .. } => Some(*until),
+            Doing::Nothing
+            | Doing::Dialling { .. }
+            | Doing::Saying { .. }
+            | Doing::Parting { .. }
+            | Doing::OnHold { .. } => None,
         };
         let until = Some(self.until).filter(|_| self.leaving().is_none());
         Timestamp::earliest(until, Timestamp::earliest(lost_at, collector))
@@ -312,8 +319,14 @@ impl Talk {
 
     /// `poll_timeout` has passed.
     pub(super) fn timed_out(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
-        if self.playing().is_some_and(|playing| playing.lost_at <= now) {
+        if !self.is_held() && self.playing().is_some_and(|playing| playing.lost_at <= now) {
             self.prompt_over(now, acts);
+        }
+        if let Doing::PlayingOut { until, outcome } = self.doing
+            && until <= now
+        {
+            self.doing = Doing::Nothing;
+            acts.push(Act::HangUp(outcome));
         }
         if let Doing::Reserving { until } = self.doing
             && until <= now
@@ -345,11 +358,18 @@ impl Talk {
         if !self.presses.counts(now, pressed) || pressed.at <= self.listening_since {
             return;
         }
+        if let Doing::OnHold { .. } = self.doing {
+            return; // meant for whoever is on the callee's other line
+        }
         self.has_pressed = true;
         acts.push(Act::Tell(Step::Key { digit: pressed.digit.as_char() }));
         let press = press(pressed);
         match &self.doing {
-            Doing::Nothing | Doing::Dialling { .. } | Doing::Parting { .. } => {}
+            Doing::Nothing
+            | Doing::Dialling { .. }
+            | Doing::Parting { .. }
+            | Doing::PlayingOut { .. }
+            | Doing::OnHold { .. } => {}
             // The wait is ours: whoever goes on pressing need not press again.
             Doing::Reserving { .. } => self.carry(press),
             Doing::Saying { .. } if late_end == Some(press.key) => {}
@@ -401,7 +421,7 @@ impl Talk {
 
     fn prompt_over(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
         match &mut self.doing {
-            Doing::Nothing | Doing::Reserving { .. } => {}
+            Doing::Nothing | Doing::Reserving { .. } | Doing::PlayingOut { .. } | Doing::OnHold { .. } => {}
             Doing::Dialling { .. } => {
                 self.doing = Doing::Nothing;
                 acts.push(Act::Heard(Heard::Begin));
@@ -423,8 +443,7 @@ impl Talk {
             }
             Doing::Parting { outcome, .. } => {
                 let outcome = *outcome;
-                self.doing = Doing::Nothing;
-                acts.push(Act::HangUp(outcome));
+                self.play_out(now, outcome);
             }
         }
     }
@@ -449,7 +468,9 @@ impl Talk {
 
     const fn playing(&self) -> Option<Playing> {
         match &self.doing {
-            Doing::Nothing | Doing::Reserving { .. } => None,
+            Doing::Nothing | Doing::Reserving { .. } | Doing::PlayingOut { .. } | Doing::OnHold { .. } => {
+                None
+            }
             Doing::Dialling { playing } | Doing::Saying { playing, .. } | Doing::Parting { playing, .. } => {
                 Some(*playing)
             }
@@ -457,38 +478,4 @@ impl Talk {
             Doing::Recording(taking) => taking.playing(),
         }
     }
-}
-
-/// The telephone's key as the questionnaire knows it.
-fn press(pressed: &Press) -> KeyPress {
-    let Press { digit, method, at, duration_ms, .. } = *pressed;
-    KeyPress { key: key(digit), method, at, duration_ms }
-}
-
-fn key(digit: Digit) -> Key {
-    Key::new(digit.as_char()).expect("both rooms know the sixteen keys of a telephone")
-}
-
-/// Tells the flow controller how the gathering of one entry ended.
-fn conclude(item: &str, verdict: Verdict, acts: &mut Vec<Act>) {
-    match verdict {
-        Verdict::Waiting | Verdict::Ignored => {}
-        Verdict::Keys(keys) => {
-            acts.push(Act::Tell(entered(item, &keys)));
-            acts.push(Act::Heard(Heard::Keys(keys)));
-        }
-        Verdict::Ended(keys) => {
-            acts.push(Act::Tell(entered(item, &keys)));
-            acts.push(Act::Heard(Heard::Ended(keys)));
-        }
-        Verdict::Silence => {
-            acts.push(Act::Tell(Step::Silent { item: item.into() }));
-            acts.push(Act::Heard(Heard::Silence));
-        }
-        Verdict::Command(command, press) => acts.push(Act::Heard(Heard::Command(command, press))),
-    }
-}
-
-fn entered(item: &str, keys: &[KeyPress]) -> Step {
-    Step::Entered { item: item.into(), digits: keys.iter().map(|press| press.key.as_char()).collect() }
 }

@@ -147,6 +147,9 @@ impl Board {
             | Step::Dialled { .. }
             | Step::Said { .. }
             | Step::Unsaid
+            | Step::Held
+            | Step::Resumed
+            | Step::NotFollowed { .. }
             | Step::Key { .. }
             | Step::Entered { .. }
             | Step::Recording { .. }

@@ -139,12 +139,8 @@ fn baresip_hears_every_prompt_and_its_keys_are_counted() {
     outcome.assert_complete(42, "42");
     outcome.assert_keys_by("rfc4733");
     let heard = phone.heard();
-    for (name, ms) in survey::PROMPTS {
-        // The last frames of the last prompt are still in its jitter buffer when the BYE comes.
-        let surely = if name == "done" { ms - 150 } else { ms };
-        let mut said = survey::sound(name);
-        said.truncate(usize::try_from(surely * signal::RATE_HZ / 1000).unwrap());
-        signal::find(&said, &heard).assert_clean(name);
+    for (name, _) in survey::PROMPTS {
+        signal::find(&survey::sound(name), &heard).assert_clean(name);
     }
 }
 
@@ -157,13 +153,14 @@ fn baresip_holds_and_comes_back() {
     phone.order("sndcode", "1");
     pause(300);
     phone.order("hold", "");
-    pause(1_500);
+    pause(9_000); // longer than the question waits
     phone.order("resume", "");
     pause(1_200);
     phone.order("sndcode", "42#");
     let outcome = call.finish();
     let wire = capture.stop();
     outcome.assert_complete(42, "42");
+    assert!(outcome.responses().iter().all(|it| it["no_input"] == 0), "{:#}", outcome.result);
     // RFC 3264 §8.4: each re-INVITE and what it was answered with.
     let sip = witness::sip(&wire);
     let directions: Vec<String> = sip

@@ -174,7 +174,7 @@ fn a_second_phone_that_answers_is_let_go() {
 
 #[test]
 fn a_hold_a_wrong_offer_and_a_resume() {
-    let (outcome, trace) = call("hold.xml", &[]);
+    let (outcome, trace) = call("hold.xml", &[("before_ms", "1"), ("held_ms", "300")]);
     outcome.assert_complete(42, "42");
     assert_eq!(trace.story(), ["INVITE", "ACK", "200 UPDATE", "488 UPDATE", "200 INVITE", "BYE"], "{trace}");
     let held = trace.received("SIP/2.0 200")[0].body();
@@ -183,4 +183,15 @@ fn a_hold_a_wrong_offer_and_a_resume() {
     assert!(refused.header("Warning").is_some_and(|warning| warning.starts_with("305 ")), "{trace}");
     let resumed = trace.received("SIP/2.0 200")[1].body();
     assert!(!resumed.contains("a=recvonly"), "{resumed}");
+}
+
+/// Nobody is told of silence while they hold: this question gives up after four seconds without a key.
+#[test]
+fn who_holds_longer_than_a_question_waits_is_asked_it_again() {
+    let (outcome, trace) = call("hold.xml", &[("before_ms", "2000"), ("held_ms", "9000")]);
+    outcome.assert_complete(42, "42");
+    for response in outcome.responses() {
+        assert_eq!((&response["no_input"], &response["no_match"]), (&0.into(), &0.into()), "{response:#}");
+    }
+    assert_eq!(trace.story(), ["INVITE", "ACK", "200 UPDATE", "488 UPDATE", "200 INVITE", "BYE"], "{trace}");
 }

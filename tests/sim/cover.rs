@@ -42,13 +42,14 @@ pub(crate) const EVENTS: [Event; 14] = [
     Event::Restored,
 ];
 
-pub(crate) const PHASES: [Phase; 9] = [
+pub(crate) const PHASES: [Phase; 10] = [
     Phase::Calling,
     Phase::Talking(Activity::Saying),
     Phase::Talking(Activity::Asking),
     Phase::Talking(Activity::Collecting),
     Phase::Talking(Activity::Reserving),
     Phase::Talking(Activity::Parting),
+    Phase::Talking(Activity::OnHold),
     Phase::Closing,
     Phase::Settling,
     Phase::Ended,
@@ -83,6 +84,7 @@ impl Event {
             | Input::PromptFailed { .. }
             | Input::Withdrawn { .. }
             | Input::PortsLost
+            | Input::TrunkClosed { .. }
             | Input::TransportFailed { .. } => return None,
         })
     }

@@ -129,7 +129,9 @@ fn can_meet(phase: Phase, event: Event) -> bool {
         Event::Stopped | Event::TimedOut => true,
         Event::Provisional => matches!(phase, Phase::Calling),
         // A 2xx whose ACK is lost again and again is repeated for 32 s; an interview is hardly ever so far by then.
-        Event::Success => !matches!(phase, Phase::Talking(Activity::Reserving | Activity::Parting)),
+        Event::Success => {
+            !matches!(phase, Phase::Talking(Activity::Reserving | Activity::Parting | Activity::OnHold))
+        }
         Event::Failure => matches!(phase, Phase::Calling | Phase::Closing | Phase::Ended),
         // Before its 2xx is known nobody has anything to hang up.
         Event::Bye => phase != Phase::Calling,

@@ -101,6 +101,8 @@ impl Telephone {
     /// A message for this phone. True if it is a new call.
     pub(crate) fn receive(&mut self, now: Timestamp, message: &Message) -> bool {
         if self.terms.phone == Phone::Dead {
+            // What comes again is no other call, though nobody hears it.
+            self.call_id = message.headers().call_id().ok().map(str::to_owned);
             return false;
         }
         if let Some(session) = &mut self.session {
@@ -211,6 +213,11 @@ impl Telephone {
         }
         let offer = sdp::offer(&self.media);
         session.reinvite(now, Some(&offer), &mut self.mint);
+    }
+
+    /// Whether it holds the call: whoever owns it talks to somebody else.
+    pub(crate) fn holds(&self) -> bool {
+        self.media.direction == Direction::SendOnly
     }
 
     pub(crate) fn timeout(&mut self, now: Timestamp) {

@@ -257,6 +257,11 @@ impl World<'_> {
             Happening::Acts(phone, act) => {
                 self.say(|| format!("callee {phone}: {act:?}"));
                 self.phones[phone].acts(self.now, act);
+                if act == Act::Hold {
+                    // Who puts the telephone away presses nothing any more.
+                    self.phones[phone].thought += 1;
+                    self.agenda.retain(|_, one| !matches!(one, Happening::Presses(of, _) if *of == phone));
+                }
                 self.follow_phone(phone);
             }
             Happening::ToPhone(phone, bytes) => self.at_phone(phone, bytes),
@@ -818,7 +823,7 @@ impl World<'_> {
     }
 
     fn think(&mut self, phone: usize, thought: u32, question: &str) {
-        if self.phones[phone].thought != thought {
+        if self.phones[phone].thought != thought || self.phones[phone].holds() {
             return;
         }
         let keys = self.phones[phone].decides(question);
@@ -885,6 +890,7 @@ fn report() -> MediaReport {
         reordered: 0,
         malformed: 0,
         strangers: 0,
+        early: 0,
         streams: 1,
         jitter_ms: 0.0,
         max_jitter_ms: 0.0,

@@ -273,3 +273,27 @@ fn who_hangs_up_is_heard_to_the_end() {
     let told = world.taken(0, kept(3_000, RecordingEnd::HangUp));
     assert_eq!(told, [r#"result "a.wav" None"#, "left Callee, heard something: true"]);
 }
+
+#[test]
+fn who_holds_while_speaking_is_asked_again_and_what_was_said_is_kept() {
+    let hold = |world: &mut World, ms| {
+        world.talk.negotiated.direction = Direction::RecvOnly;
+        world.act(|talk, acts| talk.hold(at(ms), acts))
+    };
+    let (mut world, _) = World::asked(take());
+    world.prompt_ends(500, 0);
+    assert_eq!(hold(&mut world, 2_500), ["stop 0 Keep(Gap)"]);
+    let told = world.taken(0, kept(2_000, RecordingEnd::Gap));
+    assert_eq!(told, [r#"result "a.wav" None"#, "heard take 1 of 2000 ms, Gap"]);
+    assert_eq!(world.follow(Take { number: 2, ..take() }), [""; 0], "nothing is said to nobody");
+    assert_eq!(world.talk.on_hold_since(), Some(at(10)));
+    // Nothing was said yet: as if it had not been asked.
+    let (mut world, _) = World::asked(take());
+    world.prompt_ends(500, 0);
+    hold(&mut world, 600);
+    assert_eq!(world.taken(0, Taken::Nothing), ["again"]);
+    // The prompt is not over: it waits like any other.
+    let (mut world, _) = World::asked(take());
+    assert_eq!(hold(&mut world, 100), ["stop play 0"]);
+    assert_eq!(world.talk.on_hold_since(), Some(at(100)));
+}

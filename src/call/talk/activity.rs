@@ -21,6 +21,8 @@ pub enum Activity {
     Reserving,
     /// Saying the last words.
     Parting,
+    /// Waiting for a callee who holds the call.
+    OnHold,
 }
 
 impl Talk {
@@ -34,7 +36,8 @@ impl Talk {
             Doing::Asking { playing: None, .. } => Activity::Collecting,
             Doing::Recording(_) => Activity::Recording,
             Doing::Reserving { .. } => Activity::Reserving,
-            Doing::Parting { .. } => Activity::Parting,
+            Doing::Parting { .. } | Doing::PlayingOut { .. } => Activity::Parting,
+            Doing::OnHold { .. } => Activity::OnHold,
         }
     }
 }

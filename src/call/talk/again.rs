@@ -1,4 +1,4 @@
-//! How a talk goes on in another process.
+//! How a talk goes on in another process, and after a hold.
 
 use std::time::Duration;
 
@@ -16,8 +16,7 @@ impl Talk {
     /// The record was read back: the open instruction is carried out again, and an entry that was unfinished is
     /// discarded (a key pressed in the gap is lost, and a shortened number would be wrong). So is a key that went
     /// down before now and is still held, and the rest of a row of keys that was begun before: its owner hears the
-    /// question again. A prompt that was broken off by a gap
-    /// of less than [`SHORT_GAP`] goes on [`OVERLAP`] before the break.
+    /// question again.
     pub(in crate::call) fn restart(
         &mut self,
         (now, alive): (Timestamp, Option<Timestamp>),
@@ -30,22 +29,43 @@ impl Talk {
         {
             return taking.restart(now, acts);
         }
-        let alive = alive.filter(|alive| *alive <= now && now.since(*alive) < SHORT_GAP);
-        self.heard = alive.map_or(Duration::ZERO, |alive| self.heard_at(alive)).saturating_sub(OVERLAP);
-        self.doing = Doing::Nothing;
-        self.follow(now, instruction, acts);
-        self.heard = Duration::ZERO;
+        let waits = self.is_held() && self.on_hold_since().is_some();
+        if waits || matches!(self.doing, Doing::PlayingOut { .. }) {
+            return; // for the callee, or for nothing but the moment to hang up
+        }
+        self.go_on_after((now, alive), instruction, acts);
         if let Doing::Asking { collector, .. } = &mut self.doing {
             collector.distrust(now);
         }
     }
 
+    /// Goes on with the open instruction. A prompt that was broken off by a gap of less than [`SHORT_GAP`], which began
+    /// at `broken`, goes on [`OVERLAP`] before the break.
+    pub(in crate::call) fn go_on_after(
+        &mut self,
+        (now, broken): (Timestamp, Option<Timestamp>),
+        instruction: Instruction,
+        acts: &mut Vec<Act>,
+    ) {
+        self.listening_since = now;
+        let broken = broken.filter(|broken| *broken <= now && now.since(*broken) < SHORT_GAP);
+        self.heard = broken.map_or(Duration::ZERO, |broken| self.heard_at(broken)).saturating_sub(OVERLAP);
+        self.doing = Doing::Nothing;
+        self.follow(now, instruction, acts);
+        self.heard = Duration::ZERO;
+    }
+
     /// How much of the prompt was heard at a moment, if nothing was keyed yet.
-    fn heard_at(&self, at: Timestamp) -> Duration {
+    pub(super) fn heard_at(&self, at: Timestamp) -> Duration {
         let untouched = match &self.doing {
             Doing::Asking { collector, .. } => !collector.heard_any(),
             Doing::Saying { .. } | Doing::Parting { .. } => true,
-            Doing::Nothing | Doing::Dialling { .. } | Doing::Recording(_) | Doing::Reserving { .. } => false,
+            Doing::OnHold { heard, .. } => return *heard,
+            Doing::Nothing
+            | Doing::Dialling { .. }
+            | Doing::Recording(_)
+            | Doing::Reserving { .. }
+            | Doing::PlayingOut { .. } => false,
         };
         let began = self.playing().filter(|_| untouched).map(|playing| playing.began());
         began.map_or(Duration::ZERO, |began| at.since(began))

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::{Assets, Call, Input, Output, Start, Step};
+use super::super::{Assets, Call, Input, Output, Play, Start, Step};
 use super::world::start;
+use crate::rtp::{Digit, EventKey, KeyEvent, Phase, Ssrc};
 use crate::sdp::Direction;
 use crate::sip::{Hop, parse};
 use crate::time::Timestamp;
@@ -19,7 +20,10 @@ pub(super) struct Line {
     pub(super) now: Timestamp,
     pub(super) sent: Vec<String>,
     pub(super) outputs: Vec<Output>,
+    /// What a person who watches was told so far.
+    pub(super) told: Vec<Step>,
     cseq: u32,
+    pressed: u32,
 }
 
 pub(super) fn sdp(media: &str) -> String {
@@ -33,7 +37,7 @@ pub(super) fn value(text: &str, name: &str) -> String {
 
 impl Line {
     /// A call that has just sent its INVITE.
-    fn dialled() -> Self {
+    pub(super) fn dialled() -> Self {
         Self::starting(|start| start)
     }
 
@@ -42,13 +46,22 @@ impl Line {
         let (assets, digest) = super::assets();
         let now = Timestamp::from_millis(1_795_416_217_000);
         let call = Call::new(now, change(start(digest)), &assets).unwrap();
-        let mut line = Self { call, assets, now, sent: Vec::new(), outputs: Vec::new(), cseq: 0 };
+        let mut line = Self {
+            call,
+            assets,
+            now,
+            sent: Vec::new(),
+            outputs: Vec::new(),
+            told: Vec::new(),
+            cseq: 0,
+            pressed: 0,
+        };
         line.feed(Input::Started);
         line
     }
 
     /// A call that was answered.
-    fn answered(headers: &str) -> Self {
+    pub(super) fn answered(headers: &str) -> Self {
         let mut line = Self::dialled();
         line.respond(200, headers, &sdp("m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000"));
         assert!(line.outputs.iter().any(|output| matches!(output, Output::Tell(Step::Answered { .. }))));
@@ -61,6 +74,8 @@ impl Line {
         for output in &self.outputs {
             if let Output::Send { message, .. } = output {
                 self.sent.push(String::from_utf8(message.bytes.to_vec()).unwrap());
+            } else if let Output::Tell(step) = output {
+                self.told.push(step.clone());
             }
         }
     }
@@ -94,7 +109,7 @@ impl Line {
     }
 
     /// The peer's request; its answer.
-    fn request(&mut self, method: &str, headers: &str, body: &str) -> String {
+    pub(super) fn request(&mut self, method: &str, headers: &str, body: &str) -> String {
         self.cseq += 1;
         let invite = self.sent[0].clone();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -108,7 +123,7 @@ impl Line {
             value(&invite, "Call-ID"),
             body.len()
         ));
-        self.sent.last().unwrap().clone()
+        self.sent.last().cloned().unwrap_or_default()
     }
 
     /// The direction and remote address of the stream that this turn asks for.
@@ -119,9 +134,53 @@ impl Line {
         })
     }
 
+    pub(super) fn responses(&self) -> Vec<crate::interview::Response> {
+        self.call.responses(&self.assets)
+    }
+
+    /// Another process goes on with it, from its last record.
+    pub(super) fn restart(&mut self, alive: Option<Timestamp>) {
+        self.call = Call::restore(&self.call.record().bytes).unwrap();
+        self.feed(Input::Restored { alive });
+    }
+
+    /// The prompt that this turn plays.
+    pub(super) fn play(&self) -> Option<&Play> {
+        self.outputs.iter().find_map(|output| {
+            let Output::Play(play) = output else { return None };
+            Some(play)
+        })
+    }
+
+    /// Lets the prompt that this turn plays end, after so long.
+    pub(super) fn hear_out(&mut self, ms: u64) {
+        let play = self.play().expect("something is said").play;
+        self.pass_ms(ms);
+        self.feed(Input::PromptEnded { play });
+    }
+
+    /// A key goes down, by telephone-event.
+    pub(super) fn press(&mut self, digit: char) {
+        self.pressed += 1;
+        let key = EventKey { ssrc: Ssrc(4), timestamp: self.pressed, again: 0 };
+        let digit = Digit::from_char(digit).unwrap();
+        self.feed(Input::Key(KeyEvent { key, digit, phase: Phase::Pressed, at: self.now }));
+    }
+
+    /// The peer's ACK of our 200 to its INVITE, with an answer.
+    pub(super) fn acknowledge(&mut self, body: &str) {
+        self.cseq -= 1;
+        self.request("ACK", "", body);
+    }
+
     /// Lets timers run until this many seconds have passed.
-    fn pass(&mut self, seconds: u64) {
-        let until = self.now + std::time::Duration::from_secs(seconds);
+    pub(super) fn pass(&mut self, seconds: u64) {
+        self.pass_ms(seconds * 1_000);
+    }
+
+    /// The same in milliseconds.
+    pub(super) fn pass_ms(&mut self, ms: u64) {
+        let until = self.now + std::time::Duration::from_millis(ms);
         while let Some(due) = self.call.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
             self.feed(Input::TimedOut);
@@ -277,4 +336,69 @@ fn a_trunk_that_is_busy_says_how_long() {
         Some(result)
     });
     assert_eq!(result.unwrap().retry_after_s, Some(120));
+}
+
+/// An offer or answer with SRTP (RFC 4568) and nothing else.
+const SECURE: &str = "m=audio 30000 RTP/SAVP 0 101\r\n\
+    a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r\n\
+    a=rtpmap:101 telephone-event/8000";
+
+#[test]
+fn an_offer_of_srtp_alone_is_refused_and_the_call_goes_on() {
+    // RFC 3264 §6, RFC 4568 §5.1.2, RFC 3261 §20.43: 302 is "incompatible transport protocol"
+    for method in ["INVITE", "UPDATE"] {
+        let mut line = Line::answered("");
+        let said = line.request(method, "", &sdp(SECURE));
+        assert!(said.starts_with("SIP/2.0 488 "), "{said}");
+        assert_eq!(value(&said, "Warning"), "302 127.0.0.1 \"sdp-protocol\"");
+        assert_eq!(line.stream(), None);
+        assert_eq!(line.call.progress(), crate::call::Progress::Talking);
+    }
+}
+
+#[test]
+fn of_srtp_and_rtp_the_plain_one_is_taken_and_the_other_refused_in_its_place() {
+    // RFC 3264 §6: a section is refused with port 0, in the order of the offer and with its protocol
+    let mut line = Line::answered("");
+    let said = line.request("INVITE", "", &sdp(&format!("{SECURE}\r\nm=audio 30004 RTP/AVP 0")));
+    assert!(said.starts_with("SIP/2.0 200 "), "{said}");
+    let sections: Vec<&str> = said.split("\r\n").filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(sections, ["m=audio 0 RTP/SAVP 0", "m=audio 16384 RTP/AVP 0"], "{said}");
+    assert!(!said.contains("a=crypto"), "nobody's key is repeated");
+    assert_eq!(line.stream().unwrap().1, "127.0.0.1:30004");
+}
+
+#[test]
+fn keys_beside_plain_rtp_are_an_offer_that_is_passed_over() {
+    // "Best effort" SRTP: a=crypto under RTP/AVP, which means nothing there (RFC 4568 §5.1.2)
+    let mut line = Line::answered("");
+    let body = SECURE.replace("RTP/SAVP", "RTP/AVP");
+    let said = line.request("INVITE", "", &sdp(&body));
+    assert!(said.starts_with("SIP/2.0 200 ") && said.contains("m=audio 16384 RTP/AVP 0"), "{said}");
+    assert!(!said.contains("a=crypto"), "{said}");
+}
+
+#[test]
+fn an_answer_of_srtp_to_our_offer_ends_the_call_in_order() {
+    // RFC 3264 §6: an answer has the protocol of its offer. RFC 3261 §13.2.2.4: ACK, then BYE
+    let mut line = Line::dialled();
+    line.respond(200, "", &sdp(SECURE));
+    let sent: Vec<&str> = line.sent.iter().map(|text| text.split(' ').next().unwrap()).collect();
+    assert_eq!(sent, ["INVITE", "ACK", "BYE"]);
+    line.respond(200, "", "");
+    let ended = Step::Ended { disposition: crate::outcome::Disposition::TechnicalFault };
+    assert_eq!(line.told.last(), Some(&ended));
+}
+
+#[test]
+fn an_offerless_reinvite_is_offered_plain_rtp_and_ended_if_it_is_answered_with_something_else() {
+    for (answer, ends) in [(SECURE, true), ("m=audio 0 RTP/AVP 0", true), ("m=audio 30002 RTP/AVP 0", false)]
+    {
+        let mut line = Line::answered("");
+        let said = line.request("INVITE", "", "");
+        assert!(said.starts_with("SIP/2.0 200 ") && said.contains("m=audio 16384 RTP/AVP 0 8"), "{said}");
+        line.acknowledge(&sdp(answer));
+        let byes = line.sent.iter().filter(|text| text.starts_with("BYE ")).count();
+        assert_eq!(byes, usize::from(ends), "{answer}: {:?}", line.sent);
+    }
 }

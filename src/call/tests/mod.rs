@@ -5,6 +5,7 @@ mod early;
 mod endings;
 mod format;
 mod hearing;
+mod hold;
 mod midcall;
 mod person;
 mod resume;

@@ -57,6 +57,8 @@ pub(super) struct Person {
     pub(super) reactions: BTreeMap<&'static str, Vec<Reaction>>,
     /// Offers another codec order at this question, before pressing anything.
     pub(super) reinvites_at: Option<&'static str>,
+    /// Holds the call for three seconds at this question, before pressing anything.
+    pub(super) holds_at: Option<&'static str>,
     /// What is said when the call asks whether its quotas have room.
     pub(super) quota: Room,
     /// Prompts with this text in them cannot be said.
@@ -76,7 +78,14 @@ pub(super) enum Room {
 
 impl Person {
     pub(super) fn new(phone: Phone) -> Self {
-        Self { phone, reactions: BTreeMap::new(), reinvites_at: None, quota: Room::Left, unsaid: None }
+        Self {
+            phone,
+            reactions: BTreeMap::new(),
+            reinvites_at: None,
+            holds_at: None,
+            quota: Room::Left,
+            unsaid: None,
+        }
     }
 
     /// A person who picks up after a second.

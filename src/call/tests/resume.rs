@@ -243,6 +243,22 @@ fn a_reinvite_by_the_callee() {
 }
 
 #[test]
+fn a_hold_by_the_callee() {
+    for question in ["consent", "age", "well"] {
+        let mut person = willing();
+        person.holds_at = Some(question);
+        let missed = World::new(person.clone(), Crash::Never).run();
+        assert!(
+            missed.result().responses.iter().all(|it| it.no_input + it.no_match == 0),
+            "{:?}",
+            missed.said
+        );
+        assert!(missed.said.iter().any(|said| said == "the callee is back"), "{:?}", missed.said);
+        survives_everywhere("hold", &person);
+    }
+}
+
+#[test]
 fn a_record_of_another_format_or_a_damaged_one_is_refused() {
     use crate::call::{Call, FORMAT_VERSION, OLDEST_FORMAT, RecordError};
     assert!(matches!(Call::restore(&[]), Err(RecordError::Empty)));

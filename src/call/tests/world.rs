@@ -71,6 +71,8 @@ enum Happening {
     MediaCloses,
     HangsUp,
     Reinvites,
+    Holds,
+    Resumes,
     PicksUp,
     Operator,
     QuotaAnswered {
@@ -337,6 +339,11 @@ impl World {
                 self.phone.as_mut().unwrap().reinvite(self.now, Some(&offer), &mut self.phone_mint);
                 self.follow_phone();
             }
+            Happening::Holds => {
+                self.offers(Direction::SendOnly, 2);
+                self.plan(Duration::from_secs(3), Happening::Resumes);
+            }
+            Happening::Resumes => self.offers(Direction::SendRecv, 3),
             Happening::PicksUp => {
                 let answer = sdp::offer(&local(30_000, &[Codec::Pcmu]));
                 self.phone.as_mut().unwrap().accept(self.now, Some(&answer), &mut self.phone_mint);
@@ -433,7 +440,7 @@ impl World {
             }
             Output::OpenMedia(plan) => {
                 if let Some(before) = &self.media {
-                    assert!(goes_on(&before.anchor, &plan.anchor), "one stream: {before:?}, {plan:?}");
+                    assert!(goes_on(before, &plan.anchor), "one stream: {before:?}, {plan:?}");
                 }
                 self.codecs.push(plan.negotiated.codec);
                 self.directions.push(plan.negotiated.direction);
@@ -488,6 +495,9 @@ impl World {
             Step::Dialling { .. }
             | Step::Withdrawn { .. }
             | Step::Unsaid
+            | Step::Held
+            | Step::Resumed
+            | Step::NotFollowed { .. }
             | Step::Progress { .. }
             | Step::Refused { .. }
             | Step::NextTrunk { .. }

@@ -39,6 +39,9 @@ impl Progress {
             Step::Answered { .. } => Doing::Talking,
             Step::Withdrawn { .. }
             | Step::Unsaid
+            | Step::Held
+            | Step::Resumed
+            | Step::NotFollowed { .. }
             | Step::Refused { .. }
             | Step::NextTrunk { .. }
             | Step::Dialled { .. }

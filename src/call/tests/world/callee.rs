@@ -45,6 +45,15 @@ impl World {
         self.follow_phone();
     }
 
+    /// The phone holds the call, or comes back.
+    pub(super) fn offers(&mut self, direction: Direction, version: u64) {
+        let mut media = local(30_000, &[Codec::Pcmu]);
+        (media.origin.version, media.direction) = (version, direction);
+        let offer = sdp::offer(&media);
+        self.phone.as_mut().unwrap().reinvite(self.now, Some(&offer), &mut self.phone_mint);
+        self.follow_phone();
+    }
+
     /// There is no such call here.
     fn deny(&mut self, request: &Bytes) {
         let request = String::from_utf8(request.to_vec()).unwrap();
@@ -88,6 +97,9 @@ impl World {
         if self.person.reinvites_at == Some(item.as_str()) && !self.reinvited {
             self.plan(Duration::from_millis(100), Happening::Reinvites);
             self.reinvited = true;
+        }
+        if self.person.holds_at.take_if(|question| *question == item).is_some() {
+            self.plan(Duration::from_millis(100), Happening::Holds);
         }
         match self.reaction(&item) {
             Reaction::Press(keys) => self.press(PROMPT + REACTION, keys),

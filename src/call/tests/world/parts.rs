@@ -23,6 +23,7 @@ pub(in crate::call::tests) fn report() -> MediaReport {
         reordered: 1,
         malformed: 0,
         strangers: 0,
+        early: 0,
         streams: 1,
         jitter_ms: 1.5,
         max_jitter_ms: 4.0,
@@ -80,10 +81,15 @@ pub(in crate::call::tests) fn terms(trunk: &str, port: u16) -> Terms {
     }
 }
 
-/// The same stream: as it was, or resumed by another process with the clock's timestamps and numbers that nobody sent.
-pub(in crate::call::tests) fn goes_on(before: &Anchor, now: &Anchor) -> bool {
+/// The same stream: as it was, or resumed by another process, or after a hold, with the clock's timestamps and numbers
+/// that nobody sent.
+pub(in crate::call::tests) fn goes_on(before: &MediaPlan, now: &Anchor) -> bool {
+    // What is listened to before the answer has sent nothing yet, so that any number may be the first.
+    let is_held = !before.negotiated.direction.sends() && before.ears.silence_ms > 0;
+    let before = &before.anchor;
     let tick = before.tick_at(now.t0);
-    let ahead = now.seq0.wrapping_sub(before.sequence(tick));
+    let sent = if is_held { before.seq0 } else { before.sequence(tick) };
+    let ahead = now.seq0.wrapping_sub(sent);
     let resumed = now.ssrc == before.ssrc
         && now.t0 == before.due(tick)
         && now.ts0 == before.timestamp(tick)
