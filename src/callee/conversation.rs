@@ -21,7 +21,7 @@ use crate::sdp::{self, LocalMedia, Negotiated, Origin};
 use crate::sip::incoming::Incoming;
 use crate::sip::session;
 use crate::sip::transaction::Transmit;
-use crate::sip::{Message, Reason, StatusCode};
+use crate::sip::{Hop, Message, Reason, StatusCode};
 use crate::time::Timestamp;
 
 /// A pause in the stream that is worth a line in the log: five packets.
@@ -129,9 +129,9 @@ impl Conversation {
     }
 
     /// A SIP message of this call.
-    pub(super) fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr, mint: &mut Mint) {
-        self.heard_from = from;
-        self.incoming.receive(now, message, from.into(), mint);
+    pub(super) fn receive(&mut self, now: Timestamp, message: &Message, from: Hop, mint: &mut Mint) {
+        self.heard_from = from.address;
+        self.incoming.receive(now, message, from, mint);
     }
 
     /// Runs what is due.

@@ -1,7 +1,7 @@
-//! The crowd: one thread, one SIP socket, and the phones of all who are being called.
+//! The crowd: one thread, one SIP address (UDP and TCP), and the phones of all who are being called.
 //!
 //! ```text
-//! mio poll ─┬─ SIP datagram ─► Call-ID ─► Conversation (a new INVITE: user ─► party)
+//! mio poll ─┬─ SIP message ──► Call-ID ─► Conversation (a new INVITE: user ─► party)
 //!           ├─ RTP datagrams ────────────► Conversation::hear
 //!           └─ deadline ─────────────────► Conversation::timeout (ticks of 20 ms among them)
 //! ```
@@ -23,12 +23,14 @@ use super::ear::Index;
 use super::phones::{FIRST_PHONE, Phone, Slots, register};
 use super::script::{Party, Script};
 use super::sockets::{Receiver, raise_open_files};
+use super::streams::{LISTENER, Streams};
 use super::testimony::Testimony;
 use super::watch::Watch;
 use crate::id::{CallId, Epoch, Mint};
 use crate::node::clock::Clock;
 use crate::sip::incoming::{Incoming, Parameters};
-use crate::sip::{self, Message, Method, Request, StatusCode, Uri, stray};
+use crate::sip::transaction::Transmit;
+use crate::sip::{self, Hop, Message, Method, Protocol, Request, StatusCode, Uri, stray};
 use crate::time::Timestamp;
 
 /// Open calls at once: two sockets each, within the usual limit of open files.
@@ -37,6 +39,8 @@ pub const MAX_CALLS: usize = 9_000;
 const MAX_TESTIMONIES: usize = 200_000;
 /// Bytes of the socket's buffers: a burst of a few thousand messages.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// Tries to find a free port that UDP and TCP both have.
+const PORT_TRIES: usize = 16;
 /// The largest SIP datagram.
 const SIP_BYTES: usize = 65_535;
 /// How long the callers have to answer the BYEs when the crowd is stopped.
@@ -64,7 +68,7 @@ pub struct CrowdConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum CrowdError {
     /// The address is taken, or not of this machine.
-    #[error("cannot listen on {address} (UDP)")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
@@ -104,7 +108,7 @@ impl Crowd {
         let failed = |source| CrowdError::Listen { address, source };
         raise_open_files();
         let poll = Poll::new().map_err(failed)?;
-        let mut socket = open(address).map_err(failed)?;
+        let (mut socket, streams) = open_both(address, &poll).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         poll.registry().register(&mut socket, SIP, Interest::READABLE).map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(failed)?);
@@ -115,6 +119,7 @@ impl Crowd {
         let room = Room {
             address,
             socket,
+            streams,
             parties: config.script.parties.iter().cloned().map(Arc::new).collect(),
             script: config.script,
             index: config.prompts,
@@ -166,6 +171,20 @@ impl Crowd {
     }
 }
 
+/// Both transports at one address (RFC 3261 §18.2.1).
+fn open_both(address: SocketAddr, poll: &Poll) -> io::Result<(UdpSocket, Streams)> {
+    let mut tries = 0;
+    loop {
+        let socket = open(address)?;
+        tries += 1;
+        match Streams::listen(socket.local_addr()?, poll) {
+            Ok(streams) => return Ok((socket, streams)),
+            Err(_) if address.port() == 0 && tries < PORT_TRIES => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
@@ -180,6 +199,7 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
 struct Room {
     address: SocketAddr,
     socket: UdpSocket,
+    streams: Streams,
     script: Script,
     parties: Vec<Arc<Party>>,
     index: Arc<Index>,
@@ -216,6 +236,8 @@ impl Room {
                 match event.token() {
                     SIP => self.read_sip(&poll, &mut datagram),
                     WAKE => {}
+                    LISTENER => self.streams.accept(),
+                    stream if Streams::owns(stream) => self.read_stream(&poll, stream),
                     Token(phone) => self.read_media(phone - FIRST_PHONE, &mut receiver),
                 }
             }
@@ -243,13 +265,19 @@ impl Room {
             };
             let Some(bytes) = datagram.get(..length) else { continue };
             match sip::parse(Bytes::copy_from_slice(bytes)) {
-                Ok(message) => self.take(poll, &message, from),
+                Ok(message) => self.take(poll, &message, Hop::udp(from)),
                 Err(error) => tracing::debug!(%from, reason = error.reason(), "no SIP message"),
             }
         }
     }
 
-    fn take(&mut self, poll: &Poll, message: &Message, from: SocketAddr) {
+    fn read_stream(&mut self, poll: &Poll, stream: Token) {
+        for (message, from) in self.streams.ready(stream) {
+            self.take(poll, &message, Hop::tcp(from));
+        }
+    }
+
+    fn take(&mut self, poll: &Poll, message: &Message, from: Hop) {
         let slot = match message {
             Message::Response(_) => stray::owner(message).and_then(|id| self.by_id.get(&id).copied()),
             Message::Request(request) => {
@@ -270,7 +298,7 @@ impl Room {
     }
 
     /// A request of no call that we know: a new call, or something stray.
-    fn begin(&mut self, poll: &Poll, now: Timestamp, request: &Request, from: SocketAddr) {
+    fn begin(&mut self, poll: &Poll, now: Timestamp, request: &Request, from: Hop) {
         let user = request.uri().ok().and_then(|uri| uri.user_unescaped()).unwrap_or_default();
         let invites = *request.method() == Method::Invite;
         let party = self.script.party_for(&user).and_then(|party| self.parties.get(party)).cloned();
@@ -280,14 +308,18 @@ impl Room {
             (_, _) => None,
         };
         if let Some(status) = refusal {
-            return self.answer_stray(stray::refuse(request, from.into(), SERVER, status));
+            return self.answer_stray(stray::refuse(request, from, SERVER, status));
         }
         let id = CallId::mint(&mut self.mint);
         let contact = Uri::sip_at(Some(id.as_str()), self.address);
+        let contact = match from.protocol {
+            Protocol::Udp => contact,
+            Protocol::Tcp => contact.with_param("transport", from.protocol.param()),
+        };
         let parameters = Parameters { id, sent_by: self.address, contact, user_agent: SERVER.to_owned() };
-        let incoming = Incoming::new(now, request, from.into(), parameters, &mut self.mint);
+        let incoming = Incoming::new(now, request, from, parameters, &mut self.mint);
         let (Some(incoming), Some(party), Ok(call)) = (incoming, party, request.headers().call_id()) else {
-            return self.answer_stray(stray::reply(request, from.into(), SERVER));
+            return self.answer_stray(stray::reply(request, from, SERVER));
         };
         let body = request.body();
         let index = party.knows.as_ref().unwrap_or(&self.index);
@@ -299,7 +331,7 @@ impl Room {
             user,
             call: call.to_owned(),
             from: request.headers().from().map(|from| from.uri.to_string()).unwrap_or_default(),
-            source: from,
+            source: from.address,
             watch: Arc::clone(&self.watch),
             offer: if body.is_empty() { None } else { Some(body) },
         };
@@ -313,10 +345,9 @@ impl Room {
         self.settle(poll, slot);
     }
 
-    fn answer_stray(&self, reply: Option<sip::transaction::Transmit>) {
+    fn answer_stray(&mut self, reply: Option<Transmit>) {
         if let Some(reply) = reply {
-            // UDP promises nothing; the caller repeats its request.
-            drop(self.socket.send_to(&reply.bytes, reply.to.address));
+            send(&self.socket, &mut self.streams, &reply);
         }
     }
 
@@ -361,7 +392,7 @@ impl Room {
         let Some(phone) = self.calls.at(slot) else { return };
         let conversation = &mut phone.conversation;
         while let Some(transmit) = conversation.poll_transmit(now, &mut self.mint) {
-            drop(self.socket.send_to(&transmit.bytes, transmit.to.address));
+            send(&self.socket, &mut self.streams, &transmit);
         }
         if let Some(log) = &mut self.log
             && let Err(error) = conversation.write_log(log)
@@ -401,6 +432,14 @@ impl Room {
         let Some(phone) = self.calls.remove(slot) else { return };
         self.by_call.remove(&phone.call);
         self.by_id.remove(&phone.id);
+    }
+}
+
+/// What does not leave is repeated by whoever waits for it, or ends by a timer.
+fn send(socket: &UdpSocket, streams: &mut Streams, transmit: &Transmit) {
+    match transmit.to.protocol {
+        Protocol::Udp => drop(socket.send_to(&transmit.bytes, transmit.to.address)),
+        Protocol::Tcp => streams.send(transmit.to.address, &transmit.bytes),
     }
 }
 

@@ -21,6 +21,7 @@ mod phones;
 pub mod respondent;
 pub mod script;
 pub mod sockets;
+mod streams;
 pub mod testimony;
 #[cfg(test)]
 mod tests;

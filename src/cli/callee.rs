@@ -20,7 +20,7 @@ use crate::settings::Settings;
 #[command(after_help = "What the respondents hear and do is written as JSON lines, one a happening: \
                         to stdout, or to the file of --log. It ends with ctrl-c, which hangs up all calls.")]
 pub(super) struct Args {
-    /// Where to answer: an address of this machine and a UDP port
+    /// Where to answer, over UDP and TCP: an address of this machine, IPv4 or [IPv6], and a port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5070")]
     listen: SocketAddr,
     /// What the respondents do (docs/callee-script.md)
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = CrowdConfig { listen: args.listen, script, prompts, log: Some(log), seed };
     let runtime = super::runtime()?;
     let crowd = Crowd::start(config).map_err(|error| MachineError(error.into()))?;
-    super::say(&format!("answering on {} (UDP); ctrl-c ends it", crowd.address()));
+    super::say(&format!("answering on {} (UDP and TCP); ctrl-c ends it", crowd.address()));
     runtime.block_on(super::interrupted())?;
     let calls = crowd.stop().len();
     super::say(&format!("{calls} calls"));

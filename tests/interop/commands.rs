@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::baton::Call;
+use crate::baton::{Call, Setting};
 use crate::machine::{self, Place, Running};
 
 fn baton(place: &Place, name: &str) -> Command {
@@ -34,20 +34,29 @@ fn the_demo_finds_every_result_as_the_people_said_it() {
     assert!(summary.is_object(), "{summary}");
 }
 
-#[test]
-fn a_respondent_in_another_process_answers_by_what_is_asked() {
+/// A `baton callee` of its own that runs this script, at a port of this host.
+#[track_caller]
+fn callee(host: &str, turns: &str) -> (Running, Place, u16) {
     let place = Place::new();
     let port = machine::ports(1);
     let questionnaire = crate::survey::write(&place);
-    let turns = "[[party]]\n\
-         [[party.turn]]\nquestion = \"consent\"\npress = [\"\", \"1\"]\n\
-         [[party.turn]]\nquestion = \"age\"\npress = \"37#\"\n";
     let mut command = baton(&place, "callee");
-    command.args(["callee", "--listen", &format!("127.0.0.1:{port}"), "--log", "people.jsonl"]);
+    command.args(["callee", "--listen", &format!("{host}:{port}"), "--log", "people.jsonl"]);
     command.arg("--script").arg(place.write("people.toml", turns)).arg("--prompts").arg(questionnaire);
-    let mut callee = Running::start(&mut command, "baton callee");
+    let callee = Running::start(&mut command, "baton callee");
     let ready = machine::until(Duration::from_secs(20), || place.read("callee.err").contains("answering on"));
     assert!(ready, "{}", place.read("callee.err"));
+    (callee, place, port)
+}
+
+/// Silent at first, then in their right mind.
+const ANSWERS: &str = "[[party]]\n\
+     [[party.turn]]\nquestion = \"consent\"\npress = [\"\", \"1\"]\n\
+     [[party.turn]]\nquestion = \"age\"\npress = \"37#\"\n";
+
+#[test]
+fn a_respondent_in_another_process_answers_by_what_is_asked() {
+    let (mut callee, place, port) = callee("127.0.0.1", ANSWERS);
     let outcome = Call::to(port).finish();
     callee.interrupt();
     outcome.assert("complete", "1.1", 200);
@@ -64,4 +73,27 @@ fn a_respondent_in_another_process_answers_by_what_is_asked() {
         log.lines().count() > 3 && log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),
         "{log}"
     );
+}
+
+#[test]
+fn respondents_are_reached_over_both_transports_and_both_families() {
+    let hangs_up = ANSWERS.replace("press = \"37#\"", "hang_up = true");
+    for host in ["127.0.0.1", "[::1]"] {
+        let (mut answers, _place, answering) = callee(host, ANSWERS);
+        let (mut leaves, _other, leaving) = callee(host, &hangs_up);
+        for transport in ["udp", "tcp"] {
+            let more = format!("transport = \"{transport}\"");
+            let setting = Setting { host, more: &more, ..Setting::new(answering) };
+            let outcome = Call::set(&setting).finish();
+            outcome.assert("complete", "1.1", 200);
+            outcome.assert_response("age", "answered", 37, "37");
+            assert_eq!(outcome.result["media"]["lost"], 0, "{:#}", outcome.result);
+            // The respondent's own BYE, over a connection to where we listen.
+            let outcome = Call::set(&Setting { port: leaving, trunk_port: leaving, ..setting }).finish();
+            outcome.assert("break_off", "2.12", 200);
+            assert_eq!(outcome.result["ended_by"], "callee", "{host} {transport}: {:#}", outcome.result);
+        }
+        answers.interrupt();
+        leaves.interrupt();
+    }
 }
