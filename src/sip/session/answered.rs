@@ -17,10 +17,14 @@ const MAX_ANSWERED: usize = 8;
 /// when one of them was acknowledged.
 const MAX_REFUSED: usize = 2;
 
+/// Accepted re-INVITEs that are remembered while a later one is the session's; beyond it the oldest is forgotten.
+const MAX_ACCEPTED: usize = 2;
+
 /// The server transactions that are past their final response.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sip) struct Answers {
     answered: VecDeque<NonInviteServer>,
+    /// Refused ones, and accepted ones that others have followed.
     refused: Vec<InviteServer>,
 }
 
@@ -36,8 +40,21 @@ impl Answers {
     }
 
     /// True if a re-INVITE can be refused now.
-    pub(super) const fn has_room_to_refuse(&self) -> bool {
-        self.refused.len() < MAX_REFUSED
+    pub(super) fn has_room_to_refuse(&self) -> bool {
+        self.refused.iter().filter(|one| !one.is_accepted()).count() < MAX_REFUSED
+    }
+
+    /// Remembers an INVITE of the session's that another one follows: a late repeat is no request of its own (RFC 6026
+    /// §7.1).
+    pub(super) fn remember(&mut self, server: InviteServer) {
+        let accepted = self.refused.iter().filter(|one| one.is_accepted()).count();
+        if server.is_accepted()
+            && accepted >= MAX_ACCEPTED
+            && let Some(oldest) = self.refused.iter().position(InviteServer::is_accepted)
+        {
+            self.refused.remove(oldest);
+        }
+        self.refused.push(server);
     }
 
     /// Refuses an INVITE that never became the session's.
@@ -65,7 +82,7 @@ impl Answers {
         }
     }
 
-    /// True if a CANCEL with this key came too late for its INVITE, which was refused.
+    /// True if a CANCEL with this key came too late for its INVITE, which was answered.
     pub(super) fn was_refused(&self, key: &Key) -> bool {
         self.refused.iter().any(|one| one.matches(key))
     }

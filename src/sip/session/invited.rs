@@ -82,6 +82,11 @@ impl Invited {
         })
     }
 
+    /// Its transaction, when another INVITE takes its place.
+    pub(in crate::sip) fn into_server(self) -> InviteServer {
+        self.server
+    }
+
     pub(in crate::sip) fn matches(&self, key: &Key) -> bool {
         self.server.matches(key)
     }

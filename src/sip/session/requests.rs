@@ -209,7 +209,9 @@ impl Usage {
         };
         let tag = self.dialog.local_tag().unwrap_or_default();
         let Some(invited) = Invited::new(read.request, read.from, tag, turn.local, expires) else { return };
-        self.invited = Some(invited);
+        if let Some(before) = self.invited.replace(invited) {
+            self.answers.remember(before.into_server());
+        }
         turn.tell(Event::Offered { body: sdp_of(read.request) });
     }
 

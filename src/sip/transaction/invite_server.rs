@@ -68,6 +68,12 @@ impl InviteServer {
         }
     }
 
+    /// True from its 2xx until its repeats have died away.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self.state, State::Accepted { .. })
+    }
+
     /// The INVITE came once more: what to send again, if anything.
     #[must_use]
     pub fn repeated(&self) -> Option<Transmit> {

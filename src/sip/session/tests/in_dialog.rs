@@ -80,6 +80,16 @@ fn an_extension_we_do_not_know() {
 }
 
 #[test]
+fn what_concerns_proxies_alone_is_passed_over() {
+    // RFC 3261 §16.3: who forwards nothing counts no hops (§8.2 has no such step); §20.29: Proxy-Require is a proxy's
+    let mut s = Trace::answered();
+    send!(s, time 2_000, request("OPTIONS", 7).header("Proxy-Require: foo").header("Max-Forwards: 0"));
+    recv!(s, time 2_000, ["200 7 OPTIONS"]);
+    send!(s, time 3_000, request("BYE", 8).header("Proxy-Require: foo"));
+    recv!(s, time 3_000, ["200 8 BYE", "PeerBye"]);
+}
+
+#[test]
 fn a_body_we_do_not_read() {
     // RFC 3261 §8.2.3
     let mut s = Trace::answered();
@@ -216,6 +226,25 @@ fn the_next_reinvite_stands_for_a_lost_ack() {
     recv!(s, time 2_000, ["200 7 INVITE"]);
     send!(s, time 2_100, request("INVITE", 8).body("second"));
     recv!(s, time 2_100, ["Acked", "Offered second"]);
+}
+
+#[test]
+fn a_late_repeat_of_an_older_reinvite_gets_no_other_answer() {
+    // RFC 6026 §7.1: until timer L it is absorbed, though its CSeq is old by now
+    let mut s = Trace::answered();
+    for (at, cseq) in [(2_000, 7), (3_000, 8), (4_000, 9)] {
+        send!(s, time at, request("INVITE", cseq).body("theirs"));
+        recv!(s, time at, ["Offered theirs"]);
+        answer(&mut s, at);
+        recv!(s, time at, [format!("200 {cseq} INVITE")]);
+        send!(s, time at, request("ACK", cseq));
+        recv!(s, time at, ["Acked"]);
+    }
+    send!(s, time 4_500, request("INVITE", 7).body("theirs").branch(1));
+    send!(s, time 4_500, request("INVITE", 8).body("theirs").branch(3));
+    quiet!(s, until 5_000);
+    send!(s, time 5_000, request("INVITE", 7).body("theirs")); // another branch: an old number
+    recv!(s, time 5_000, ["500 7 INVITE"]);
 }
 
 #[test]

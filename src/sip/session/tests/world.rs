@@ -50,8 +50,22 @@ pub(super) struct Story {
     callee_leaves: Option<u64>,
     /// When each side tries a re-INVITE, after the answer.
     callee_reinvites: Option<u64>,
-    /// A proxy on the way asks for a password, of every request that it may ask.
-    proxy_asks: bool,
+    /// How long after that it holds, or comes back: by another re-INVITE.
+    callee_resumes: Option<u64>,
+    /// Who on the way asks for a password, of every request that may be asked.
+    asks: Asks,
+    /// Another telephone of the same callee, behind a proxy that forks: when it is picked up.
+    pub(super) fork_answers: Option<u64>,
+}
+
+/// Who asks for a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    Nobody,
+    Proxy,
+    Server,
+    /// Both, one after the other.
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +89,11 @@ impl Story {
             caller_leaves: if upto(8) == 0 { 100 + upto(300_000) } else { 100 + upto(30_000) },
             callee_leaves: (upto(2) == 0).then(|| upto(20_000)),
             callee_reinvites: (upto(3) == 0).then(|| upto(10_000)),
-            proxy_asks: upto(3) == 0,
+            callee_resumes: (upto(2) == 0).then(|| 1_000 + upto(10_000)),
+            asks: [Asks::Nobody, Asks::Nobody, Asks::Proxy, Asks::Server, Asks::Both]
+                [usize::try_from(upto(5)).unwrap()],
+            // A proxy that forks waits for all before it forwards a refusal: here nobody refuses then.
+            fork_answers: (upto(4) == 0 && decision == Decision::Accept).then(|| upto(12_000)),
         }
     }
 }
@@ -132,12 +150,14 @@ impl Told {
 #[derive(Default)]
 struct Ledger {
     requests: BTreeMap<(String, String, String), Bytes>,
-    finals: BTreeMap<(String, String, String), Bytes>,
-    highest: BTreeMap<(String, String), u32>,
+    /// And when they were sent first.
+    finals: BTreeMap<(String, String, String), (u64, Bytes)>,
+    /// By Call-ID, From and To: those of each dialog grow above that of its INVITE.
+    highest: BTreeMap<(String, String, String), u32>,
 }
 
 impl Ledger {
-    fn note(&mut self, transmit: &Transmit) {
+    fn note(&mut self, now_ms: u64, transmit: &Transmit) {
         let text = String::from_utf8(transmit.bytes.to_vec()).unwrap();
         let (call_id, cseq, via) = (line(&text, "Call-ID"), line(&text, "CSeq"), line(&text, "Via"));
         let branch = via.split("branch=").nth(1).unwrap().split(';').next().unwrap().to_owned();
@@ -145,16 +165,25 @@ impl Ledger {
         let status = text.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3));
         let before = match status {
             Some(status) if status < "200" => None,
-            Some(_) => self.finals.insert(key.clone(), transmit.bytes.clone()),
+            // Each telephone behind a fork has its own tag, and its own answer.
+            Some(_) => {
+                let by_tag = (key.0.clone(), key.1.clone() + &line(&text, "To"), key.2.clone());
+                let first = self.finals.entry(by_tag).or_insert_with(|| (now_ms, transmit.bytes.clone()));
+                // A repeat that comes after timer L is a request of its own (RFC 6026 §7.1).
+                (first.0 + 32_000 >= now_ms).then(|| first.1.clone())
+            }
             None => self.requests.insert(key.clone(), transmit.bytes.clone()),
         };
         match before {
             Some(before) => assert_eq!(before, transmit.bytes, "{key:?} has two bodies"),
             None if status.is_none() && !cseq.ends_with("ACK") && !cseq.ends_with("CANCEL") => {
                 let number: u32 = cseq.split(' ').next().unwrap().parse().unwrap();
-                let highest = self.highest.entry((call_id, line(&text, "From"))).or_default();
-                assert!(number > *highest, "CSeq goes back: {cseq}");
-                *highest = number;
+                let (from, to) = (line(&text, "From"), line(&text, "To"));
+                let before = to.split(";tag=").next().unwrap_or_default().to_owned();
+                let of = |to: String| (call_id.clone(), from.clone(), to);
+                let highest = [of(before), of(to.clone())].map(|dialog| self.highest.get(&dialog).copied());
+                assert!(Some(number) > highest.into_iter().flatten().max(), "CSeq goes back: {cseq}");
+                self.highest.insert(of(to), number);
             }
             None => {}
         }
@@ -190,6 +219,11 @@ pub(super) struct World {
     caller_saved: Vec<u8>,
     callee_saved: Vec<u8>,
     accepted_at: Option<u64>,
+    /// The other telephone, if there is one: it never dies.
+    fork: Option<Incoming>,
+    fork_mint: Mint,
+    fork_told: Told,
+    fork_accepted: bool,
     /// (arrives at, order, to the callee?, bytes)
     wire: BTreeMap<(u64, u64), (bool, Bytes)>,
     posted: u64,
@@ -222,6 +256,10 @@ impl World {
             caller_saved: Vec::new(),
             callee_saved: Vec::new(),
             accepted_at: None,
+            fork: None,
+            fork_mint: Mint::seeded(seed ^ 0x0F0F),
+            fork_told: Told::default(),
+            fork_accepted: false,
             wire: BTreeMap::new(),
             posted: 0,
             ledger: Ledger::default(),
@@ -235,7 +273,7 @@ impl World {
     }
 
     fn post(&mut self, to_callee: bool, transmit: &Transmit) {
-        self.ledger.note(transmit);
+        self.ledger.note(self.now_ms, transmit);
         let copies = if self.chance(self.weather.double_percent) { 2 } else { 1 };
         for _ in 0..copies {
             if self.chance(self.weather.loss_percent) {
@@ -331,10 +369,13 @@ impl World {
         let (from, to): (Hop, &str) =
             if to_callee { (US.parse().unwrap(), PEER) } else { (PEER.parse().unwrap(), US) };
         if to_callee {
-            if let (true, Message::Request(request)) = (self.story.proxy_asks, &message)
-                && let Some(challenge) = challenge(request)
+            if let Message::Request(request) = &message
+                && let Some(challenge) = challenge(request, self.story.asks)
             {
                 return self.post(false, &Transmit::again(from, challenge));
+            }
+            if self.is_for_fork(&message) && self.at_fork(&message, from) {
+                return;
             }
             if let Some(callee) = &mut self.callee {
                 callee.receive(now, &message, from, &mut self.callee_mint);
@@ -342,8 +383,13 @@ impl World {
             }
             if let Message::Request(request) = &message {
                 if !self.callee_told.has(Said::Over)
-                    && let Some(callee) =
-                        Incoming::new(now, request, from, callee_parameters(to), &mut self.callee_mint)
+                    && let Some(callee) = Incoming::new(
+                        now,
+                        request,
+                        from,
+                        callee_parameters(CALLEE, to),
+                        &mut self.callee_mint,
+                    )
                 {
                     self.callee = Some(callee);
                     return self.drain_callee(Wished::Yes);
@@ -356,6 +402,81 @@ impl World {
         } else if let Message::Request(request) = &message {
             self.stray(request, from, true);
         }
+    }
+
+    /// Whether a proxy that forks sends this to the other telephone: what has no To tag yet goes to both.
+    fn is_for_fork(&self, message: &Message) -> bool {
+        let tag = |request: &crate::sip::Request| {
+            request.headers().to().ok().and_then(|to| to.tag().map(str::to_owned))
+        };
+        match message {
+            Message::Response(_) => stray::owner(message).is_some_and(|owner| owner.as_str() == FORK),
+            Message::Request(request) => match (tag(request), &self.fork) {
+                (None, _) => self.story.fork_answers.is_some() || self.fork.is_some(),
+                (Some(tag), Some(fork)) => fork.local_tag() == Some(tag.as_str()),
+                (Some(_), None) => false,
+            },
+        }
+    }
+
+    /// The other telephone. True: it is not for the first one, too.
+    fn at_fork(&mut self, message: &Message, from: Hop) -> bool {
+        let now = self.now();
+        let is_for_both = matches!(message, Message::Request(request) if request.headers().to().is_ok_and(|to| to.tag().is_none()));
+        if let Some(fork) = &mut self.fork {
+            fork.receive(now, message, from, &mut self.fork_mint);
+        } else if let Message::Request(request) = message
+            && !self.fork_told.has(Said::Over)
+        {
+            let parameters = callee_parameters(FORK, PEER);
+            self.fork = Incoming::new(now, request, from, parameters, &mut self.fork_mint);
+        }
+        self.drain_fork();
+        !is_for_both
+    }
+
+    fn drain_fork(&mut self) {
+        let Some(mut fork) = self.fork.take() else { return };
+        while let Some(event) = fork.poll_event() {
+            self.fork_told.hear(&event);
+            match event {
+                Event::Transmit(transmit) => self.post(false, &transmit),
+                Event::Offered { .. } => {
+                    fork.accept(self.now(), Some(&Bytes::from_static(b"forks")), &mut self.fork_mint);
+                }
+                Event::Progress { .. }
+                | Event::Answered { .. }
+                | Event::CancelCrossed
+                | Event::Failed { .. }
+                | Event::Cancelled { .. }
+                | Event::Acked { .. }
+                | Event::Unacked
+                | Event::RefreshDue
+                | Event::Expired
+                | Event::ReinviteAnswered { .. }
+                | Event::ReinviteRefused { .. }
+                | Event::Info { .. }
+                | Event::Probed { .. }
+                | Event::PeerBye { .. }
+                | Event::ByeDone { .. }
+                | Event::Over => {}
+            }
+        }
+        if !fork.is_over() {
+            self.fork = Some(fork);
+        }
+    }
+
+    /// Whether both telephones were picked up, heard our ACK, and were left.
+    pub(super) fn has_let_one_go(&self) -> bool {
+        let both = [&self.callee_told, &self.fork_told];
+        both.iter().all(|told| told.has(Said::Acked) && told.has(Said::Left))
+    }
+
+    /// Whether somebody who answered knows that the caller does.
+    pub(super) fn is_known(&self) -> bool {
+        let mut both = [&self.callee_told, &self.fork_told].into_iter();
+        both.any(|told| told.has(Said::Acked) || told.has(Said::Left) && !told.has(Said::Unacked))
     }
 
     /// An end that has forgotten the session answers as its node does.
@@ -377,7 +498,8 @@ impl World {
             [self.story.rings_at, decides, leaves, reinvites].into_iter().flatten().min()
         });
         let caller = self.caller.as_ref().map(|_| self.story.caller_leaves);
-        callee.into_iter().chain(caller).min()
+        let fork = self.fork.as_ref().and(self.story.fork_answers).filter(|_| !self.fork_accepted);
+        callee.into_iter().chain(caller).chain(fork).min()
     }
 
     fn has_decided(&self) -> bool {
@@ -392,6 +514,14 @@ impl World {
             self.story.caller_leaves = u64::MAX;
             caller.cancel(now, None, &mut self.caller_mint);
             return self.drain_caller(Wished::Yes);
+        }
+        if let Some(fork) = &mut self.fork
+            && !self.fork_accepted
+            && self.story.fork_answers.is_some_and(|at| at <= now_ms)
+        {
+            self.fork_accepted = true;
+            fork.accept(now, Some(&Bytes::from_static(b"forks")), &mut self.fork_mint);
+            return self.drain_fork();
         }
         let Some(callee) = &mut self.callee else { return };
         let mint = &mut self.callee_mint;
@@ -415,7 +545,8 @@ impl World {
                 self.story.callee_leaves = None;
                 callee.bye(now, None, mint);
             } else if self.story.callee_reinvites.is_some_and(|delay| accepted + delay <= now_ms) {
-                self.story.callee_reinvites = None;
+                self.story.callee_reinvites =
+                    self.story.callee_resumes.take().map(|after| now_ms - accepted + after);
                 callee.reinvite(now, Some(&Bytes::from_static(b"reinvite")), mint);
             }
         }
@@ -428,8 +559,9 @@ impl World {
             let wire = self.wire.keys().next().map(|(at, _)| *at);
             let caller = self.caller.as_ref().and_then(Session::poll_timeout).map(Timestamp::as_millis);
             let callee = self.callee.as_ref().and_then(Incoming::poll_timeout).map(Timestamp::as_millis);
+            let fork = self.fork.as_ref().and_then(Incoming::poll_timeout).map(Timestamp::as_millis);
             let people = self.people().filter(|at| *at != u64::MAX);
-            let Some(next) = [wire, caller, callee, people].into_iter().flatten().min() else { break };
+            let Some(next) = [wire, caller, callee, fork, people].into_iter().flatten().min() else { break };
             let next = next.max(self.now_ms);
             assert!(u128::from(next) < BOUND.as_millis(), "seed {}: never ends: {self:?}", self.seed);
             self.now_ms = next;
@@ -443,6 +575,9 @@ impl World {
             } else if callee.is_some_and(|at| at <= next) {
                 self.callee.as_mut().unwrap().timeout(now, &mut self.callee_mint);
                 self.drain_callee(Wished::No);
+            } else if fork.is_some_and(|at| at <= next) {
+                self.fork.as_mut().unwrap().timeout(now, &mut self.fork_mint);
+                self.drain_fork();
             } else {
                 self.act();
             }
@@ -458,6 +593,7 @@ impl World {
             "the caller never comes to its end: {self:?}"
         );
         assert!(self.callee.is_none(), "the callee is left ringing or talking: {self:?}");
+        assert!(self.fork.is_none(), "the other telephone is left ringing or talking: {self:?}");
         let endings = [
             caller.has(Said::Answered),
             caller.has(Said::Failed),
@@ -466,16 +602,15 @@ impl World {
         ];
         assert_eq!(endings.iter().filter(|ending| **ending).count(), 1, "one ending: {self:?}");
         let caller_has_it = caller.has(Said::Answered) || caller.has(Said::Crossed);
-        if callee.has(Said::Acked) {
+        if callee.has(Said::Acked) || self.fork_told.has(Said::Acked) {
             assert!(caller_has_it, "the callee has an ACK that the caller never sent: {self:?}");
         }
         if caller_has_it {
-            assert!(self.accepted_at.is_some(), "answered by nobody: {self:?}");
+            assert!(self.accepted_at.is_some() || self.fork_accepted, "answered by nobody: {self:?}");
             assert!(caller.has(Said::Left), "the session did not end: {self:?}");
-            assert!(
-                callee.has(Said::Acked) || callee.has(Said::Unacked) || callee.has(Said::Left),
-                "the callee does not know: {self:?}"
-            );
+            let knows =
+                |told: &Told| told.has(Said::Acked) || told.has(Said::Unacked) || told.has(Said::Left);
+            assert!(knows(callee) || knows(&self.fork_told), "the callee does not know: {self:?}");
         }
     }
 }
@@ -487,7 +622,7 @@ impl std::fmt::Debug for World {
             f,
             "seed {seed} at {now_ms} ms, {weather:?}\n{story:?}\ncaller {caller_told:?}\ncallee {callee_told:?}"
         )?;
-        write!(f, "\n{:?}\n{:?}", self.caller, self.callee)
+        write!(f, "\nfork {:?}\n{:?}\n{:?}\n{:?}", self.fork_told, self.caller, self.callee, self.fork)
     }
 }
 
@@ -496,27 +631,39 @@ fn credentials() -> Arc<Credentials> {
     Arc::new(Credentials { username: "baton".into(), password: "s3cret".into(), realm: None })
 }
 
-/// The 407 of a proxy without state to a request that has no answer for it yet. CANCEL and ACK are never asked
-/// (RFC 3261 §22.1).
-fn challenge(request: &crate::sip::Request) -> Option<Bytes> {
+/// The 407 of a proxy, or the 401 of a server, without state to a request that has no answer for it yet. CANCEL and ACK
+/// are never asked (RFC 3261 §22.1).
+fn challenge(request: &crate::sip::Request, asks: Asks) -> Option<Bytes> {
+    let by_proxy =
+        (HeaderName::ProxyAuthorization, "407 Proxy Authentication Required", "Proxy-Authenticate", "edge");
+    let by_server = (HeaderName::Authorization, "401 Unauthorized", "WWW-Authenticate", "pbx");
+    let all = match asks {
+        Asks::Nobody => vec![],
+        Asks::Proxy => vec![by_proxy],
+        Asks::Server => vec![by_server],
+        Asks::Both => vec![by_proxy, by_server],
+    };
     let is_asked = !matches!(request.method(), Method::Ack | Method::Cancel);
-    if !is_asked || request.headers().has(HeaderName::ProxyAuthorization) {
-        return None;
-    }
+    let next = all.into_iter().find(|(answer, ..)| is_asked && !request.headers().has(answer.clone()));
+    let (_, status, name, realm) = next?;
     let text = String::from_utf8(request.bytes().to_vec()).unwrap();
     let copied = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", line(&text, name)));
     let to = line(&text, "To");
     let to = if to.contains(";tag=") { to } else { format!("{to};tag=proxy") };
     Some(Bytes::from(format!(
-        "SIP/2.0 407 Proxy Authentication Required\r\n{}To: {to}\r\nProxy-Authenticate: Digest realm=\"edge\", \
-         nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\nContent-Length: 0\r\n\r\n",
+        "SIP/2.0 {status}\r\n{}To: {to}\r\n{name}: Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\", \
+         algorithm=SHA-256\r\nContent-Length: 0\r\n\r\n",
         copied.concat()
     )))
 }
 
-fn callee_parameters(address: &str) -> incoming::Parameters {
+/// The calls' ids at both telephones.
+const CALLEE: &str = "zzzzzzzzzzzzzzzz";
+const FORK: &str = "yyyyyyyyyyyyyyyy";
+
+fn callee_parameters(id: &str, address: &str) -> incoming::Parameters {
     let address: SocketAddr = address.parse().unwrap();
-    let id: CallId = "zzzzzzzzzzzzzzzz".parse().unwrap();
+    let id: CallId = id.parse().unwrap();
     incoming::Parameters {
         id,
         sent_by: address,
