@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
+mod proofs;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

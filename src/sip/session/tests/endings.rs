@@ -112,6 +112,19 @@ fn busy() {
 }
 
 #[test]
+fn loops_hops_and_glares_are_refusals_like_others() {
+    // RFC 3261 §21.4.20, §21.4.21, §21.4.27: what another try of the same INVITE would not change
+    for (status, failed) in [(482, "Failed 482"), (483, "Failed 483"), (491, "Failed 491")] {
+        let mut s = Trace::calling();
+        recv!(s, time 0, ["INVITE 1"]);
+        send!(s, time 100, response("INVITE", status).tag("b"));
+        recv!(s, time 100, ["ACK 1", failed]);
+        recv!(s, time 32_100, ["Over"]);
+        quiet!(s, until 100_000);
+    }
+}
+
+#[test]
 fn what_a_carrier_says_about_a_failure_reaches_the_owner() {
     let mut s = Trace::calling();
     recv!(s, time 0, ["INVITE 1"]);
