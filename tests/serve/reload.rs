@@ -76,7 +76,7 @@ fn a_broken_file_changes_nothing() {
 fn trunks_are_reloaded_and_what_needs_a_restart_is_said() {
     let mut world = World::new();
     world.start();
-    let port = world.port;
+    let port = world.people_port;
     world.write_settings(&format!(
         "[trunks.b]\naddress = \"127.0.0.1:{port}\"\n[limits]\ncalls = 7\n[http.tokens]\nops = \"sha256:{}\"",
         "0".repeat(64)

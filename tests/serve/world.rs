@@ -57,6 +57,8 @@ pub(crate) const AWAY: &str = "777";
 pub(crate) struct World {
     pub(crate) place: Place,
     pub(crate) port: u16,
+    /// Where the respondents answer.
+    pub(crate) people_port: u16,
     pub(crate) token: Option<String>,
     extra: String,
     head: String,
@@ -75,11 +77,11 @@ impl World {
     /// With more settings: at the top of the file, and at its end.
     pub(crate) fn with(head: &str, extra: &str) -> Self {
         let place = Place::new();
-        let port = machine::ports(32);
+        let people_port = machine::ports(32);
         let questionnaire = survey::write(&place);
         let people = place.write("people.toml", PEOPLE);
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.current_dir(place.path()).args(["callee", "--listen", &format!("127.0.0.1:{port}")]);
+        command.current_dir(place.path()).args(["callee", "--listen", &format!("127.0.0.1:{people_port}")]);
         command.arg("--script").arg(people).arg("--prompts").arg(questionnaire);
         command.stdout(std::fs::File::create(place.file("people.jsonl")).unwrap());
         command.stderr(std::fs::File::create(place.file("callee.err")).unwrap());
@@ -88,7 +90,9 @@ impl World {
         assert!(machine::until(SOON, answers), "{}", place.read("callee.err"));
         let world = Self {
             place,
-            port,
+            // Over TCP the respondents have their own port too; RTP leaves its numbers free there.
+            port: people_port + 2,
+            people_port,
             token: None,
             extra: extra.to_owned(),
             head: head.to_owned(),
@@ -103,14 +107,14 @@ impl World {
 
     /// The settings, with something at their end.
     pub(crate) fn write_settings(&self, extra: &str) {
-        let (port, head) = (self.port, &self.head);
-        let (sip, first, last) = (port + 1, port + 2, port + 31);
+        let (port, people, head) = (self.port, self.people_port, &self.head);
+        let (sip, first, last) = (people + 1, people + 2, people + 31);
         let text = format!(
             "{head}\nquestionnaires = [\"interop.xml\"]\n\
              [data]\ndir = \"data\"\n\
              [sip]\nlisten = \"127.0.0.1:{sip}\"\n\
              [media]\nports = \"{first}-{last}\"\n\
-             [trunks.a]\naddress = \"127.0.0.1:{port}\"\nring_timeout = \"60s\"\n\
+             [trunks.a]\naddress = \"127.0.0.1:{people}\"\nring_timeout = \"60s\"\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n{extra}\n"
         );
         self.place.write("baton.toml", text);
