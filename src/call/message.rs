@@ -92,6 +92,12 @@ pub enum Input {
         /// When the process before is known to have lived last.
         alive: Option<Timestamp>,
     },
+    /// The process that owns the call did nothing for a while: it was stopped, or its machine was. What came meanwhile
+    /// comes late, or found no room and is lost. Told before anything that came meanwhile.
+    Stalled {
+        /// From when until now.
+        since: Timestamp,
+    },
     /// The record was read back as with `Restored`, but its RTP ports are another's now.
     PortsLost,
     /// A person or the end of the process wants this call ended.

@@ -1,4 +1,4 @@
-//! How a call goes on in another process than the one that saved it.
+//! How a call goes on in another process than the one that saved it, or in the same after that was stopped.
 //!
 //! ```text
 //! Calling ─► the same INVITE, CANCEL or ACK again
@@ -106,6 +106,13 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// The process was stopped for a while: to whoever is pressing keys that is the same gap.
+    pub(super) fn stalled(&mut self, now: Timestamp, since: Timestamp, assets: &Assets, turn: &mut Turn) {
+        let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else { return };
+        let instruction = self.interview.again(questionnaire);
+        self.talk(now, assets, turn, |talk, acts| talk.wake((now, since), instruction, acts));
     }
 
     /// The record was read back, and nothing can be heard or said: the call is ended in order.

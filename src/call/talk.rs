@@ -10,6 +10,7 @@
 mod act;
 mod activity;
 mod again;
+mod ahead;
 mod entry;
 mod hold;
 mod parting;
@@ -45,9 +46,6 @@ const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
 /// sent away because of a count that is late.
 const QUOTA_WAIT: Duration = Duration::from_secs(2);
 
-/// Keys that are kept while nothing can be answered: more than anybody knows by heart.
-const MAX_CARRIED: usize = 32;
-
 /// A call that was answered, while it talks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Talk {
@@ -73,6 +71,10 @@ pub(super) struct Talk {
     /// an unfinished entry, and the callee hears the question.
     #[serde(skip)]
     carried: VecDeque<KeyPress>,
+    /// When a gap ended, or the last key came of a row that was begun before it, unless an entry was begun since. Soft:
+    /// a restart is a gap itself.
+    #[serde(skip)]
+    row: Option<Timestamp>,
 }
 
 /// What is going on right now.
@@ -146,6 +148,7 @@ impl Talk {
             doing: Doing::Nothing,
             heard: Duration::ZERO,
             carried: VecDeque::new(),
+            row: None,
         }
     }
 
@@ -238,6 +241,9 @@ impl Talk {
         }
         if playing.is_none() {
             collector.prompt_ended(now);
+        }
+        if let Some(since) = self.row {
+            collector.distrust(since);
         }
         let waits = playing.is_some() && collector.keeps_keys();
         self.doing = Doing::Asking { item, playing, collector: Box::new(collector) };
@@ -364,6 +370,9 @@ impl Talk {
         self.has_pressed = true;
         acts.push(Act::Tell(Step::Key { digit: pressed.digit.as_char() }));
         let press = press(pressed);
+        if !self.is_listening() && self.is_rest_of_row(now) {
+            return;
+        }
         match &self.doing {
             Doing::Nothing
             | Doing::Dialling { .. }
@@ -387,31 +396,14 @@ impl Talk {
         }
     }
 
-    fn carry(&mut self, press: KeyPress) {
-        if self.carried.len() < MAX_CARRIED {
-            self.carried.push_back(press);
-        }
-    }
-
-    /// Keys that were pressed ahead go to the open question until it has an entry; the others wait for the
-    /// next one.
-    fn take_carried(&mut self, now: Timestamp, acts: &mut Vec<Act>) {
-        let before = acts.len();
-        let is_open = |acts: &[Act]| !acts.iter().skip(before).any(|act| matches!(act, Act::Heard(_)));
-        while is_open(acts)
-            && let Some(press) = self.carried.pop_front()
-        {
-            self.gather(now, press, acts);
-        }
-    }
-
     /// Adds a key to the open entry; the first one that counts cuts the prompt short.
-    fn gather(&mut self, now: Timestamp, press: KeyPress, acts: &mut Vec<Act>) {
+    pub(super) fn gather(&mut self, now: Timestamp, press: KeyPress, acts: &mut Vec<Act>) {
         let Doing::Asking { item, playing, collector } = &mut self.doing else { return };
         let verdict = collector.press(now, press);
         if verdict == Verdict::Ignored {
             return;
         }
+        self.row = None;
         if let Some(playing) = playing.take() {
             acts.push(Act::StopPlay(playing.play));
             collector.prompt_ended(now);

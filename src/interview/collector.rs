@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// this time belongs to the same row of keys.
 const AHEAD: Duration = Duration::from_millis(500);
 /// Who presses a row of keys takes no longer for the next one, when nobody can tell where the row began.
-const ROW: Duration = Duration::from_secs(2);
+pub(crate) const ROW: Duration = Duration::from_secs(2);
 
 /// Between the keys of an entry lies less than so many times the longest pause in it so far.
 const PACE: u32 = 2;
@@ -191,13 +191,13 @@ impl Collector {
         !self.collect.barge_in && self.collect.type_ahead == TypeAhead::Kept
     }
 
-    /// The process that asked died, and this one asks again: keys that come at once belong to a row that was begun
-    /// before, and would be a wrong answer without its first ones. Where an entry may have several keys, the next of
-    /// that row may take its time.
-    pub fn distrust(&mut self, now: Timestamp) {
+    /// There was a gap until `since`, or a key then of a row that was begun before it: keys that come soon after belong
+    /// to that row, and would be a wrong answer without its first ones. Where an entry may have several keys, the next
+    /// of that row may take its time.
+    pub fn distrust(&mut self, since: Timestamp) {
         let pause =
             if self.collect.max_keys() > 1 { self.collect.inter_digit.clamp(AHEAD, ROW) } else { AHEAD };
-        self.ahead = Some(Ahead { elsewhere: true, ..Ahead::of(now, pause) });
+        self.ahead = Some(Ahead { elsewhere: true, ..Ahead::of(since, pause) });
     }
 
     /// Whether a key of an entry has come: time to stop the prompt.

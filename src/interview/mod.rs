@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::questionnaire::{Command, Key, Outcome, Prompt, Sound, Utterance, Value};
 pub use begin::{BeginError, check_field};
+pub(crate) use collector::ROW;
 pub use collector::{Collector, Verdict};
 pub use instruction::{
     Collect, Days, Grammar, Heard, Instruction, KeyPress, Method, Recorded, RecordingEnd, Several, Take,

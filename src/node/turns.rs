@@ -1,4 +1,4 @@
-//! Whether the shards turn: each says so at the end of every turn, at least once a second.
+//! Whether the shards turn: each says so at the end of every turn, at least four times a second.
 //!
 //! A watchdog that only asks whether the process is there would not see a shard that waits for ever.
 
@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::time::Timestamp;
+
+/// Nothing but a stop makes a shard so late.
+const STALL: Duration = Duration::from_secs(1);
 
 /// The last turn of each shard.
 #[derive(Debug)]
@@ -37,6 +40,13 @@ impl Turns {
 }
 
 impl TurnOf {
+    /// Since when the shard did nothing, if it was to wait no longer than `waited` and woke much later: the process
+    /// was stopped, or its machine was.
+    pub(crate) fn stalled(&self, now: Timestamp, waited: Duration) -> Option<Timestamp> {
+        let since = Timestamp::from_micros(self.0.load(Ordering::Relaxed));
+        (now.since(since) >= waited + STALL).then_some(since)
+    }
+
     /// The shard has turned.
     pub(crate) fn turned(&self, now: Timestamp) {
         self.0.store(now.as_micros(), Ordering::Relaxed);
@@ -46,6 +56,18 @@ impl TurnOf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shard_that_was_stopped_knows_since_when() {
+        let at = Timestamp::from_millis;
+        let turns = Turns::new(1, at(1_000));
+        let shard = turns.of(0);
+        let waited = Duration::from_millis(250);
+        assert_eq!(shard.stalled(at(2_249), waited), None);
+        assert_eq!(shard.stalled(at(2_250), waited), Some(at(1_000)));
+        shard.turned(at(2_260));
+        assert_eq!(shard.stalled(at(2_270), Duration::ZERO), None);
+    }
 
     #[test]
     fn the_slowest_shard_is_told() {

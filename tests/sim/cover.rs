@@ -23,9 +23,10 @@ pub(crate) enum Event {
     TimedOut,
     Stopped,
     Restored,
+    Stalled,
 }
 
-pub(crate) const EVENTS: [Event; 14] = [
+pub(crate) const EVENTS: [Event; 15] = [
     Event::Started,
     Event::Provisional,
     Event::Success,
@@ -40,6 +41,7 @@ pub(crate) const EVENTS: [Event; 14] = [
     Event::TimedOut,
     Event::Stopped,
     Event::Restored,
+    Event::Stalled,
 ];
 
 pub(crate) const PHASES: [Phase; 10] = [
@@ -77,6 +79,7 @@ impl Event {
             Input::TimedOut => Self::TimedOut,
             Input::HangUpAsked => Self::Stopped,
             Input::Restored { .. } => Self::Restored,
+            Input::Stalled { .. } => Self::Stalled,
             Input::ToneKey { .. }
             | Input::Signal(_)
             | Input::MediaSilent { .. }

@@ -121,7 +121,8 @@ pub(crate) struct Process {
     pub(crate) group: u64,
     /// All groups before this one are durable.
     pub(crate) durable: u64,
-    pub(crate) stopped: bool,
+    /// Since when it is stopped.
+    pub(crate) stopped: Option<Timestamp>,
 }
 
 impl Process {
@@ -133,7 +134,7 @@ impl Process {
             flying: None,
             group: 0,
             durable: 0,
-            stopped: false,
+            stopped: None,
         }
     }
 }

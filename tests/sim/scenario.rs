@@ -234,7 +234,10 @@ impl Fault {
     fn drawn(dice: &mut Dice, callees: usize) -> Self {
         let at_ms = dice.below(30_000);
         match dice.below(8) {
-            0 => Self::Pause { at_ms, for_ms: 1 + dice.below(3_000) },
+            0 => {
+                let most = if dice.one_in(4) { 9_000 } else { 3_000 };
+                Self::Pause { at_ms, for_ms: 1 + dice.below(most) }
+            }
             1 => Self::Stop { at_ms, callee: dice.place(callees) },
             2 => Self::StopAtEnd { callee: dice.place(callees), after_ms: at_ms % 6 },
             3 => Self::Edit { at_ms },

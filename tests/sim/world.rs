@@ -37,6 +37,10 @@ const LONGEST: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(300);
 /// A prompt lasts so long for each of its characters.
 const CHARACTER: Duration = Duration::from_millis(40);
+/// A stop of less than this is not noticed.
+const NOTICED: Duration = Duration::from_secs(1);
+/// RTP of so long waits in a socket for a process that is stopped.
+const SOCKET: Duration = Duration::from_secs(3);
 /// How often a process notes that it lives.
 const BEAT_MS: u64 = 50;
 
@@ -178,14 +182,14 @@ impl World<'_> {
     fn next_due(&self) -> Option<Timestamp> {
         let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let phones = self.phones.iter().filter_map(Telephone::poll_timeout).min();
-        let awake = self.process.as_ref().filter(|process| !process.stopped);
+        let awake = self.process.as_ref().filter(|process| process.stopped.is_none());
         let calls = awake
             .and_then(|process| process.calls.values().filter_map(|live| live.call.poll_timeout()).min());
         [agenda, phones, calls].into_iter().flatten().min()
     }
 
     fn due_calls(&self) -> Vec<CallId> {
-        let Some(process) = self.process.as_ref().filter(|process| !process.stopped) else {
+        let Some(process) = self.process.as_ref().filter(|process| process.stopped.is_none()) else {
             return Vec::new();
         };
         let due = |live: &Live| live.call.poll_timeout().is_some_and(|at| at <= self.now);
@@ -240,7 +244,7 @@ impl World<'_> {
     }
 
     fn happen(&mut self, happening: Happening) {
-        let stopped = self.process.as_ref().is_some_and(|process| process.stopped);
+        let stopped = self.process.as_ref().and_then(|process| process.stopped);
         match happening {
             Happening::PicksUp(phone) => {
                 let offer = self.offers.get(&phone).cloned();
@@ -278,7 +282,9 @@ impl World<'_> {
             Happening::Fault(fault) => self.befall(fault),
             Happening::Restart => self.restart(),
             Happening::Wake => self.wake(),
-            other if stopped => self.stalled.push(other),
+            // The socket is full.
+            Happening::Rtp(..) if stopped.is_some_and(|since| self.now.since(since) > SOCKET) => {}
+            other if stopped.is_some() => self.stalled.push(other),
             other => self.at_process(other),
         }
     }
@@ -345,15 +351,15 @@ impl World<'_> {
                 self.plan(Duration::from_millis(down_ms), Happening::Restart);
             }
             Fault::Pause { for_ms, .. } => {
-                if let Some(process) = self.process.as_mut().filter(|process| !process.stopped) {
-                    process.stopped = true;
+                if let Some(process) = self.process.as_mut().filter(|process| process.stopped.is_none()) {
+                    process.stopped = Some(self.now);
                     self.say(|| format!("the process is stopped for {for_ms} ms"));
                     self.plan(Duration::from_millis(for_ms), Happening::Wake);
                 }
             }
             Fault::Stop { callee, .. } | Fault::StopAtEnd { callee, .. } => {
                 if let Some(call) = self.placed.get(&callee).copied()
-                    && self.process.as_ref().is_some_and(|process| !process.stopped)
+                    && self.process.as_ref().is_some_and(|process| process.stopped.is_none())
                 {
                     self.say(|| format!("the operator stops the call to {callee}"));
                     self.feed(call, Input::HangUpAsked);
@@ -371,10 +377,23 @@ impl World<'_> {
     }
 
     fn wake(&mut self) {
-        let Some(process) = self.process.as_mut().filter(|process| process.stopped) else { return };
-        process.stopped = false;
+        let Some(process) = self.process.as_mut() else { return };
+        let Some(since) = process.stopped.take() else { return };
+        let calls: Vec<CallId> = process.calls.keys().copied().collect();
+        // By the end of a wait of 250 ms the process knows of a second that it did not wait.
+        let waited = Duration::from_millis(self.dice.below(250));
+        if self.now.since(since) >= NOTICED + waited {
+            for call in calls {
+                self.feed(call, Input::Stalled { since });
+            }
+        }
+        // Sockets, the disk and the clock are looked at by threads of their own: which is first is chance.
+        let mut after = Duration::ZERO;
         for happening in std::mem::take(&mut self.stalled) {
-            self.at_process(happening);
+            if self.dice.one_in(4) {
+                after += Duration::from_micros(self.dice.below(3_000));
+            }
+            self.plan(after, happening);
         }
     }
 

@@ -1,4 +1,4 @@
-//! How a talk goes on in another process, and after a hold.
+//! How a talk goes on after a gap: in another process, in one that was stopped, and after a hold.
 
 use std::time::Duration;
 
@@ -33,9 +33,35 @@ impl Talk {
         if waits || matches!(self.doing, Doing::PlayingOut { .. }) {
             return; // for the callee, or for nothing but the moment to hang up
         }
+        self.distrust(now);
         self.go_on_after((now, alive), instruction, acts);
-        if let Doing::Asking { collector, .. } = &mut self.doing {
-            collector.distrust(now);
+    }
+
+    /// This process was stopped, since when is told. Keys that were pressed meanwhile come late, so that an entry may
+    /// seem to be over, or found no room in the socket: an open question is asked again as after a restart. What is
+    /// being said goes on.
+    pub(in crate::call) fn wake(
+        &mut self,
+        (now, since): (Timestamp, Timestamp),
+        instruction: Instruction,
+        acts: &mut Vec<Act>,
+    ) {
+        match &self.doing {
+            Doing::Asking { .. } => {
+                acts.extend(self.playing().map(|playing| Act::StopPlay(playing.play)));
+                self.distrust(now);
+                self.go_on_after((now, Some(since)), instruction, acts);
+            }
+            // A key that ends it does so late.
+            Doing::Recording(taking) if taking.recording().is_some() => {}
+            Doing::Nothing
+            | Doing::Dialling { .. }
+            | Doing::Saying { .. }
+            | Doing::Recording(_)
+            | Doing::Reserving { .. }
+            | Doing::Parting { .. }
+            | Doing::PlayingOut { .. }
+            | Doing::OnHold { .. } => self.distrust(now),
         }
     }
 

@@ -9,6 +9,7 @@ mod hold;
 mod midcall;
 mod person;
 mod resume;
+mod stalled;
 mod trunks;
 mod world;
 

@@ -86,6 +86,8 @@ enum Happening {
     Taken(RecordingId, Option<RecordingEnd>),
     /// The process dies, with nothing under way.
     Dies,
+    /// The process is stopped for so long.
+    Stalls(Duration),
 }
 
 pub(super) struct World {
@@ -229,7 +231,8 @@ impl World {
 
     /// After this long somebody presses a key.
     pub(super) fn pressed_after(mut self, after: Duration, key: char) -> Self {
-        let name = EventKey { ssrc: Ssrc(4), timestamp: 1, again: 0 };
+        self.keys += 1;
+        let name = EventKey { ssrc: Ssrc(4), timestamp: self.keys * 8_000, again: 0 };
         self.plan(after, Happening::Presses(Digit::from_char(key).unwrap(), name));
         self
     }
@@ -246,18 +249,24 @@ impl World {
         self
     }
 
+    /// After this long the process is stopped for a while.
+    pub(super) fn stalls_after(mut self, after: Duration, stopped: Duration) -> Self {
+        self.plan(after, Happening::Stalls(stopped));
+        self
+    }
+
     /// After this long the phone knows nothing of the call any more.
     pub(super) fn forgets_after(mut self, after: Duration) -> Self {
         self.plan(after, Happening::Forgets);
         self
     }
 
-    /// Lives until the call is forgotten.
     /// What calls share, before it runs.
     pub(super) const fn assets_mut(&mut self) -> &mut Assets {
         &mut self.assets
     }
 
+    /// Lives until the call is forgotten.
     pub(super) fn run(mut self) -> Self {
         let end = self.now + LONGEST;
         while !self.forgotten {
@@ -359,6 +368,12 @@ impl World {
             }
             Happening::Dies if self.saved.is_empty() => {}
             Happening::Dies => self.restart(),
+            Happening::Stalls(stopped) => {
+                let since = self.now;
+                self.now = self.now + stopped;
+                self.asked_again = Some(self.now);
+                self.feed(Input::Stalled { since });
+            }
         }
     }
 

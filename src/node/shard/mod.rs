@@ -15,6 +15,7 @@ mod held;
 mod live;
 mod parking;
 mod saves;
+mod stopped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,8 +45,8 @@ pub(crate) use saves::Saves;
 pub(crate) const INBOX: usize = 8_192;
 /// Posts of one turn: enough to make a group of saves worth its write, few enough that timers are not late.
 const TURN: usize = 256;
-/// How long the loop sleeps at most.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long the loop sleeps at most: by this it is known when the process was stopped.
+const IDLE: Duration = Duration::from_millis(250);
 /// How soon results that found no room are offered again.
 const RETRY: Duration = Duration::from_millis(20);
 /// Outputs of one call that may wait for the journal before what comes from its peer is dropped: the peer sends again.
@@ -173,12 +174,15 @@ impl Shard {
     fn turn(&mut self) -> Result<(), AppendError> {
         let wait = self.wait();
         select! {
-            recv(self.acks) -> ack => match ack {
-                Ok(ack) => self.acknowledged(ack)?,
-                Err(_) => return Err(AppendError::Closed),
-            },
-            recv(self.inbox) -> post => self.take(post.unwrap_or(Post::Stop)),
-            default(wait) => {}
+            recv(self.acks) -> ack => {
+                self.look_back(wait);
+                self.acknowledged(ack.map_err(|_| AppendError::Closed)?)?;
+            }
+            recv(self.inbox) -> post => {
+                self.look_back(wait);
+                self.take(post.unwrap_or(Post::Stop));
+            }
+            default(wait) => self.look_back(wait),
         }
         while let Ok(ack) = self.acks.try_recv() {
             self.acknowledged(ack)?;
