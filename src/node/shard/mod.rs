@@ -10,12 +10,12 @@
 //! be sent that is not saved, and whatever the journal holds is there for the next start.
 
 mod delivery;
+mod gap;
 mod hands;
 mod held;
 mod live;
 mod parking;
 mod saves;
-mod stopped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -252,24 +252,6 @@ impl Shard {
             Post::Taken { call, recording, taken } => self.tell(call, Input::Taken { recording, taken }),
             Post::Stop => self.stopping = true,
         }
-    }
-
-    /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
-    fn resume(&mut self, resumed: Resumed) {
-        let Resumed { call, saved, alive, ways, ports } = resumed;
-        let id = call.id();
-        if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
-            self.hands.quotas.keep(id, digest, &quotas);
-        }
-        let (ports, input) = match ports.transpose() {
-            Ok(ports) => (ports, Input::Restored { alive }),
-            Err(error) => {
-                self.hands.fault("rtp", "ports-lost", format_args!("call {id}: {error}"));
-                (None, Input::PortsLost)
-            }
-        };
-        self.calls.insert(id, Live::resumed(call, saved, ways, ports));
-        self.tell(id, input);
     }
 
     fn arrived(&mut self, arrived: Arrived) {
