@@ -88,6 +88,66 @@ ids! {
     AttemptId;
 }
 
+/// Most characters of a node's name.
+const NODE_LEN: usize = 32;
+
+/// The name of a member of a cluster, such as a host's: 1 to 32 of `a-z 0-9 . -`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId([u8; NODE_LEN]);
+
+/// A text that should name a node does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a node's name is 1 to {NODE_LEN} characters of a-z, 0-9, '.' and '-'")]
+pub struct NodeIdError;
+
+impl NodeId {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let text = std::str::from_utf8(&self.0).expect("names are ASCII by construction");
+        text.trim_end_matches('\0')
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = NodeIdError;
+
+    fn from_str(text: &str) -> Result<Self, NodeIdError> {
+        let is_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+        if text.is_empty() || text.len() > NODE_LEN || !text.as_bytes().iter().all(is_name) {
+            return Err(NodeIdError);
+        }
+        let mut name = [0; NODE_LEN];
+        name.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place = byte);
+        Ok(Self(name))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeId({self})")
+    }
+}
+
+impl Serialize for NodeId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Fencing token: the engine's revision of the claim by which an owner owns a call. Only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
@@ -274,6 +334,13 @@ mod tests {
         assert_eq!("".parse::<CallId>(), Err(IdError));
         let record = postcard::to_stdvec(&id).unwrap();
         assert_eq!(postcard::from_bytes::<CallId>(&record).unwrap(), id);
+        let node: NodeId = "node-1.example".parse().unwrap();
+        assert_eq!(node.to_string(), "node-1.example");
+        let record = postcard::to_stdvec(&node).unwrap();
+        assert_eq!(postcard::from_bytes::<NodeId>(&record).unwrap(), node);
+        for wrong in ["", "Node", "a b", "a\0", &"n".repeat(33)] {
+            assert_eq!(wrong.parse::<NodeId>(), Err(NodeIdError), "{wrong:?}");
+        }
         let json = serde_json::to_string(&Digest::of(b"x")).unwrap();
         assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), Digest::of(b"x"));
     }

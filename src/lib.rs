@@ -22,6 +22,7 @@ pub mod questionnaire;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod sync;
 pub mod xml;
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: respondents live in real time")]

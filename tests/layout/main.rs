@@ -26,6 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("contacts", &["questionnaire", "interview", "xml"]),
     // xml for nothing but its did-you-mean
     ("interview", &["time", "id", "questionnaire", "xml"]),
+    ("sync", &["time", "id"]),
     ("call", &["time", "id", "sip", "sdp", "rtp", "interview", "questionnaire", "outcome", "dialplan"]),
     // edge rooms name pure rooms and each other
     ("node", EDGE),
@@ -59,6 +60,7 @@ const ALL: &[&str] = &[
     "contacts",
     "dialplan",
     "interview",
+    "sync",
     "call",
     "node",
     "store",
@@ -93,6 +95,7 @@ const PURE: &[&str] = &[
     "contacts",
     "dialplan",
     "interview",
+    "sync",
     "call",
 ];
 

@@ -1,0 +1,583 @@
+//! A member of the cluster: promises, votes, claims and successions as one machine.
+//!
+//! ```text
+//!  learn keys ─► watch beats ─► suspect ─► ask ─► claim ─► word ─► take over ─► settled ─► release
+//! ```
+
+mod successions;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use self::successions::Successions;
+use super::claim::{Round, Stage};
+use super::message::{Answer, Ask, Beat, Echo, Message, Settled, Verdict, Vote};
+use super::registry::{Claim, ClaimResult, Key, Ownership, Registry, Role, Transaction};
+use super::voice::{Until, Voice};
+use super::watch::Watch;
+use super::{Incarnation, Standing, Terms, Usage};
+use crate::id::NodeId;
+use crate::time::Timestamp;
+
+/// How often a member beats.
+const BEAT: Duration = Duration::from_millis(50);
+/// How much later each further member asks about one that is absent, so that mostly one does.
+const TURN: Duration = Duration::from_millis(100);
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Another member's message, by its sender.
+    Heard(Message),
+    /// A stream takes no more saves here; up to which number the whole of it is held.
+    Sealed {
+        /// Whose stream.
+        target: Incarnation,
+        /// Who asked, and its question's number.
+        asked: (Incarnation, u64),
+        /// `None`: this member catches up, or keeps no mirror.
+        held: Option<u64>,
+    },
+    /// What the engine says of a key, watched or read.
+    Key(Key),
+    /// A key is not in the engine.
+    KeyGone(Incarnation),
+    /// A key could not be read.
+    Unread(Incarnation),
+    /// What came of a claim, or of a try to go on as the next incarnation.
+    Claimed {
+        /// Whose key.
+        target: Incarnation,
+        /// What came.
+        result: ClaimResult,
+    },
+    /// The terms of this member's key are about to be changed.
+    Changing(Terms),
+    /// What this member has to do.
+    Usage(Usage),
+    /// The last number of this member's own stream.
+    Saved(u64),
+    /// All calls that [`Output::TakeOver`] gave are saved under this member's name.
+    Settled(Incarnation),
+    /// [`Member::poll_timeout`] has come.
+    TimedOut,
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tell a member.
+    Send {
+        /// Whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Nothing of any call may be sent at or after this time, until told otherwise.
+    SpeakUntil(Timestamp),
+    /// Nobody votes: sending is not gated.
+    SpeakAlways,
+    /// Nothing of any call may be sent: drop what is parked, abort connections.
+    BeSilent,
+    /// Take no more saves of a stream, then say what is held ([`Input::Sealed`]).
+    Seal {
+        /// Whose.
+        target: Incarnation,
+        /// Who asked, and its question's number.
+        asked: (Incarnation, u64),
+    },
+    /// Take saves of this stream again.
+    Unseal(Incarnation),
+    /// Ask the engine for a claim.
+    Claim(Transaction),
+    /// Read a key, linearizably.
+    Read(Incarnation),
+    /// Win this member's own key for its next incarnation: the claim, and in the same transaction that one's key.
+    Rejoin(Transaction),
+    /// Delete a key whose calls all have their new owners, if it is still as of this revision and none of those who are
+    /// thought to be gone has a key: who has not heard of a key cannot tell whether it was deleted.
+    Release {
+        /// Whose.
+        target: Incarnation,
+        /// As of.
+        revision: u64,
+        /// Successors that have not settled, and whose own calls are thought to be others' for long.
+        gone: Vec<Incarnation>,
+    },
+    /// Go on with the calls that fall to this member.
+    TakeOver(Inheritance),
+    /// This member goes on as another incarnation; its stream of saves begins anew.
+    Begin(Incarnation),
+    /// This member's calls are others': drop them, and register as the next incarnation.
+    Fenced {
+        /// Who claimed.
+        by: Incarnation,
+    },
+}
+
+/// The calls of an incarnation, for its successors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inheritance {
+    /// Whose.
+    pub of: Incarnation,
+    /// The epoch of what is taken over: the revision of the claim.
+    pub epoch: u64,
+    /// Who succeeds, and what of its stream counts.
+    pub claim: Claim,
+    /// Claims that named it as a successor and were not carried out: what they gave it is inherited too.
+    pub earlier: Vec<(Incarnation, Claim)>,
+}
+
+/// A member.
+#[derive(Clone, Debug)]
+pub struct Member {
+    me: Incarnation,
+    role: Role,
+    terms: Terms,
+    voice: Voice,
+    watch: Watch,
+    registry: Registry,
+    /// The last answer of each, and when it came.
+    answers: BTreeMap<NodeId, (Echo, Timestamp)>,
+    rounds: BTreeMap<Incarnation, Round>,
+    successions: Successions,
+    beat: u64,
+    next_beat: Timestamp,
+    round: u64,
+    usage: Usage,
+    saved: u64,
+    /// Going on as the next incarnation is tried.
+    rejoining: bool,
+    /// Its key was claimed by others, and nothing is left to it.
+    fenced: bool,
+    said: Option<Until>,
+    /// Keys to be read again.
+    reread: BTreeSet<Incarnation>,
+    looked: Timestamp,
+    outputs: VecDeque<Output>,
+}
+
+impl Member {
+    /// A member whose key was just written, with nothing known of the others.
+    #[must_use]
+    pub fn new(now: Timestamp, key: &Key, terms: Terms) -> Self {
+        let me = key.incarnation;
+        let mut registry = Registry::default();
+        registry.learn(key.clone());
+        Self {
+            me,
+            role: key.role,
+            voice: Voice::new(me.node, terms.clone()),
+            terms,
+            watch: Watch::default(),
+            registry,
+            answers: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            successions: Successions::default(),
+            beat: 0,
+            next_beat: now,
+            round: 0,
+            usage: Usage::NONE,
+            saved: 0,
+            rejoining: false,
+            fenced: false,
+            said: None,
+            reread: BTreeSet::new(),
+            looked: now,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Which incarnation it is.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.me
+    }
+
+    /// Whether it may send.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.voice.standing()
+    }
+
+    /// What another member has to do, as it said last.
+    #[must_use]
+    pub fn usage_of(&self, other: Incarnation) -> Option<Usage> {
+        self.watch.of(other).map(|heard| heard.usage)
+    }
+
+    /// The next thing to be done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Takes in what has happened at `now`, by a clock that counts suspension and never goes back.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        // A gap is noticed before anything that came late.
+        self.voice.look(now);
+        match input {
+            Input::Heard(message) => self.hear(now, message),
+            Input::Sealed { target, asked, held } => self.vote(now, target, asked, held),
+            Input::Key(key) => self.learn(now, key),
+            Input::KeyGone(one) => self.gone(one),
+            Input::Unread(one) => drop(self.reread.insert(one)),
+            Input::Claimed { target, result } => self.claimed(now, target, &result),
+            Input::Changing(terms) => self.voice.change(now, terms, true),
+            Input::Usage(usage) => self.usage = usage,
+            Input::Saved(number) => self.saved = self.saved.max(number),
+            Input::Settled(target) => self.settled(Settled { from: self.me, target }),
+            Input::TimedOut => {}
+        }
+        self.look(now);
+    }
+
+    /// When [`Input::TimedOut`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Timestamp {
+        let gap = match self.voice.until() {
+            Until::Before(until) => Some(until),
+            Until::Always | Until::Not => None,
+        };
+        let suspects = self.suspects().map(|(_, from, ..)| from);
+        let rounds = self.rounds.values().filter_map(Round::poll_timeout);
+        // What is past was looked at; what waits for its turn is looked at with each beat.
+        let looked = self.looked;
+        let times = suspects.chain(rounds).chain(self.successions.poll_timeout()).filter(|at| *at > looked);
+        let times = times.chain(gap);
+        times.fold(self.next_beat, Ord::min)
+    }
+
+    fn look(&mut self, now: Timestamp) {
+        self.looked = now;
+        self.voice.look(now);
+        self.say_until();
+        if now >= self.next_beat {
+            self.beat(now);
+        }
+        self.suspect(now);
+        self.pursue(now);
+        self.carry_out(now);
+        self.rejoin(now);
+    }
+
+    /// Tells the edge until when it may send, if that has changed.
+    fn say_until(&mut self) {
+        let until = self.voice.until();
+        if self.said != Some(until) {
+            self.said = Some(until);
+            self.outputs.push_back(match until {
+                Until::Always => Output::SpeakAlways,
+                Until::Before(until) => Output::SpeakUntil(until),
+                Until::Not => Output::BeSilent,
+            });
+        }
+    }
+
+    /// All who are told: the living, and the voters.
+    fn others(&self) -> BTreeSet<NodeId> {
+        let living = self.registry.others(self.me.node).into_keys();
+        living.chain(self.terms.voters.iter()).filter(|node| *node != self.me.node).collect()
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.outputs.push_back(Output::Send { to, message });
+    }
+
+    fn beat(&mut self, now: Timestamp) {
+        self.beat += 1;
+        self.next_beat = now + BEAT;
+        for one in std::mem::take(&mut self.reread) {
+            self.outputs.push_back(Output::Read(one));
+        }
+        let promise = self.voice.beats(now, self.beat);
+        for to in self.others() {
+            let beat = Beat {
+                from: self.me,
+                number: self.beat,
+                echo: self.answers.get(&to).map(|(echo, _)| *echo),
+                saved: self.saved,
+                promise,
+                standing: self.voice.standing(),
+                usage: self.usage,
+            };
+            self.send(to, Message::Beat(beat));
+        }
+    }
+
+    // ── what others say ──
+
+    fn hear(&mut self, now: Timestamp, message: Message) {
+        match message {
+            Message::Beat(beat) => {
+                let Some(promised) = self.watch.beat(now, self.me, &beat) else { return };
+                if promised.unsealed {
+                    self.outputs.push_back(Output::Unseal(beat.from));
+                }
+                self.send(beat.from.node, Message::Answer(promised.answer));
+            }
+            Message::Answer(answer) => self.answered(now, answer),
+            Message::Ask(ask) => self.asked(now, ask),
+            Message::Vote(vote) => {
+                if let Some(round) = self.rounds.get_mut(&vote.target) {
+                    round.vote(now, vote);
+                }
+            }
+            Message::Word(word) => self.word(now, word),
+            Message::Settled(settled) => self.settled(settled),
+        }
+    }
+
+    fn answered(&mut self, now: Timestamp, answer: Answer) {
+        if answer.to != self.me {
+            return;
+        }
+        let echo = Echo { from: answer.from, stamp: answer.stamp };
+        self.answers.insert(answer.from.node, (echo, now));
+        if answer.promised {
+            self.voice.promised(now, answer.from.node, answer.number);
+        }
+    }
+
+    /// Another member asks whether somebody is absent. The stream is sealed before what it holds is told.
+    fn asked(&mut self, now: Timestamp, ask: Ask) {
+        let asked = (ask.from, ask.round);
+        if ask.target == self.me {
+            return;
+        }
+        match self.watch.verdict(now, ask.target, self.promise_of(ask.target)) {
+            Verdict::Present => self.vote(now, ask.target, asked, None),
+            Verdict::Absent(_) => self.outputs.push_back(Output::Seal { target: ask.target, asked }),
+        }
+    }
+
+    fn vote(
+        &mut self,
+        now: Timestamp,
+        target: Incarnation,
+        (asker, round): (Incarnation, u64),
+        held: Option<u64>,
+    ) {
+        let verdict = self.watch.verdict(now, target, self.promise_of(target));
+        let vote = Vote {
+            from: self.me,
+            round,
+            target,
+            verdict,
+            held,
+            heard: self.watch.of(target).map_or(0, |heard| heard.saved),
+            standing: self.voice.standing(),
+            usage: self.usage,
+        };
+        if asker != self.me {
+            self.send(asker.node, Message::Vote(vote));
+        } else if let Some(round) = self.rounds.get_mut(&target) {
+            round.vote(now, vote);
+        }
+    }
+
+    /// How long promises to an incarnation last, as far as is known.
+    fn promise_of(&self, one: Incarnation) -> Duration {
+        match self.registry.key(one).map(|key| &key.ownership) {
+            Some(Ownership::Alive(terms)) => terms.promise,
+            Some(Ownership::Claimed(_)) | None => self.terms.promise,
+        }
+    }
+
+    // ── absence ──
+
+    /// Who is or will be absent, from when, with the revision and terms of its key.
+    fn suspects(&self) -> impl Iterator<Item = (Incarnation, Timestamp, u64, &Terms)> {
+        let others = self.registry.alive().filter(|(one, _, terms)| {
+            one.node != self.me.node && !terms.voters.is_none() && !self.rounds.contains_key(one)
+        });
+        others.filter_map(|(one, revision, terms)| {
+            let from = self.watch.absent_from(one)?;
+            Some((one, from, revision, terms))
+        })
+    }
+
+    fn suspect(&mut self, now: Timestamp) {
+        if self.fenced {
+            return;
+        }
+        let wait = TURN * self.rank(now);
+        let due: Vec<_> = self
+            .suspects()
+            .filter(|(_, from, ..)| now >= *from + wait)
+            .map(|(one, _, revision, terms)| (one, revision, terms.clone()))
+            .collect();
+        for (target, revision, terms) in due {
+            self.round += 1;
+            self.rounds.insert(target, Round::new(now, target, revision, terms, self.round));
+            self.ask(now, target, self.round);
+        }
+    }
+
+    /// How many members are more at hand to ask than this one: speakers before others, then by name.
+    fn rank(&self, now: Timestamp) -> u32 {
+        let speaks = self.voice.standing() == Standing::Speaking;
+        let is_before = |(node, (one, _)): (&NodeId, &(Incarnation, Role))| {
+            let Some(heard) = self.watch.of(*one) else { return false };
+            if self.watch.absent_from(*one).is_none_or(|from| from <= now) {
+                return false;
+            }
+            let other = heard.standing == Standing::Speaking;
+            if other == speaks { *node < self.me.node } else { other }
+        };
+        let others = self.registry.others(self.me.node);
+        let before = others.iter().filter(|other| is_before(*other)).count();
+        u32::try_from(before).unwrap_or(u32::MAX)
+    }
+
+    fn ask(&mut self, now: Timestamp, target: Incarnation, round: u64) {
+        let ask = Ask { from: self.me, round, target };
+        for to in self.others() {
+            if to != target.node {
+                self.send(to, Message::Ask(ask));
+            }
+        }
+        self.asked(now, ask);
+    }
+
+    /// Goes on with the questions that are open.
+    fn pursue(&mut self, now: Timestamp) {
+        let targets: Vec<Incarnation> = self.rounds.keys().copied().collect();
+        for target in targets {
+            let Some(round) = self.rounds.get(&target) else { continue };
+            let Stage::Asking = round.stage else { continue };
+            let is_alive = self.registry.alive().any(|(one, ..)| one == target);
+            let is_back = self.watch.absent_from(target).is_some_and(|from| now < from);
+            if !is_alive || (is_back && !round.is_decided()) {
+                self.rounds.remove(&target);
+                continue;
+            }
+            let mirrors = self.mirrors_of(target);
+            let claim = round.claim(now, self.me, &mirrors);
+            let is_fruitless = round.is_fruitless(now, BEAT);
+            let Some(round) = self.rounds.get_mut(&target) else { continue };
+            if let Some(transaction) = claim {
+                round.stage = Stage::Claiming(transaction.clone());
+                self.outputs.push_back(Output::Claim(transaction));
+            } else if is_fruitless {
+                self.round += 1;
+                round.ask_again(now, self.round);
+                self.ask(now, target, self.round);
+            }
+        }
+    }
+
+    /// The nodes that may hold the stream of an incarnation.
+    fn mirrors_of(&self, target: Incarnation) -> BTreeSet<NodeId> {
+        let others = self.registry.others(self.me.node).into_iter();
+        let others = others.filter(|(node, (_, role))| *role == Role::Instance && *node != target.node);
+        let me = (self.role == Role::Instance).then_some(self.me.node);
+        others.map(|(node, _)| node).chain(me).collect()
+    }
+
+    fn claimed(&mut self, now: Timestamp, target: Incarnation, result: &ClaimResult) {
+        if target == self.me {
+            // Both keys are read before anything is done by them.
+            self.rejoining = false;
+            self.outputs.push_back(Output::Read(target));
+            return;
+        }
+        let Some(round) = self.rounds.get_mut(&target) else { return };
+        let Stage::Claiming(transaction) = round.stage.clone() else { return };
+        match result {
+            ClaimResult::Won { revision } => {
+                let ownership = Ownership::Claimed(transaction.claim);
+                let key = Key { incarnation: target, revision: *revision, role: Role::Instance, ownership };
+                self.learn(now, key);
+            }
+            ClaimResult::Lost | ClaimResult::Unknown => {
+                round.stage = Stage::Reading(transaction);
+                self.outputs.push_back(Output::Read(target));
+            }
+        }
+    }
+
+    // ── keys ──
+
+    fn learn(&mut self, now: Timestamp, key: Key) {
+        let one = key.incarnation;
+        let alive = match &key.ownership {
+            Ownership::Alive(terms) => Some(terms.clone()),
+            Ownership::Claimed(_) => None,
+        };
+        // A question whose answer was read is over: it is put anew if the key is as it was.
+        if self.rounds.get(&one).is_some_and(|round| alive.is_none() || round.stage != Stage::Asking) {
+            self.rounds.remove(&one);
+        }
+        if !self.registry.learn(key) {
+            return;
+        }
+        if let Some(terms) = alive {
+            self.watch.know(now, one, terms.promise);
+            if one == self.me && terms != self.terms {
+                self.voice.change(now, terms.clone(), false);
+                self.terms = terms;
+            }
+        }
+        self.see_own_key(now);
+    }
+
+    /// Its own key may be others', or its next incarnation's.
+    fn see_own_key(&mut self, now: Timestamp) {
+        let Some(Ownership::Claimed(claim)) = self.registry.key(self.me).map(|key| &key.ownership) else {
+            return;
+        };
+        let by = claim.by;
+        if let Some((next, terms)) = self.registry.next_of(self.me) {
+            let terms = terms.clone();
+            self.begin(now, next, terms);
+        } else if by.node == self.me.node {
+            self.outputs.push_back(Output::Read(by));
+        } else if !self.fenced {
+            self.fenced = true;
+            self.voice.silence();
+            self.rounds.clear();
+            self.outputs.push_back(Output::Fenced { by });
+        }
+    }
+
+    /// Goes on as the next incarnation: with no promise, and with all that it knows of the others.
+    fn begin(&mut self, _now: Timestamp, next: Incarnation, terms: Terms) {
+        self.me = next;
+        self.voice = Voice::new(next.node, terms.clone());
+        self.terms = terms;
+        (self.beat, self.saved, self.rejoining, self.fenced) = (0, 0, false, false);
+        self.answers.clear();
+        self.rounds.clear();
+        self.outputs.push_back(Output::Begin(next));
+    }
+
+    fn gone(&mut self, one: Incarnation) {
+        self.registry.forget(one);
+        self.rounds.remove(&one);
+        self.successions.gone(one);
+    }
+
+    /// Who is silent wins its own key for its next incarnation as soon as a majority hears it again.
+    fn rejoin(&mut self, now: Timestamp) {
+        if self.voice.standing() != Standing::Silent || self.rejoining || self.fenced {
+            return;
+        }
+        let Some(Key { revision, ownership: Ownership::Alive(terms), .. }) = self.registry.key(self.me)
+        else {
+            return;
+        };
+        let is_heard = |voter: &NodeId| {
+            *voter == self.me.node
+                || self.answers.get(voter).is_some_and(|(_, came)| now.since(*came) <= BEAT * 2)
+        };
+        if terms.voters.iter().filter(is_heard).count() < terms.voters.majority() {
+            return;
+        }
+        let next = Incarnation { run: revision + 1, ..self.me };
+        let heirs = vec![super::Heir { member: next, free: 1 }];
+        let claim = Claim { by: next, round: 0, heirs, through: u64::MAX, stale: false };
+        let transaction = Transaction { target: self.me, revision: *revision, claim };
+        self.rejoining = true;
+        self.outputs.push_back(Output::Rejoin(transaction));
+    }
+}

@@ -1,0 +1,152 @@
+//! What the engine keeps for `sync`: one ownership key for each incarnation, and what is known of all of them here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Heir, Incarnation, Terms};
+use crate::id::NodeId;
+
+/// The ownership key of an incarnation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Whose.
+    pub incarnation: Incarnation,
+    /// The engine's revision that wrote it last.
+    pub revision: u64,
+    /// What the member is for.
+    pub role: Role,
+    /// What it says.
+    pub ownership: Ownership,
+}
+
+/// What a member is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// It carries calls and mirrors those of others.
+    Instance,
+    /// It promises and votes, and hears how far streams are.
+    Witness,
+}
+
+/// What an ownership key says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ownership {
+    /// It owns its calls, under these terms.
+    Alive(Terms),
+    /// Its calls are others'.
+    Claimed(Claim),
+}
+
+/// Who goes on with the calls of an incarnation. Its epoch is the revision that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who claimed.
+    pub by: Incarnation,
+    /// Which question of its won the majority.
+    pub round: u64,
+    /// The successors, by name.
+    pub heirs: Vec<Heir>,
+    /// The last number of its stream that counts.
+    pub through: u64,
+    /// Whether something newer may have existed.
+    pub stale: bool,
+}
+
+/// A claim as the engine is asked for it: written if nothing of this has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Whose key.
+    pub target: Incarnation,
+    /// As of this revision.
+    pub revision: u64,
+    /// What to write. None of its heirs may be claimed.
+    pub claim: Claim,
+}
+
+/// What came of a [`Transaction`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimResult {
+    /// Written.
+    Won {
+        /// By this revision.
+        revision: u64,
+    },
+    /// Something had changed.
+    Lost,
+    /// The answer was lost: it must be read.
+    Unknown,
+}
+
+/// The keys that are known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registry(BTreeMap<Incarnation, Key>);
+
+impl Registry {
+    /// Takes in what the engine says of a key; what is older than what is known is not taken.
+    pub(super) fn learn(&mut self, key: Key) -> bool {
+        let known = self.0.get(&key.incarnation);
+        if known.is_some_and(|known| known.revision >= key.revision) {
+            return false;
+        }
+        self.0.insert(key.incarnation, key);
+        true
+    }
+
+    /// A key was deleted: all its calls have other owners.
+    pub(super) fn forget(&mut self, incarnation: Incarnation) {
+        self.0.remove(&incarnation);
+    }
+
+    pub(super) fn key(&self, incarnation: Incarnation) -> Option<&Key> {
+        self.0.get(&incarnation)
+    }
+
+    /// The incarnations that are nobody else's, with the revision and terms of each.
+    pub(super) fn alive(&self) -> impl Iterator<Item = (Incarnation, u64, &Terms)> {
+        self.0.values().filter_map(|key| match &key.ownership {
+            Ownership::Alive(terms) => Some((key.incarnation, key.revision, terms)),
+            Ownership::Claimed(_) => None,
+        })
+    }
+
+    /// The claims that are not carried out yet, with the incarnation and revision of each.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (Incarnation, u64, &Claim)> {
+        self.0.values().filter_map(|key| match &key.ownership {
+            Ownership::Claimed(claim) => Some((key.incarnation, key.revision, claim)),
+            Ownership::Alive(_) => None,
+        })
+    }
+
+    /// The youngest living incarnation of each node but one, and what it is for.
+    pub(super) fn others(&self, me: NodeId) -> BTreeMap<NodeId, (Incarnation, Role)> {
+        let alive = self.0.values().filter(|key| matches!(key.ownership, Ownership::Alive(_)));
+        let others = alive.filter(|key| key.incarnation.node != me);
+        others.map(|key| (key.incarnation.node, (key.incarnation, key.role))).collect()
+    }
+
+    /// Who has to see a claim of this incarnation's carried out: itself, or who claimed it, and so on; if nobody is left
+    /// of them, the first that lives.
+    pub(super) fn answers_for(&self, by: Incarnation) -> Option<Incarnation> {
+        let mut one = by;
+        for _ in 0..=self.0.len() {
+            match self.0.get(&one).map(|key| &key.ownership) {
+                Some(Ownership::Alive(_)) => return Some(one),
+                Some(Ownership::Claimed(claim)) => one = claim.by,
+                None => break,
+            }
+        }
+        self.alive().next().map(|(first, ..)| first)
+    }
+
+    /// Which of a claim's successors have still to be heard: those whose own key is there.
+    pub(super) fn there<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = Incarnation> + 'a {
+        claim.heirs.iter().map(|heir| heir.member).filter(|heir| self.0.contains_key(heir))
+    }
+
+    /// As which incarnation a node goes on whose key was claimed: its youngest living one.
+    pub(super) fn next_of(&self, one: Incarnation) -> Option<(Incarnation, &Terms)> {
+        let later = self.alive().filter(|(next, ..)| next.node == one.node && next.run > one.run);
+        later.last().map(|(next, _, terms)| (next, terms))
+    }
+}

@@ -1,0 +1,252 @@
+//! The owner's side of promises: whether it may send.
+//!
+//! ```text
+//!  Waiting ── a majority promises ──► Speaking ── the majority had a gap ──► Silent, for this incarnation's life
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Terms;
+use super::terms::counted;
+use crate::id::NodeId;
+use crate::time::Timestamp;
+
+/// Whether an incarnation may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Not yet: no majority has promised.
+    Waiting,
+    /// It may.
+    Speaking,
+    /// Never again: the majority had a gap.
+    Silent,
+}
+
+/// Until when the edge may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Nobody votes: always.
+    Always,
+    /// Before this time.
+    Before(Timestamp),
+    /// Not.
+    Not,
+}
+
+/// A beat on its way, and until when a promise that answers it counts.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    number: u64,
+    until: Timestamp,
+}
+
+/// The promises that an incarnation holds.
+#[derive(Clone, Debug)]
+pub(super) struct Voice {
+    me: NodeId,
+    /// More than one while the list changes: each needs its majority.
+    terms: Vec<Terms>,
+    /// Beats whose promise could still hold.
+    sent: VecDeque<Sent>,
+    promised: BTreeMap<NodeId, Timestamp>,
+    standing: Standing,
+}
+
+impl Voice {
+    pub(super) fn new(me: NodeId, terms: Terms) -> Self {
+        let standing = if terms.voters.is_none() { Standing::Speaking } else { Standing::Waiting };
+        Self { me, terms: vec![terms], sent: VecDeque::new(), promised: BTreeMap::new(), standing }
+    }
+
+    pub(super) const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Other terms hold from now on; with `until_read`, only beside those before.
+    pub(super) fn change(&mut self, now: Timestamp, terms: Terms, until_read: bool) {
+        self.look(now);
+        if !until_read {
+            self.terms.clear();
+        }
+        self.terms.push(terms);
+        self.look(now);
+    }
+
+    /// The promise that it asks for: the shortest, while terms change.
+    pub(super) fn wanted(&self) -> Duration {
+        self.terms.iter().map(|terms| terms.promise).min().unwrap_or_default()
+    }
+
+    /// A beat is about to leave; how long a promise it asks for.
+    pub(super) fn beats(&mut self, now: Timestamp, number: u64) -> Duration {
+        let wanted = self.wanted();
+        self.sent.retain(|sent| sent.until > now);
+        self.sent.push_back(Sent { number, until: now + counted(wanted) });
+        wanted
+    }
+
+    /// A promise came. A gap before it is noticed first.
+    pub(super) fn promised(&mut self, now: Timestamp, by: NodeId, number: u64) {
+        self.look(now);
+        let Some(sent) = self.sent.iter().find(|sent| sent.number == number) else { return };
+        let until = sent.until;
+        let held = self.promised.entry(by).or_insert(until);
+        *held = (*held).max(until);
+        self.look(now);
+    }
+
+    /// Its key is another's.
+    pub(super) const fn silence(&mut self) {
+        self.standing = Standing::Silent;
+    }
+
+    /// Looks whether the majority holds.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        let holds = match self.majority() {
+            Until::Always => true,
+            Until::Before(until) => now < until,
+            Until::Not => false,
+        };
+        self.standing = match (self.standing, holds) {
+            (Standing::Waiting | Standing::Speaking, true) => Standing::Speaking,
+            (Standing::Waiting, false) => Standing::Waiting,
+            (Standing::Speaking, false) | (Standing::Silent, _) => Standing::Silent,
+        };
+    }
+
+    /// Until when it may send, if nobody promises anew.
+    pub(super) fn until(&self) -> Until {
+        match self.standing {
+            Standing::Speaking => self.majority(),
+            Standing::Waiting | Standing::Silent => Until::Not,
+        }
+    }
+
+    /// Until when each list's majority holds.
+    fn majority(&self) -> Until {
+        let each = self.terms.iter().map(|terms| self.majority_of(terms));
+        each.reduce(|one, other| match (one, other) {
+            (Until::Not, _) | (_, Until::Not) => Until::Not,
+            (Until::Always, until) | (until, Until::Always) => until,
+            (Until::Before(one), Until::Before(other)) => Until::Before(one.min(other)),
+        })
+        .unwrap_or(Until::Not)
+    }
+
+    fn majority_of(&self, terms: &Terms) -> Until {
+        if terms.voters.is_none() {
+            return Until::Always;
+        }
+        let own = usize::from(terms.voters.lists(self.me));
+        let others = terms.voters.iter().filter(|voter| *voter != self.me);
+        let mut promised: Vec<Timestamp> =
+            others.filter_map(|voter| self.promised.get(&voter).copied()).collect();
+        promised.sort_unstable_by(|one, other| other.cmp(one));
+        let needed = terms.voters.majority() - own;
+        promised.get(needed - 1).map_or(Until::Not, |until| Until::Before(*until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Voters;
+    use super::*;
+
+    const T: u64 = 250;
+
+    fn node(name: &str) -> NodeId {
+        name.parse().unwrap()
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + millis)
+    }
+
+    fn terms(names: &[&str]) -> Terms {
+        let voters = Voters::new(names.iter().map(|name| node(name))).unwrap();
+        Terms::new(voters, Duration::from_millis(T)).unwrap()
+    }
+
+    /// A voice of `a`, promised by `b` at time 0.
+    fn speaking() -> Voice {
+        let mut voice = Voice::new(node("a"), terms(&["a", "b", "c"]));
+        voice.beats(at(0), 1);
+        voice.promised(at(2), node("b"), 1);
+        voice
+    }
+
+    #[test]
+    fn a_majority_lasts_from_before_the_beat_that_was_answered() {
+        let mut voice = speaking();
+        assert_eq!(voice.until(), Until::Before(at(225)), "0.9 T from the beat, not from the answer");
+        voice.look(at(224));
+        assert_eq!(voice.standing(), Standing::Speaking);
+        voice.look(at(225));
+        assert_eq!(voice.standing(), Standing::Silent);
+    }
+
+    #[test]
+    fn a_gap_is_noticed_before_a_late_promise_and_lasts_for_ever() {
+        let mut voice = speaking();
+        voice.beats(at(200), 2);
+        voice.promised(at(230), node("b"), 2);
+        assert_eq!((voice.standing(), voice.until()), (Standing::Silent, Until::Not));
+        voice.beats(at(240), 3);
+        voice.promised(at(241), node("b"), 3);
+        voice.promised(at(241), node("c"), 3);
+        assert_eq!(voice.standing(), Standing::Silent);
+    }
+
+    #[test]
+    fn one_voter_takes_over_from_another_without_a_gap() {
+        let mut voice = speaking();
+        voice.beats(at(200), 2);
+        voice.promised(at(210), node("c"), 2);
+        voice.look(at(300));
+        assert_eq!((voice.standing(), voice.until()), (Standing::Speaking, Until::Before(at(425))));
+    }
+
+    #[test]
+    fn who_is_no_voter_does_not_count_itself() {
+        let mut voice = Voice::new(node("x"), terms(&["a", "b", "c"]));
+        voice.beats(at(0), 1);
+        voice.promised(at(1), node("a"), 1);
+        assert_eq!(voice.standing(), Standing::Waiting);
+        voice.promised(at(1), node("x"), 1);
+        assert_eq!(voice.standing(), Standing::Waiting);
+        voice.promised(at(2), node("c"), 1);
+        assert_eq!(voice.standing(), Standing::Speaking);
+    }
+
+    #[test]
+    fn while_the_list_changes_both_majorities_are_needed() {
+        let mut voice = speaking();
+        voice.change(at(10), terms(&["c", "d", "e"]), true);
+        assert_eq!(voice.standing(), Standing::Silent, "the new ones have promised nothing");
+        let mut voice = speaking();
+        voice.promised(at(3), node("c"), 1);
+        voice.promised(at(3), node("d"), 1);
+        voice.change(at(10), terms(&["c", "d", "e"]), true);
+        assert_eq!(voice.standing(), Standing::Speaking);
+        voice.beats(at(100), 2);
+        voice.promised(at(101), node("b"), 2);
+        assert_eq!(voice.until(), Until::Before(at(225)), "the new list's promises are older");
+    }
+
+    #[test]
+    fn an_answer_to_a_beat_that_was_never_sent_is_nothing() {
+        let mut voice = speaking();
+        voice.promised(at(5), node("c"), 99);
+        assert_eq!(voice.until(), Until::Before(at(225)));
+    }
+
+    #[test]
+    fn without_voters_nothing_is_gated() {
+        let mut voice = Voice::new(node("a"), Terms::new(Voters::none(), Duration::from_millis(T)).unwrap());
+        voice.look(at(1_000_000));
+        assert_eq!((voice.standing(), voice.until()), (Standing::Speaking, Until::Always));
+    }
+}
