@@ -1,0 +1,170 @@
+//! From the first beat that is missed to the claim: who is absent, who asks, and what is voted.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::claim::{Round, Stage};
+use super::super::message::{Ask, Message, Verdict, Vote};
+use super::super::registry::{ClaimResult, Key, Ownership, Role};
+use super::super::{Incarnation, Standing, Terms};
+use super::{BEAT, Member, Output, TURN};
+use crate::id::NodeId;
+use crate::time::Timestamp;
+
+impl Member {
+    /// Another member asks whether somebody is absent. The stream is sealed before what it holds is told.
+    pub(super) fn asked(&mut self, now: Timestamp, ask: Ask) {
+        let asked = (ask.from, ask.round);
+        if ask.target == self.me {
+            return;
+        }
+        match self.watch.verdict(now, ask.target, self.promise_of(ask.target)) {
+            Verdict::Present => self.vote(now, ask.target, asked, None),
+            Verdict::Absent(_) => self.outputs.push_back(Output::Seal { target: ask.target, asked }),
+        }
+    }
+
+    pub(super) fn vote(
+        &mut self,
+        now: Timestamp,
+        target: Incarnation,
+        (asker, round): (Incarnation, u64),
+        held: Option<u64>,
+    ) {
+        let verdict = self.watch.verdict(now, target, self.promise_of(target));
+        let vote = Vote {
+            from: self.me,
+            round,
+            target,
+            verdict,
+            held,
+            heard: self.watch.of(target).map_or(0, |heard| heard.saved),
+            standing: self.voice.standing(),
+            usage: self.usage,
+        };
+        if asker != self.me {
+            self.send(asker.node, Message::Vote(vote));
+        } else if let Some(round) = self.rounds.get_mut(&target) {
+            round.vote(now, vote);
+        }
+    }
+
+    /// How long promises to an incarnation last, as far as is known.
+    pub(super) fn promise_of(&self, one: Incarnation) -> Duration {
+        match self.registry.key(one).map(|key| &key.ownership) {
+            Some(Ownership::Alive(terms)) => terms.promise,
+            Some(Ownership::Claimed(_)) | None => self.terms.promise,
+        }
+    }
+
+    /// Who is or will be absent, from when, with the revision and terms of its key.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = (Incarnation, Timestamp, u64, &Terms)> {
+        let others = self.registry.alive().filter(|(one, _, terms)| {
+            one.node != self.me.node && !terms.voters.is_none() && !self.rounds.contains_key(one)
+        });
+        others.filter_map(|(one, revision, terms)| {
+            let from = self.watch.absent_from(one)?;
+            Some((one, from, revision, terms))
+        })
+    }
+
+    pub(super) fn suspect(&mut self, now: Timestamp) {
+        if self.fenced {
+            return;
+        }
+        let wait = TURN * self.rank(now);
+        let due: Vec<_> = self
+            .suspects()
+            .filter(|(_, from, ..)| now >= *from + wait)
+            .map(|(one, _, revision, terms)| (one, revision, terms.clone()))
+            .collect();
+        for (target, revision, terms) in due {
+            self.round += 1;
+            self.rounds.insert(target, Round::new(now, target, revision, terms, self.round));
+            self.ask(now, target, self.round);
+        }
+    }
+
+    /// How many members are more at hand to ask than this one: speakers before others, then by name.
+    pub(super) fn rank(&self, now: Timestamp) -> u32 {
+        let speaks = self.voice.standing() == Standing::Speaking;
+        let is_before = |(node, (one, _)): (&NodeId, &(Incarnation, Role))| {
+            let Some(heard) = self.watch.of(*one) else { return false };
+            if self.watch.absent_from(*one).is_none_or(|from| from <= now) {
+                return false;
+            }
+            let other = heard.standing == Standing::Speaking;
+            if other == speaks { *node < self.me.node } else { other }
+        };
+        let others = self.registry.others(self.me.node);
+        let before = others.iter().filter(|other| is_before(*other)).count();
+        u32::try_from(before).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn ask(&mut self, now: Timestamp, target: Incarnation, round: u64) {
+        let ask = Ask { from: self.me, round, target };
+        for to in self.others() {
+            if to != target.node {
+                self.send(to, Message::Ask(ask));
+            }
+        }
+        self.asked(now, ask);
+    }
+
+    /// Goes on with the questions that are open.
+    pub(super) fn pursue(&mut self, now: Timestamp) {
+        let targets: Vec<Incarnation> = self.rounds.keys().copied().collect();
+        for target in targets {
+            let Some(round) = self.rounds.get(&target) else { continue };
+            let Stage::Asking = round.stage else { continue };
+            let is_alive = self.registry.alive().any(|(one, ..)| one == target);
+            let is_back = self.watch.absent_from(target).is_some_and(|from| now < from);
+            if !is_alive || (is_back && !round.is_decided()) {
+                self.rounds.remove(&target);
+                continue;
+            }
+            let mirrors = self.mirrors_of(target);
+            let claim = round.claim(now, self.me, &mirrors);
+            let is_fruitless = round.is_fruitless(now, BEAT);
+            let Some(round) = self.rounds.get_mut(&target) else { continue };
+            if let Some(transaction) = claim {
+                round.stage = Stage::Claiming(transaction.clone());
+                self.outputs.push_back(Output::Claim(transaction));
+            } else if is_fruitless {
+                self.round += 1;
+                round.ask_again(now, self.round);
+                self.ask(now, target, self.round);
+            }
+        }
+    }
+
+    /// The nodes that may hold the stream of an incarnation.
+    pub(super) fn mirrors_of(&self, target: Incarnation) -> BTreeSet<NodeId> {
+        let others = self.registry.others(self.me.node).into_iter();
+        let others = others.filter(|(node, (_, role))| *role == Role::Instance && *node != target.node);
+        let me = (self.role == Role::Instance).then_some(self.me.node);
+        others.map(|(node, _)| node).chain(me).collect()
+    }
+
+    pub(super) fn claimed(&mut self, now: Timestamp, target: Incarnation, result: &ClaimResult) {
+        if target == self.me {
+            // Both keys are read before anything is done by them.
+            self.rejoining = false;
+            self.outputs.push_back(Output::Read(target));
+            return;
+        }
+        let Some(round) = self.rounds.get_mut(&target) else { return };
+        let Stage::Claiming(transaction) = round.stage.clone() else { return };
+        match result {
+            ClaimResult::Won { revision } => {
+                let ownership = Ownership::Claimed(transaction.claim);
+                let key = Key { incarnation: target, revision: *revision, role: Role::Instance, ownership };
+                self.learn(now, key);
+            }
+            ClaimResult::Lost | ClaimResult::Unknown => {
+                round.stage = Stage::Reading(transaction);
+                self.outputs.push_back(Output::Read(target));
+            }
+        }
+    }
+}
