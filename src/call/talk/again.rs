@@ -29,11 +29,12 @@ impl Talk {
         {
             return taking.restart(now, acts);
         }
+        // Also where the callee holds the call: who comes back at once may have begun a row while nobody was there.
+        self.distrust(now);
         let waits = self.is_held() && self.on_hold_since().is_some();
         if waits || matches!(self.doing, Doing::PlayingOut { .. }) {
             return; // for the callee, or for nothing but the moment to hang up
         }
-        self.distrust(now);
         self.go_on_after((now, alive), instruction, acts);
     }
 
