@@ -1,8 +1,10 @@
 //! `baton serve` as an operator starts it: a process of its own, its settings, its data on disk.
 
+#[path = "../talking_calls/tone.rs"]
+mod tone;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,7 +55,7 @@ impl Instance {
         );
         fs::write(dir.path().join("baton.toml"), settings).expect("room on the disk");
         fs::write(dir.path().join("talk.xml"), QUESTIONNAIRE).expect("room on the disk");
-        tone(&dir.path().join("long.wav"));
+        tone::write(&dir.path().join("long.wav"), PROMPT_S);
         Self { dir, api, child: None }
     }
 
@@ -137,20 +139,4 @@ fn free(first: u16) -> SocketAddr {
     let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let is_free = |at: &SocketAddr| UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok();
     (first..first + 500).map(at).find(is_free).expect("a free port")
-}
-
-/// Writes the prompt: nowhere silent.
-fn tone(path: &Path) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).expect("a file");
-    for n in 0..PROMPT_S * 8_000 {
-        let sample = i16::try_from(2_000 + (n * 37) % 9_000).expect("below 11,000");
-        writer.write_sample(if n % 2 == 0 { sample } else { -sample }).expect("a sample");
-    }
-    writer.finalize().expect("a WAV file");
 }

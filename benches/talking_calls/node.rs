@@ -1,5 +1,8 @@
 //! The node's side: a real node with its journal, whose calls all play one prompt, again and again if it is short.
 
+#[path = "tone.rs"]
+mod tone;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -83,7 +86,7 @@ pub(crate) fn run(calls: usize, callee: u16, survey: &Survey) {
 }
 
 fn start(dir: &Path, calls: usize, callee: u16, survey: &Survey) -> (Node, Placement) {
-    tone(&dir.join("long.wav"), survey.prompt_s);
+    tone::write(&dir.join("long.wav"), survey.prompt_s);
     let mut settings = Settings::default();
     settings.sip.listen = "127.0.0.1:0".parse().expect("an address");
     settings.trunks.insert("callee".into(), Trunk::direct(([127, 0, 0, 1], callee).into()));
@@ -102,22 +105,6 @@ fn start(dir: &Path, calls: usize, callee: u16, survey: &Survey) -> (Node, Place
         Node::start(NodeConfig::new(settings), assets, prompts, journal).expect("the node starts");
     std::thread::spawn(move || while events.blocking_recv().is_some() {});
     (node, Placement::new("+254712345678", "callee", digest))
-}
-
-/// Writes the prompt: a rising tone, nowhere silent.
-fn tone(path: &Path, seconds: u32) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).expect("a file");
-    for n in 0..seconds * 8_000 {
-        let sample = i16::try_from(2_000 + (n * 37) % 9_000).expect("below 11,000");
-        writer.write_sample(if n % 2 == 0 { sample } else { -sample }).expect("a sample");
-    }
-    writer.finalize().expect("a WAV file");
 }
 
 /// Where a report begins.

@@ -27,7 +27,7 @@ pub(super) enum Stage {
     /// The engine is asked.
     Claiming(Transaction),
     /// Whether it was written is read.
-    Reading(Transaction),
+    Reading,
 }
 
 /// A claimant's work on one incarnation.

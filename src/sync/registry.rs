@@ -53,6 +53,13 @@ pub struct Claim {
     pub stale: bool,
 }
 
+impl Claim {
+    /// Whether it is one of the successors.
+    pub(super) fn names(&self, member: Incarnation) -> bool {
+        self.heirs.iter().any(|heir| heir.member == member)
+    }
+}
+
 /// A claim as the engine is asked for it: written if nothing of this has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {

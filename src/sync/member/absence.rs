@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::claim::{Round, Stage};
 use super::super::message::{Ask, Message, Verdict, Vote};
-use super::super::registry::{ClaimResult, Key, Ownership, Role};
+use super::super::registry::{ClaimResult, Ownership, Role};
 use super::super::{Incarnation, Standing, Terms};
 use super::{BEAT, Member, Output, TURN};
 use crate::id::NodeId;
@@ -157,12 +157,10 @@ impl Member {
         let Stage::Claiming(transaction) = round.stage.clone() else { return };
         match result {
             ClaimResult::Won { revision } => {
-                let ownership = Ownership::Claimed(transaction.claim);
-                let key = Key { incarnation: target, revision: *revision, role: Role::Instance, ownership };
-                self.learn(now, key);
+                self.learn_claim(now, target, *revision, transaction.claim);
             }
             ClaimResult::Lost | ClaimResult::Unknown => {
-                round.stage = Stage::Reading(transaction);
+                round.stage = Stage::Reading;
                 self.outputs.push_back(Output::Read(target));
             }
         }

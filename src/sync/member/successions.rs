@@ -50,15 +50,20 @@ impl Member {
     /// A word came: the claim is as good as read.
     pub(super) fn word(&mut self, now: Timestamp, word: Word) {
         let Word { from, target, revision, claim } = word;
-        let role = self.registry.key(target).map_or(Role::Instance, |key| key.role);
         let is_settled = self.successions.inherited.get(&target) == Some(&true);
         if is_settled {
             let settled = Settled { from: self.me, target };
             self.send(from.node, Message::Settled(settled));
         } else {
-            let ownership = Ownership::Claimed(claim);
-            self.learn(now, Key { incarnation: target, revision, role, ownership });
+            self.learn_claim(now, target, revision, claim);
         }
+    }
+
+    /// Takes in a claim that was written, as if its key had been read.
+    pub(super) fn learn_claim(&mut self, now: Timestamp, target: Incarnation, revision: u64, claim: Claim) {
+        let role = self.registry.key(target).map_or(Role::Instance, |key| key.role);
+        let ownership = Ownership::Claimed(claim);
+        self.learn(now, Key { incarnation: target, revision, role, ownership });
     }
 
     /// A successor has saved all that a claim gave it.
@@ -89,12 +94,10 @@ impl Member {
         let claims: Vec<(Incarnation, u64, Claim)> =
             self.registry.claims().map(|(of, revision, claim)| (of, revision, claim.clone())).collect();
         for (target, revision, claim) in &claims {
-            let names_me = claim.heirs.iter().any(|heir| heir.member == self.me);
+            let names_me = claim.names(self.me);
             if names_me && !self.successions.inherited.contains_key(target) {
                 self.successions.inherited.insert(*target, false);
-                let named = claims.iter().filter(|(of, _, earlier)| {
-                    of != target && earlier.heirs.iter().any(|heir| heir.member == *target)
-                });
+                let named = claims.iter().filter(|(of, _, earlier)| of != target && earlier.names(*target));
                 let earlier = named.map(|(of, _, earlier)| (*of, earlier.clone())).collect();
                 self.outputs.push_back(Output::TakeOver(Inheritance {
                     of: *target,
