@@ -232,7 +232,7 @@ impl Call {
                     return self.break_off(now, assets, turn);
                 };
                 let open = self.interview.again(questionnaire);
-                self.talk(now, assets, turn, |talk, acts| talk.go_on_after((now, Some(since)), open, acts));
+                self.talk(now, assets, turn, |talk, acts| talk.come_back((now, since), open, acts));
             }
             (true, true) | (false, false) => {}
         }

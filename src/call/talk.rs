@@ -365,7 +365,9 @@ impl Talk {
             return;
         }
         if let Doing::OnHold { .. } = self.doing {
-            return; // meant for whoever is on the callee's other line
+            // Meant for whoever is on the callee's other line, or for us by somebody who knows of no hold.
+            self.row = Some(now);
+            return;
         }
         self.has_pressed = true;
         acts.push(Act::Tell(Step::Key { digit: pressed.digit.as_char() }));

@@ -68,7 +68,7 @@ impl Talk {
 
     /// Goes on with the open instruction. A prompt that was broken off by a gap of less than [`SHORT_GAP`], which began
     /// at `broken`, goes on [`OVERLAP`] before the break.
-    pub(in crate::call) fn go_on_after(
+    pub(super) fn go_on_after(
         &mut self,
         (now, broken): (Timestamp, Option<Timestamp>),
         instruction: Instruction,

@@ -7,11 +7,13 @@
 //! keys behind a switchboard ────────────────► they wait in the stream
 //! ```
 //! A hold is a gap like that of a restart ([`again`](super::again)): an unfinished entry is discarded, and after a short
-//! one a prompt goes on a little before the break. But who comes back has pressed a key to do so, and presses no rest of
-//! a row: what is keyed then is taken.
+//! one a prompt goes on a little before the break. The rest of a row of keys is no answer either: neither one that began
+//! in the gap, where its keys are heard, nor any after a short hold, of which the callee may know nothing (a switch
+//! between us renews the media). But who comes back from a long one has pressed a key to do so, and presses no rest of a
+//! row: what is keyed then is taken.
 
 use super::{Act, Doing, PROMPT_LOST, Playing, Talk};
-use crate::interview::Instruction;
+use crate::interview::{Instruction, ROW};
 use crate::time::Timestamp;
 
 impl Talk {
@@ -52,6 +54,19 @@ impl Talk {
             self.doing = Doing::OnHold { since: now, heard };
             self.carried.clear();
         }
+    }
+
+    /// The callee is back: the open instruction is carried out again.
+    pub(in crate::call) fn come_back(
+        &mut self,
+        (now, since): (Timestamp, Timestamp),
+        instruction: Instruction,
+        acts: &mut Vec<Act>,
+    ) {
+        if now.since(since) < ROW {
+            self.distrust(now);
+        }
+        self.go_on_after((now, Some(since)), instruction, acts);
     }
 
     /// The hold is over for what had only to wait.

@@ -138,6 +138,7 @@ fn half_an_entry_is_discarded_and_keys_under_hold_are_no_answer() {
     line.pass(3);
     line.press('2');
     line.press('9');
+    line.pass(2);
     resume(&mut line);
     assert_eq!(said(&line).as_deref(), Some("How old are you?"));
     press_all(&mut line, "42#");
@@ -145,6 +146,34 @@ fn half_an_entry_is_discarded_and_keys_under_hold_are_no_answer() {
     assert_eq!(age.value.as_ref().map(ToString::to_string).as_deref(), Some("42"), "{age:?}");
     let nines = line.told.iter().filter(|step| matches!(step, Step::Key { digit: '9' })).count();
     assert_eq!(nines, 0, "what is pressed under hold is told to nobody");
+}
+
+/// A switch between us may hold and resume by itself while somebody keys `47110`.
+#[test]
+fn a_row_of_keys_that_goes_on_after_a_hold_is_no_answer() {
+    for (held_ms, under_hold) in [(300, ""), (300, "7"), (10_000, "47")] {
+        let mut line = asked();
+        line.pass_ms(700);
+        line.press('1');
+        line.hear_out(400);
+        line.pass_ms(700);
+        line.press('4');
+        hold(&mut line);
+        line.pass_ms(held_ms);
+        under_hold.chars().for_each(|key| line.press(key));
+        resume(&mut line);
+        line.hear_out(400);
+        for key in "42#".chars() {
+            line.pass_ms(300);
+            line.press(key);
+        }
+        line.pass_ms(2_100); // the row is over
+        assert_eq!(said(&line), None, "{held_ms} ms, {under_hold}: nothing was answered");
+        assert_eq!(line.responses().get(1).and_then(|age| age.value.clone()), None);
+        press_all(&mut line, "35#");
+        let age = line.responses()[1].value.as_ref().map(ToString::to_string);
+        assert_eq!(age.as_deref(), Some("35"), "{held_ms} ms, {under_hold}");
+    }
 }
 
 #[test]

@@ -349,8 +349,9 @@ impl World {
                 self.follow_phone();
             }
             Happening::Holds => {
+                self.stop_listening(); // the person has turned away
                 self.offers(Direction::SendOnly, 2);
-                self.plan(Duration::from_secs(3), Happening::Resumes);
+                self.plan(Duration::from_secs(6), Happening::Resumes);
             }
             Happening::Resumes => self.offers(Direction::SendRecv, 3),
             Happening::PicksUp => {
