@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton::call::{Call, CallResult, Output, Record};
 use baton::id::{AttemptId, CallId};
 use baton::interview::Status;
-use baton::rtp::Anchor;
+use baton::rtp::Numbers;
 use baton::sip::{self, Message, Method};
 use baton::time::Timestamp;
 use bytes::Bytes;
@@ -29,9 +29,9 @@ pub(crate) struct Wrong {
 /// A stream as a callee hears it.
 #[derive(Clone, Copy, Debug)]
 struct Stream {
-    anchor: Anchor,
+    numbers: Numbers,
     sends: bool,
-    /// Sequence number and timestamp of the last packet before this anchor.
+    /// When the last packet before these numbers left, its sequence number and timestamp.
     sent: Option<(Timestamp, u16, u32)>,
 }
 
@@ -150,29 +150,30 @@ impl Judge {
         self.described.insert(call, (version, body));
     }
 
-    /// The stream of a call goes by this anchor from now on; while we are held nothing is sent of it.
-    pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, anchor: Anchor, sends: bool) {
+    /// The stream of a call goes by these numbers from now on; while we are held nothing is sent of it.
+    pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, numbers: Numbers, sends: bool) {
         let Some(before) = self.streams.get(&call).copied() else {
-            self.streams.insert(call, Stream { anchor, sends, sent: None });
+            self.streams.insert(call, Stream { numbers, sends, sent: None });
             return;
         };
+        let (old, new) = (before.numbers.anchor(), numbers.anchor());
         let sent = if before.sends {
-            let tick = before.anchor.tick_at(now);
-            Some((now, before.anchor.sequence(tick), before.anchor.timestamp(tick)))
+            let tick = old.tick_at(now);
+            Some((now, before.numbers.sequence(tick), old.timestamp(tick)))
         } else {
             before.sent
         };
-        self.streams.insert(call, Stream { anchor, sends, sent });
-        let unchanged = before.anchor == anchor && before.sends;
+        self.streams.insert(call, Stream { numbers, sends, sent });
+        let unchanged = old == new && before.sends;
         if let Some((stopped, sequence, timestamp)) = sent.filter(|_| sends && !unchanged) {
-            let begins = anchor.tick_at(now.max(anchor.t0));
-            let ahead = anchor.sequence(begins).wrapping_sub(sequence);
-            let later = anchor.timestamp(begins).wrapping_sub(timestamp);
-            let goes_on = anchor.ssrc == before.anchor.ssrc && (1..1_000).contains(&ahead);
+            let begins = new.tick_at(now.max(new.t0));
+            let ahead = numbers.sequence(begins).wrapping_sub(sequence);
+            let later = new.timestamp(begins).wrapping_sub(timestamp);
+            let goes_on = new.ssrc == old.ssrc && (1..1_000).contains(&ahead);
             // The timestamp goes on with the clock (RFC 3550 §5.1), however long nothing was sent.
             let silent = u32::try_from(now.since(stopped).as_millis() / 20).unwrap_or(u32::MAX / 160);
             if !goes_on || later > 160 * (silent + 50) {
-                self.blame(5, || format!("the stream {before:?} goes on as {anchor:?} at {now}"));
+                self.blame(5, || format!("the stream {before:?} goes on by {numbers:?} at {now}"));
             }
         }
     }

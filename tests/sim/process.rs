@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use baton::call::{Call, Output, PlayId, Record};
 use baton::id::{AttemptId, CallId, Epoch, Revision};
-use baton::rtp::EventReceiver;
+use baton::rtp::{EventReceiver, Numbers};
 use baton::time::Timestamp;
 
 /// What outlives the process.
@@ -85,6 +85,7 @@ pub(crate) struct Stream {
     pub(crate) sends: bool,
     /// Whether keys are taken in: the payload type is agreed on.
     pub(crate) since: Timestamp,
+    pub(crate) numbers: Numbers,
 }
 
 impl Live {

@@ -15,7 +15,7 @@ use baton::dialplan::Failover;
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint};
 use baton::questionnaire::Questionnaire;
 use baton::rtp::event::EventError;
-use baton::rtp::{EventReceiver, MediaReport, parse_packet};
+use baton::rtp::{EventReceiver, MediaReport, Numbers, parse_packet};
 use baton::sdp::{LocalMedia, Origin};
 use baton::sip::local::Large;
 use baton::sip::{self, Hop, Message, Method, NameAddr, Uri, stray};
@@ -594,8 +594,14 @@ impl World<'_> {
             Output::CloseTrunk { .. } => {}
             Output::OpenMedia(plan) => {
                 let sends = plan.negotiated.direction.sends();
-                self.judge.streams(self.now, id, plan.anchor, sends);
-                self.tune(id, Stream { sends, since: self.now });
+                let before = self.live_call(id).stream;
+                let mut numbers = before.map_or(Numbers::new(plan.anchor), |before| before.numbers);
+                if before.is_some_and(|before| before.sends) {
+                    numbers.send(numbers.anchor().tick_at(self.now));
+                }
+                numbers.retune(plan.anchor);
+                self.judge.streams(self.now, id, numbers, sends);
+                self.tune(id, Stream { sends, since: self.now, numbers });
             }
             Output::Play(play) => self.play(id, &play),
             Output::StopPlay(play) => self.live_call(id).playing.retain(|playing| playing.play != play),

@@ -1,7 +1,7 @@
 //! One call's media, without its sockets: what to send in each tick, and what came in. Pure.
 //!
 //! ```text
-//! tick(due) ──► Anchor: k ─► sequence, timestamp ─┬─► packet, and where to
+//! tick(due) ──► Numbers: k ─► sequence, timestamp ─┬─► packet, and where to
 //!               Playout: frame ───────────────────┘
 //! datagram ──► parse_packet ─► Latch ─┬─► EventReceiver ─► Key
 //!                                     ├─► Reception ─► report blocks
@@ -29,7 +29,7 @@ use crate::rtp::event::{EventError, EventPacket};
 use crate::rtp::report::{self, MediaReport, ms_of_micros};
 use crate::rtp::tones::{Signal, key_samples};
 use crate::rtp::{
-    Admission, Anchor, Digit, EventReceiver, Header, KeyEvent, Latch, Packet, PacketError, Phase,
+    Admission, Digit, EventReceiver, Header, KeyEvent, Latch, Numbers, Packet, PacketError, Phase,
     SAMPLES_PER_TICK, g711, parse_packet, write_packet,
 };
 use crate::sdp::{Codec, Negotiated};
@@ -105,7 +105,7 @@ const EARLY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Line {
     negotiated: Negotiated,
-    anchor: Anchor,
+    numbers: Numbers,
     playout: Playout,
     dialler: Option<Dialler>,
     /// The tick after the last one; `None` before the first.
@@ -139,7 +139,7 @@ impl Line {
             latch: Latch::new(negotiated.remote),
             control: Control::new(now, anchor.ssrc, cname, negotiated.remote_rtcp),
             negotiated,
-            anchor,
+            numbers: Numbers::new(anchor),
             next: None,
             marker: true,
             keys: EventReceiver::new(None),
@@ -161,16 +161,16 @@ impl Line {
         self.playout.recode(negotiated.codec);
         self.latch.signal(negotiated.remote);
         self.control.signal(negotiated.remote_rtcp);
-        if anchor != self.anchor {
+        if self.numbers.retune(anchor) {
             self.marker = true;
             self.next = None;
         }
-        (self.negotiated, self.anchor) = (negotiated, anchor);
+        self.negotiated = negotiated;
     }
 
     /// When its stream begins.
     pub(crate) fn begins(&self) -> Timestamp {
-        self.anchor.t0
+        self.numbers.begins()
     }
 
     /// Plays clips, or waits for them; without the first `skip` frames.
@@ -234,10 +234,10 @@ impl Line {
         self.drain_keys();
         self.drain_sound(due);
         self.ears.tick(due, self.negotiated.direction, &mut self.told);
-        if due < self.anchor.t0 {
+        if due < self.begins() {
             return None;
         }
-        let tick = self.anchor.tick_at(due);
+        let tick = self.numbers.anchor().tick_at(due);
         let missed = self.next.map_or(0, |next| tick.saturating_sub(next));
         self.statistics.skipped += missed;
         self.next = Some(tick + 1);
@@ -249,9 +249,9 @@ impl Line {
         let header = Header {
             payload_type: self.negotiated.send_payload_type,
             marker: std::mem::take(&mut self.marker) || missed > 0,
-            sequence: self.anchor.sequence(tick),
-            timestamp: self.anchor.timestamp(tick),
-            ssrc: self.anchor.ssrc,
+            sequence: self.numbers.send(tick),
+            timestamp: self.numbers.anchor().timestamp(tick),
+            ssrc: self.numbers.anchor().ssrc,
         };
         out.clear();
         let octets = self.write(header, out);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::PlayId;
+use super::super::{MediaPlan, PlayId};
 use super::super::line::{Line, Told};
 use super::super::playout::End;
 use super::{clip, key, plan};
@@ -109,6 +109,23 @@ fn while_the_peer_holds_us_nothing_is_sent_and_the_prompt_waits() {
     assert_eq!((header.sequence.wrapping_sub(65_530), header.payload_type), (50, 8));
     assert_eq!(payload, words.frame(Codec::Pcma, 1).unwrap());
     assert_eq!(line.statistics().skipped, 0, "a hold is no fault of ours");
+}
+
+#[test]
+fn what_left_while_a_hold_was_being_saved_does_not_leave_again() {
+    let mut line = line();
+    let first = plan(peer(), T0);
+    let last = (0..=60).filter_map(|tick| packet(&mut line, tick)).last().expect("it sends").0.sequence;
+    // The call learnt of the hold at tick 40.
+    let mut held = first.clone();
+    held.negotiated.direction = Direction::RecvOnly;
+    held.anchor = first.anchor.resume(Some(due(40)), due(40));
+    line.retune(held.clone());
+    assert_eq!(packet(&mut line, 100), None);
+    let back = MediaPlan { anchor: held.anchor.resume(Some(held.anchor.t0), due(200)), ..first };
+    line.retune(back);
+    let header = packet(&mut line, 201).expect("it goes on").0;
+    assert_eq!((header.sequence, header.marker), (last.wrapping_add(1), true));
 }
 
 #[test]
