@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::{MediaPlan, PlayId};
 use super::super::line::{Line, Told};
 use super::super::playout::End;
+use super::super::{MediaPlan, PlayId};
 use super::{clip, key, plan};
 use crate::rtp::rtcp::{Part, parse_compound};
 use crate::rtp::{Header, Phase, Ssrc, g711, parse_packet, write_packet};
