@@ -67,13 +67,8 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// Reads everything that these settings name. Warnings are logged. `needed` are editions of running calls: one
-    /// that cannot be had any more is told in the log.
-    pub(super) fn library(
-        &self,
-        settings: Settings,
-        needed: &BTreeSet<Digest>,
-    ) -> Result<Library, LibraryError> {
+    /// Reads everything that these settings name. Warnings are logged.
+    pub(super) fn library(&self, settings: Settings) -> Result<Library, LibraryError> {
         if settings.questionnaires.is_empty() {
             return Err(LibraryError::Nothing);
         }
@@ -90,18 +85,21 @@ impl Shelf {
         }
         let questionnaires: BTreeMap<_, _> =
             questionnaires.into_iter().map(|(id, (_, questionnaire))| (id, questionnaire)).collect();
-        let current: BTreeSet<Digest> = questionnaires.values().map(|it| it.digest()).collect();
-        let mut older = BTreeMap::new();
-        for &digest in needed.difference(&current) {
+        Ok(Library { settings, dialplan, questionnaires, older: BTreeMap::new() })
+    }
+
+    /// Adds the editions of running calls to a library; one that cannot be had any more is told in the log.
+    pub(super) fn add(&self, library: &mut Library, needed: &BTreeSet<Digest>) {
+        let known: BTreeSet<Digest> = library.all().map(|it| it.digest()).collect();
+        for &digest in needed.difference(&known) {
             match self.older(digest) {
-                Ok(questionnaire) => drop(older.insert(digest, Arc::new(questionnaire))),
+                Ok(questionnaire) => drop(library.older.insert(digest, Arc::new(questionnaire))),
                 Err(error) => tracing::error!(
                     %error,
                     "running calls are pinned to an edition that cannot be had any more; they will be ended"
                 ),
             }
         }
-        Ok(Library { settings, dialplan, questionnaires, older })
     }
 
     fn older(&self, digest: Digest) -> Result<Questionnaire, LibraryError> {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
+use tokio::task::spawn_blocking;
 
 use self::board::Board;
 use self::keeper::Keeper;
@@ -31,7 +32,7 @@ use self::library::{Library, Shelf};
 use self::recover::Left;
 use crate::id::{CallId, Digest};
 use crate::node::clock::Clock;
-use crate::node::{Node, NodeConfig, NodeError, Pulse, Refusal, Usage};
+use crate::node::{Earlier, Node, NodeConfig, NodeError, Pulse, Refusal, Usage};
 use crate::outcome::Disposition;
 use crate::prompts::PromptStore;
 use crate::settings::{Settings, TokenDigest};
@@ -144,21 +145,28 @@ impl Instance {
         // First: its lock keeps a second process out of everything.
         let (journal, replay) = Journal::open(&dir, limits)?;
         let (calls, journal_took) = (replay.calls.len(), steps.took());
-        let records = Records::open(&data.join("records")).await?;
         for loss in &replay.losses {
             tracing::warn!(?loss, "bytes of the journal are no record");
         }
-        let left = Left::of(&replay, records.open_calls().await?);
-        let records_took = steps.took();
+        // Side by side: who talks to a process that died hears nothing until all of it is done.
+        let saved = replay.calls;
+        let earlier = spawn_blocking(move || Earlier::read(saved));
         let editions = Editions::new(data.join("editions"), settings.limits.prompt_file);
         let shelf = Arc::new(Shelf { editions, prompts: Arc::new(PromptStore::new(&settings)) });
-        let library = shelf.library(settings.clone(), &left.editions)?;
+        let (at, named) = (Arc::clone(&shelf), settings.clone());
+        let library = spawn_blocking(move || at.library(named));
+        let records = Records::open(&data.join("records")).await?;
+        let (open, counted) = (records.open_calls().await?, records.counted().await?);
+        let records_took = steps.took();
+        let earlier = earlier.await.expect("nothing in it panics");
+        let left = Left::of(&earlier, open);
+        let mut library = library.await.expect("nothing in it panics")?;
+        shelf.add(&mut library, &left.editions);
         let library_took = steps.took();
-        let clock = Clock::continued(&dir, !replay.calls.is_empty());
+        let clock = Clock::continued(&dir, !earlier.is_empty());
         let clock = clock.map_err(|source| StartError::Clock { dir: dir.clone(), source })?;
-        let counted = records.counted().await?;
         let pulse = Some(Pulse::of(&dir).map_err(|source| StartError::Clock { dir, source })?);
-        let config = NodeConfig { clock, pulse, resume: replay.calls, counted, ..NodeConfig::new(settings) };
+        let config = NodeConfig { clock, pulse, resume: earlier, counted, ..NodeConfig::new(settings) };
         let started = Node::start(config, library.assets(), Arc::clone(&shelf.prompts), journal);
         let (node, events) = started?;
         let node_took = steps.took();
@@ -280,7 +288,7 @@ impl Instance {
     pub async fn hang_up(&self, call: CallId) {
         let node = Arc::clone(&self.node);
         // A panic in there is told by the panic itself.
-        drop(tokio::task::spawn_blocking(move || node.hang_up(call)).await);
+        drop(spawn_blocking(move || node.hang_up(call)).await);
     }
 
     /// Takes no more calls; those that there are go on.
@@ -292,7 +300,7 @@ impl Instance {
     /// journal.
     pub async fn end(&self, limit: Duration) -> usize {
         let node = Arc::clone(&self.node);
-        let left = tokio::task::spawn_blocking(move || node.end_all(limit)).await.unwrap_or_default();
+        let left = spawn_blocking(move || node.end_all(limit)).await.unwrap_or_default();
         self.records.close().await;
         left
     }

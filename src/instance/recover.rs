@@ -6,9 +6,9 @@ use super::request::CallRequest;
 use crate::call::{AskedQuestionnaire, Call, CallResult, EndedBy, Progress};
 use crate::id::{CallId, Digest};
 use crate::interview::Interview;
+use crate::node::Earlier;
 use crate::outcome::Disposition;
 use crate::questionnaire::Questionnaire;
-use crate::store::journal::Replay;
 use crate::store::records::{Accepted, Kept};
 use crate::time::Timestamp;
 
@@ -24,13 +24,13 @@ pub(super) struct Left {
 }
 
 impl Left {
-    pub(super) fn of(replay: &Replay, open: Vec<Kept>) -> Self {
+    pub(super) fn of(earlier: &[Earlier], open: Vec<Kept>) -> Self {
         let mut left = Self::default();
-        for saved in &replay.calls {
+        for Earlier { call_id, call, .. } in earlier {
             // One that cannot be read is told by the node. It was placed, whatever it is.
-            let call = Call::restore(&saved.record).ok();
-            left.journal.insert(saved.call_id, call.as_ref().map_or(Progress::Dialling, Call::progress));
-            left.editions.extend(call.as_ref().map(Call::questionnaire));
+            let call = call.as_ref().ok();
+            left.journal.insert(*call_id, call.map_or(Progress::Dialling, Call::progress));
+            left.editions.extend(call.map(Call::questionnaire));
         }
         for kept in open {
             if !left.journal.contains_key(&kept.call_id) {

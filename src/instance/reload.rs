@@ -58,7 +58,13 @@ impl Instance {
         };
         // Prompts may take long to be spoken; calls are placed with the old ones meanwhile.
         let (needed, shelf) = (self.needed().await?, Arc::clone(&self.shelf));
-        let read = tokio::task::spawn_blocking(move || shelf.library(settings, &needed));
+        let read = tokio::task::spawn_blocking(move || {
+            let library = shelf.library(settings);
+            library.map(|mut library| {
+                shelf.add(&mut library, &needed);
+                library
+            })
+        });
         let mut new = read.await.map_err(|_| ReloadError::Panicked)??;
         let mut library = self.library.write().await;
         // From here on none is placed: what those of the meantime need is known.

@@ -72,6 +72,7 @@ pub(crate) use media::beep;
 pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
 pub use pulse::Pulse;
+pub use resume::Earlier;
 pub use start::{NodeConfig, NodeError};
 
 /// The local address that each trunk of a call is called from, by their numbers.

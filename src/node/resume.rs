@@ -1,49 +1,105 @@
 //! How a node goes on with the calls of the process before it, at the same addresses and ports.
 //!
 //! ```text
-//! journal ─► SavedCall ─► Call ─┬─ its pair of ports, bound again ─► its shard: Input::Restored
-//!                               └─ they are another's now ─────────► its shard: Input::PortsLost
+//! journal ─► Earlier ─┬─ its pair of ports, bound again ─► its shard: Input::Restored
+//!                     └─ they are another's now ─────────► its shard: Input::PortsLost
 //! ```
-//! Nothing is signalled for it: the peer need not notice. All this is done before the first message is read, so that
+//! People hear nothing until it is done, so the machine's cores share in it. Nothing is signalled for it: the peer need not notice. All this is done before the first message is read, so that
 //! none finds its call missing.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 
 use super::placing::every_address;
 use super::ports::{PortError, PortPair};
 use super::shard::{Post, Resumed};
 use super::{Node, Ways, shard_of};
-use crate::call::Call;
+use crate::call::{Call, RecordError};
+use crate::id::{CallId, Epoch, Revision};
 use crate::settings::Settings;
 use crate::store::journal::SavedCall;
 use crate::time::Timestamp;
 
+/// A call of the process before, read back.
+#[derive(Debug)]
+pub struct Earlier {
+    /// Which.
+    pub call_id: CallId,
+    /// Under what it was saved last.
+    pub saved: (Epoch, Revision),
+    /// As it was then, or why nobody knows.
+    pub call: Result<Call, RecordError>,
+}
+
+impl Earlier {
+    /// Reads records back, on several cores.
+    #[must_use]
+    pub fn read(saved: Vec<SavedCall>) -> Vec<Self> {
+        let read = |SavedCall { call_id, epoch, revision, record }| Self {
+            call_id,
+            saved: (epoch, revision),
+            call: Call::restore(&record),
+        };
+        shared(saved, |part| part.into_iter().map(read).collect::<Vec<_>>()).into_iter().flatten().collect()
+    }
+}
+
+/// Fewer than these are not worth a thread.
+const WORTH_A_THREAD: usize = 50;
+
+/// Does something with all of them, a part on each core.
+fn shared<T: Send, R: Send>(mut all: Vec<T>, work: impl Fn(Vec<T>) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let parts = cores.min(all.len() / WORTH_A_THREAD).max(1);
+    let size = all.len().div_ceil(parts);
+    let work = &work;
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..parts)
+            .map(|_| {
+                let part = all.split_off(all.len().saturating_sub(size));
+                scope.spawn(move || work(part))
+            })
+            .collect();
+        let mine = work(all);
+        let theirs = others.into_iter().map(|other| other.join().expect("nothing of it panics"));
+        std::iter::once(mine).chain(theirs).collect()
+    })
+}
+
 impl Node {
     /// Hands each call to its shard; `alive` is when the process before is known to have lived last. A record that
     /// this build cannot read stays in the journal.
-    pub(super) fn resume(&self, calls: Vec<SavedCall>, alive: Option<Timestamp>) {
+    pub(super) fn resume(&self, calls: Vec<Earlier>, alive: Option<Timestamp>) {
         let settings = self.current().settings;
-        let (mut resumed, mut unread) = (0_usize, 0_usize);
-        for SavedCall { call_id, epoch, revision, record } in calls {
-            let call = match Call::restore(&record) {
-                Ok(call) => call,
-                Err(error) => {
-                    tracing::error!(call = %call_id, %error, "a call of the process before cannot be read");
-                    unread += 1;
-                    continue;
-                }
-            };
-            let ways: Ways = call.trunks().map(|trunk| self.way_back(&call, trunk, &settings)).collect();
-            self.look_for_peer(&call, &ways, &settings);
-            let ports = call.needs_ports().then(|| self.ports_again(&call, &ways, &settings));
-            let resumed_call = Resumed { call, saved: (epoch, revision), alive, ways, ports };
-            self.load.resume();
-            self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed_call)));
-            resumed += 1;
-        }
+        let go_on = |calls: Vec<Earlier>| {
+            let count = calls.len();
+            let resumed =
+                calls.into_iter().filter_map(|earlier| self.go_on(earlier, alive, &settings)).count();
+            (resumed, count - resumed)
+        };
+        let (resumed, unread) = shared(calls, go_on)
+            .into_iter()
+            .fold((0, 0), |(resumed, unread), (more, others)| (resumed + more, unread + others));
         if resumed + unread > 0 {
             tracing::info!(resumed, unread, "going on with the calls of the process before");
         }
+    }
+
+    /// Hands a call to its shard; `None` if nobody can read it.
+    fn go_on(&self, earlier: Earlier, alive: Option<Timestamp>, settings: &Settings) -> Option<()> {
+        let Earlier { call_id, saved, call } = earlier;
+        let call = call
+            .inspect_err(|error| {
+                tracing::error!(call = %call_id, %error, "a call of the process before cannot be read");
+            })
+            .ok()?;
+        let ways: Ways = call.trunks().map(|trunk| self.way_back(&call, trunk, settings)).collect();
+        self.look_for_peer(&call, &ways, settings);
+        let ports = call.needs_ports().then(|| self.ports_again(&call, &ways, settings));
+        self.load.resume();
+        let resumed = Resumed { call, saved, alive, ways, ports };
+        self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed)));
+        Some(())
     }
 
     /// The local address that a trunk of a call is called from. One that is no longer in the settings is reached by

@@ -23,6 +23,7 @@ use super::pulse::Pulse;
 use super::quotas::Quotas;
 use super::render::Renderer;
 use super::renew::{Current, with_settings};
+use super::resume::Earlier;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
 use super::turns::Turns;
@@ -31,7 +32,7 @@ use crate::call::Assets;
 use crate::id::{CallId, Digest, Epoch, Mint};
 use crate::prompts::PromptStore;
 use crate::settings::{Limits, SecretError, Settings, Trunk};
-use crate::store::journal::{Ack, Journal, SavedCall};
+use crate::store::journal::{Ack, Journal};
 use crate::store::recordings::{Recordings, Take};
 
 /// Events that wait for the owner of the node. A call has a few dozen steps; results wait beyond it.
@@ -59,7 +60,7 @@ pub struct NodeConfig {
     /// Where it notes that it lives; `None`: nowhere.
     pub pulse: Option<Pulse>,
     /// Calls of the process before that it goes on with.
-    pub resume: Vec<SavedCall>,
+    pub resume: Vec<Earlier>,
     /// Complete interviews of earlier processes, by questionnaire and quota.
     pub counted: Vec<(Digest, String, u32)>,
     /// Other calls that the journal holds: they stay there, and their recordings are left alone.
@@ -201,7 +202,7 @@ impl Node {
 
     /// Goes on with the calls of the process before, then listens: a message of a call that is not here yet would be
     /// answered with 481.
-    fn begin(&mut self, resume: Vec<SavedCall>, pulse: Option<Pulse>, desk: &Desk) -> Result<(), NodeError> {
+    fn begin(&mut self, resume: Vec<Earlier>, pulse: Option<Pulse>, desk: &Desk) -> Result<(), NodeError> {
         self.resume(resume, pulse.as_ref().and_then(Pulse::last));
         self.pulse =
             pulse.map(|pulse| pulse.start(self.clock, &self.load)).transpose().map_err(NodeError::Thread)?;

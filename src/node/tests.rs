@@ -17,7 +17,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use self::phone::Phone;
 use super::clock::Clock;
 use super::ports::own_loopback;
-use super::{Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt};
+use super::{Earlier, Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt};
 use crate::call::{Assets, Call, CallResult, Step};
 use crate::id::Digest;
 use crate::outcome::Disposition;
@@ -192,7 +192,7 @@ fn start(
         media_threads: 1,
         clock,
         pulse: Some(Pulse::of(&journal_dir).unwrap()),
-        resume: replay.calls,
+        resume: Earlier::read(replay.calls),
         ..NodeConfig::new(settings)
     };
     let (node, events) = Node::start(config, assets, prompts, journal).unwrap();

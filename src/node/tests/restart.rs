@@ -158,7 +158,7 @@ fn a_record_that_cannot_be_read_stays_and_hinders_nothing() {
     let prompts = Arc::new(PromptStore::new(&settings));
     let mut assets = Assets::default();
     assets.insert(Arc::new(questionnaire));
-    let config = NodeConfig { resume: replay.calls, ..NodeConfig::new(settings) };
+    let config = NodeConfig { resume: Earlier::read(replay.calls), ..NodeConfig::new(settings) };
     let (node, _events) = Node::start(config, assets, prompts, journal).unwrap();
     assert_eq!(node.usage().held, 0);
     phone.reply(&invite, "486 Busy Here", None);
