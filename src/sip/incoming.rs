@@ -2,10 +2,11 @@
 //! respondents do, and so do the tests that set the caller against one.
 //!
 //! ```text
-//! new() ──► 100 after 200 ms ──► ring() 18x ──► accept() 200, repeated until the ACK ──► usage ──► Over
+//! new() ──► 100 after 200 ms ──► ring() 18x, UPDATE ──► accept() 200, repeated until the ACK ──► usage ──► Over
 //!                │                  │              └── no ACK in 64*T1: BYE (§13.3.1.4)
-//!                │ CANCEL, BYE,     └── refuse() 300-699, repeated until the ACK
-//!                └ Expires ──► 487: Cancelled
+//!                │ CANCEL, BYE,     ├── refuse() 300-699, repeated until the ACK
+//!                │ Expires          └── reliable (RFC 3262), and no PRACK in 64*T1: 504: Cancelled
+//!                └──► 487: Cancelled
 //! ```
 
 use std::collections::VecDeque;
@@ -19,8 +20,10 @@ use super::dialog::Dialog;
 use super::digest::Ring;
 use super::hop::Hop;
 use super::local::{Large, Local};
-use super::reply::{Objection, inspect};
-use super::session::{Event, Invited, Phase, Taken, Turn, Usage, own_branch, timer_of};
+use super::reply::{Objection, inspect_first};
+use super::session::{
+    Event, Invited, Patience, Phase, RELIABLE, Reliable, Taken, Turn, Usage, own_branch, supports, timer_of,
+};
 use super::timers::TRYING;
 use super::transaction::Transmit;
 use super::{HeaderName, Message, Method, Reason, Request, StatusCode, Uri, stray};
@@ -52,6 +55,12 @@ pub struct Incoming {
     expires: Option<Timestamp>,
     /// The BYE that has to wait for the ACK (§15).
     leaving: Option<Leaving>,
+    /// What was rung reliably; `None`: the caller knows nothing of it, or the INVITE waits no longer.
+    reliable: Option<Reliable>,
+    /// Whether the caller wants every provisional response to be reliable.
+    must_be_reliable: bool,
+    /// The 200 that has to wait for the PRACK of a ringing, or for the answer to an UPDATE (RFC 3262 §3, RFC 3311 §5.1).
+    accepting: Option<Accepting>,
     told_over: bool,
     ring: Ring,
     #[serde(skip)]
@@ -64,6 +73,12 @@ struct Leaving {
     reason: Option<Reason>,
 }
 
+/// A 200 in waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Accepting {
+    body: Option<Bytes>,
+}
+
 macro_rules! turn {
     ($self:ident, $now:expr, $mint:expr) => {
         Turn {
@@ -73,6 +88,7 @@ macro_rules! turn {
             events: &mut $self.events,
             ring: &mut $self.ring,
             credentials: None, // a callee answers no challenges
+            reliable: $self.reliable.as_mut(),
         }
     };
 }
@@ -103,17 +119,23 @@ impl Incoming {
         let tag = mint.token();
         let dialog = Dialog::callee(invite, &tag)?;
         let (timer, objection) = match timer_of(invite.headers()) {
-            Ok(timer) => (timer, inspect(invite).err()),
-            Err(objection) => (None, Some(inspect(invite).err().unwrap_or(objection))),
+            Ok(timer) => (timer, inspect_first(invite).err()),
+            Err(objection) => (None, Some(inspect_first(invite).err().unwrap_or(objection))),
         };
         let invited = Invited::new(invite, from, &tag, &local, timer)?;
         let expires = invite.headers().expires().ok().flatten();
+        let required = invite.headers().require().unwrap_or_default();
+        let must_be_reliable = required.iter().any(|tag| tag.eq_ignore_ascii_case(RELIABLE));
+        let may_be_reliable = must_be_reliable || supports(invite.headers(), RELIABLE);
         let mut incoming = Self {
             local,
             usage: Usage::early(dialog, invited, invite.headers()),
             trying: Some(now + TRYING),
             expires: expires.map(|seconds| now + Duration::from_secs(seconds.into())),
             leaving: None,
+            reliable: may_be_reliable.then(|| Reliable::new(mint)),
+            must_be_reliable,
+            accepting: None,
             told_over: false,
             ring: Ring::default(),
             events: VecDeque::new(),
@@ -125,18 +147,46 @@ impl Incoming {
         Some(incoming)
     }
 
-    /// Gives a provisional response (101-199), with early SDP if wanted. Nothing happens after a final
-    /// response.
+    /// Gives a provisional response (101-199), with early SDP if wanted; reliably if the caller requires that.
+    /// Nothing happens after a final response.
     pub fn ring(&mut self, now: Timestamp, status: StatusCode, body: Option<&Bytes>, mint: &mut Mint) {
+        if self.must_be_reliable {
+            self.ring_reliably(now, status, body, mint);
+            return;
+        }
         if status.is_provisional() {
             self.usage.provisional(&mut turn!(self, now, mint), status, body);
         }
         self.settle();
     }
 
+    /// Gives a provisional response (101-199) that is repeated until its PRACK comes (RFC 3262 §3), with the answer
+    /// to the INVITE's offer if wanted; a further one waits for that. Without a PRACK in 64*T1 the INVITE is refused
+    /// with 504 ([`Event::Cancelled`]). False, and nothing is sent, if the caller does not support it, or after a
+    /// final response.
+    pub fn ring_reliably(
+        &mut self,
+        now: Timestamp,
+        status: StatusCode,
+        body: Option<&Bytes>,
+        mint: &mut Mint,
+    ) -> bool {
+        let goes = self.reliable.is_some() && status.is_provisional() && status != StatusCode::TRYING;
+        if goes {
+            self.usage.reliably(&mut turn!(self, now, mint), status, body);
+        }
+        self.settle();
+        goes
+    }
+
     /// Accepts the INVITE, or the caller's re-INVITE ([`Event::Offered`]), with 200, repeated until the
-    /// ACK comes. Nothing happens if none waits.
+    /// ACK comes. Nothing happens if none waits. The first 200 waits for the PRACK of a reliable ringing and for the
+    /// answer to an UPDATE; it has no body if the ringing carried the answer.
     pub fn accept(&mut self, now: Timestamp, body: Option<&Bytes>, mint: &mut Mint) {
+        if self.usage.phase() == Phase::Early && !self.usage.is_updated() && self.is_held_up() {
+            self.accepting = Some(Accepting { body: body.cloned() });
+            return;
+        }
         self.usage.accept(&mut turn!(self, now, mint), body);
         self.settle();
     }
@@ -177,6 +227,13 @@ impl Incoming {
         self.usage.reinvite(&mut turn!(self, now, mint), offer)
     }
 
+    /// Sends an UPDATE, also before the INVITE is accepted (RFC 3311 §5.1): with another offer, or without a body to
+    /// tell our Contact. [`Event::ReinviteAnswered`] or [`Event::ReinviteRefused`] follows. False, and nothing is sent,
+    /// while an offer is under way, before the first one has its answer, or if the caller takes no UPDATE.
+    pub fn update(&mut self, now: Timestamp, offer: Option<&Bytes>, mint: &mut Mint) -> bool {
+        self.accepting.is_none() && self.usage.update(&mut turn!(self, now, mint), offer)
+    }
+
     /// A message came from `from`.
     pub fn receive(&mut self, now: Timestamp, message: &Message, from: Hop, mint: &mut Mint) {
         let mut turn = turn!(self, now, mint);
@@ -192,7 +249,7 @@ impl Incoming {
                 }
             }
         }
-        self.leave_if_acked(now, mint);
+        self.go_on(now, mint);
         self.settle();
     }
 
@@ -216,15 +273,24 @@ impl Incoming {
             self.usage.refuse(&mut turn, &Objection::bare(StatusCode::REQUEST_TERMINATED));
             turn.tell(Event::Cancelled { reasons: Vec::new() });
         }
+        match turn.reliable.as_mut().map_or(Patience::On, |reliable| reliable.timeout(now)) {
+            Patience::On => {}
+            Patience::Resend(response) => turn.transmit(response),
+            Patience::Out => {
+                self.usage.refuse(&mut turn, &Objection::bare(StatusCode::SERVER_TIMEOUT)); // RFC 3262 §3: a 5xx
+                turn.tell(Event::Cancelled { reasons: Vec::new() });
+            }
+        }
         self.usage.timeout(&mut turn);
-        self.leave_if_acked(now, mint);
+        self.go_on(now, mint);
         self.settle();
     }
 
     /// When [`timeout`](Self::timeout) is wanted next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        [self.trying, self.expires, self.usage.poll_timeout()].into_iter().flatten().min()
+        let reliable = self.reliable.as_ref().and_then(Reliable::poll_timeout);
+        [self.trying, self.expires, reliable, self.usage.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What the session has to say; drain it after each call of the others.
@@ -240,6 +306,7 @@ impl Incoming {
     /// The transport failed: a BYE that waits for its answer is done.
     pub fn transport_failed(&mut self, now: Timestamp, mint: &mut Mint) {
         self.usage.transport_failed(&mut turn!(self, now, mint));
+        self.go_on(now, mint);
         self.settle();
     }
 
@@ -255,7 +322,20 @@ impl Incoming {
         self.usage.is_over()
     }
 
-    fn leave_if_acked(&mut self, now: Timestamp, mint: &mut Mint) {
+    /// True while the first 200 may not leave yet.
+    fn is_held_up(&self) -> bool {
+        self.reliable.as_ref().is_some_and(Reliable::is_unacked) || self.usage.our_offer_is_open()
+    }
+
+    /// Does what had to wait: the 200, the next reliable ringing, the BYE.
+    fn go_on(&mut self, now: Timestamp, mint: &mut Mint) {
+        if self.usage.phase() == Phase::Early && !self.is_held_up() {
+            if let Some(accepting) = self.accepting.take() {
+                self.usage.accept(&mut turn!(self, now, mint), accepting.body.as_ref());
+            } else if let Some((status, body)) = self.reliable.as_mut().and_then(Reliable::follows) {
+                self.usage.reliably(&mut turn!(self, now, mint), status, body.as_ref());
+            }
+        }
         if !self.usage.is_unacked()
             && let Some(leaving) = self.leaving.take()
         {
@@ -270,6 +350,8 @@ impl Incoming {
         }
         if self.usage.phase() != Phase::Early {
             self.expires = None;
+            self.reliable = None;
+            self.accepting = None;
         }
         if self.is_over() && !self.told_over {
             self.told_over = true;

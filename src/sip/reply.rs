@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hop::{Hop, Protocol};
 use super::local::{self, ACCEPT, ALLOW, INFO_TYPES, SDP};
+use super::session::RELIABLE;
 use super::transaction::{Key, MAGIC_COOKIE};
 use super::{HeaderName, Method, NameAddr, Request, StatusCode, Uri, Via, Writer, multipart};
 
@@ -161,7 +162,7 @@ pub enum Understood {
     Info,
     /// UPDATE.
     Update,
-    /// PRACK: for nothing, as no response of ours is reliable.
+    /// PRACK: of a callee's reliable response.
     Prack,
     /// NOTIFY: of nothing, as we subscribe to nothing.
     Notify,
@@ -169,12 +170,26 @@ pub enum Understood {
 
 /// The extensions that a request may require of us (§8.2.2.3).
 const EXTENSIONS: [&str; 1] = ["timer"];
+/// And the first INVITE to a callee, whose provisional responses can be reliable.
+const OF_A_CALLEE: [&str; 2] = ["timer", RELIABLE];
 
 /// Inspects a request as RFC 3261 §8.2 orders it: syntax, method, Request-URI, required extensions, body.
 ///
 /// # Errors
 /// The status and headers to refuse it with.
 pub fn inspect(request: &Request) -> Result<Understood, Objection> {
+    inspect_for(request, &EXTENSIONS)
+}
+
+/// Inspects the first INVITE to a callee.
+///
+/// # Errors
+/// The status and headers to refuse it with.
+pub fn inspect_first(invite: &Request) -> Result<Understood, Objection> {
+    inspect_for(invite, &OF_A_CALLEE)
+}
+
+fn inspect_for(request: &Request, extensions: &[&str]) -> Result<Understood, Objection> {
     let headers = request.headers();
     let readable = headers.vias().is_ok()
         && headers.cseq().is_ok_and(|cseq| cseq.method == *request.method()) // §8.1.1.5
@@ -199,7 +214,7 @@ pub fn inspect(request: &Request) -> Result<Understood, Objection> {
         return Err(Objection::bare(StatusCode::UNSUPPORTED_URI_SCHEME)); // §8.2.2.1
     }
     let mut unsupported = texts(headers.list(HeaderName::Require));
-    unsupported.retain(|tag| !EXTENSIONS.iter().any(|known| tag.eq_ignore_ascii_case(known)));
+    unsupported.retain(|tag| !extensions.iter().any(|known| tag.eq_ignore_ascii_case(known)));
     if !unsupported.is_empty() {
         let tags = unsupported.join(", ");
         return Err(Objection::with(StatusCode::BAD_EXTENSION, HeaderName::Unsupported, &tags)); // §8.2.2.3

@@ -35,6 +35,7 @@ mod invited;
 mod inviting;
 mod outgoing;
 mod redirects;
+mod reliable;
 mod requests;
 mod timer;
 mod turn;
@@ -43,9 +44,11 @@ mod usage;
 
 pub use event::{Event, Failure, Parameters};
 
+pub(in crate::sip) use early::RELIABLE;
 pub(in crate::sip) use invited::Invited;
+pub(in crate::sip) use reliable::{Patience, Reliable};
 pub(in crate::sip) use requests::Taken;
-pub(in crate::sip) use timer::answer as timer_of;
+pub(in crate::sip) use timer::{answer as timer_of, supports};
 pub(in crate::sip) use turn::Turn;
 pub(in crate::sip) use usage::{Phase, Usage};
 
@@ -89,6 +92,7 @@ macro_rules! turn {
             events: &mut $self.events,
             ring: &mut $self.ring,
             credentials: $self.credentials.as_deref(),
+            reliable: None,
         }
     };
 }
@@ -114,8 +118,15 @@ impl Session {
             large: parameters.large,
         };
         let mut ring = Ring::default();
-        let mut turn =
-            Turn { now, local: &local, mint, events: &mut events, ring: &mut ring, credentials: None };
+        let mut turn = Turn {
+            now,
+            local: &local,
+            mint,
+            events: &mut events,
+            ring: &mut ring,
+            credentials: None,
+            reliable: None,
+        };
         let calling = Calling::invite(&mut turn, parameters, offer)?;
         Ok(Self {
             local,

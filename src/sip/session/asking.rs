@@ -1,14 +1,16 @@
 //! A request of ours within the dialog that is neither INVITE nor ACK (RFC 3261 §12.2.1), from its sending
 //! until its last repeat has died away.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::timer::TIMER;
 use super::turn::Turn;
 use crate::sip::dialog::Dialog;
 use crate::sip::digest::Tried;
-use crate::sip::local::with_reason;
+use crate::sip::local::{ALLOW, finish, with_reason};
 use crate::sip::transaction::{Lapse, NonInviteClient, NonInviteReceived};
-use crate::sip::{HeaderName, Method, NameAddr, RAck, Reason, Response, SessionExpires, StatusCode};
+use crate::sip::{HeaderName, Method, NameAddr, RAck, Reason, Response, SessionExpires, StatusCode, Writer};
 use crate::time::Timestamp;
 
 /// The request.
@@ -41,6 +43,13 @@ pub(in crate::sip) enum Wish {
         /// The least that the peer takes, if it has said so.
         min_se: Option<u32>,
     },
+    /// UPDATE with another description, or with none: it tells our Contact (RFC 3311 §5.1).
+    Update {
+        /// The offer.
+        offer: Option<Bytes>,
+        /// As [`Refresh`](Self::Refresh), if the session has a timer.
+        refresh: Option<(SessionExpires, Option<u32>)>,
+    },
 }
 
 impl Wish {
@@ -49,7 +58,15 @@ impl Wish {
             Self::Bye { .. } => Method::Bye,
             Self::Probe => Method::Options,
             Self::Prack { .. } => Method::Prack,
-            Self::Refresh { .. } => Method::Update,
+            Self::Refresh { .. } | Self::Update { .. } => Method::Update,
+        }
+    }
+
+    /// Its body.
+    const fn body(&self) -> Option<&Bytes> {
+        match self {
+            Self::Update { offer, .. } => offer.as_ref(),
+            Self::Bye { .. } | Self::Probe | Self::Prack { .. } | Self::Refresh { .. } => None,
         }
     }
 }
@@ -141,17 +158,27 @@ fn transact(dialog: &mut Dialog, turn: &mut Turn<'_>, wish: &Wish) -> Option<Non
         Wish::Prack { rack } => {
             writer.header(HeaderName::RAck, rack);
         }
-        Wish::Refresh { expires, min_se } => {
-            writer.header(HeaderName::Contact, NameAddr::new(turn.local.contact.clone()));
-            writer.header(HeaderName::Supported, "timer");
-            writer.header(HeaderName::SessionExpires, expires);
-            if let Some(min_se) = min_se {
-                writer.header(HeaderName::MinSe, min_se);
-            }
+        Wish::Refresh { expires, min_se } => refresh(&mut writer, turn, Some((expires, *min_se))),
+        Wish::Update { refresh: wanted, .. } => {
+            writer.header(HeaderName::Allow, ALLOW);
+            refresh(&mut writer, turn, wanted.as_ref().map(|(expires, min_se)| (expires, *min_se)));
         }
     }
-    turn.sign(&mut writer, &method, &dialog.path().request_uri, &[]);
-    let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);
+    let body = wish.body();
+    let signed = body.map(Bytes::as_ref).unwrap_or_default();
+    turn.sign(&mut writer, &method, &dialog.path().request_uri, signed);
+    let (to, bytes) = turn.local.carry(dialog.destination(turn.local), finish(writer, body).ok()?);
     turn.send(to, bytes.clone());
     Some(NonInviteClient::new(turn.now, bytes, branch, to))
+}
+
+/// What an UPDATE says about our target and the session timer (RFC 4028 §7.4).
+fn refresh(writer: &mut Writer, turn: &Turn<'_>, wanted: Option<(&SessionExpires, Option<u32>)>) {
+    writer.header(HeaderName::Contact, NameAddr::new(turn.local.contact.clone()));
+    writer.header(HeaderName::Supported, TIMER);
+    let Some((expires, min_se)) = wanted else { return };
+    writer.header(HeaderName::SessionExpires, expires);
+    if let Some(min_se) = min_se {
+        writer.header(HeaderName::MinSe, min_se);
+    }
 }

@@ -14,7 +14,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::{CSeq, Method, RAck, Response};
 
 /// The option tag of reliable provisional responses.
-pub(super) const RELIABLE: &str = "100rel";
+pub(in crate::sip) const RELIABLE: &str = "100rel";
 /// Early dialogs that one INVITE may make; a fork beyond that is heard, but has no dialog before its 2xx.
 pub(super) const MAX_EARLY: usize = 8;
 

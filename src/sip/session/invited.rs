@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::early::RELIABLE;
 use super::timer;
 use super::turn::Turn;
 use crate::sip::dialog;
@@ -129,6 +130,24 @@ impl Invited {
         };
         let Some(bytes) = finish(writer, body) else { return };
         turn.transmit(self.server.provisional(bytes));
+    }
+
+    /// Gives a reliable provisional response of this number (RFC 3262 §3); returns it with where it goes.
+    pub(in crate::sip) fn reliable(
+        &mut self,
+        turn: &mut Turn<'_>,
+        status: StatusCode,
+        body: Option<&Bytes>,
+        rseq: u32,
+    ) -> Option<(Hop, Bytes)> {
+        let reply = self.reply.as_ref()?;
+        let mut writer = reply.dialog_response(status, &turn.local.contact);
+        writer.header(HeaderName::Require, RELIABLE);
+        writer.header(HeaderName::RSeq, rseq);
+        writer.header(HeaderName::Allow, ALLOW); // whether UPDATE may follow: RFC 3311 §5.1
+        let (to, bytes) = (reply.destination, finish(writer, body)?);
+        turn.transmit(self.server.provisional(bytes.clone()));
+        Some((to, bytes))
     }
 
     /// Accepts the INVITE with 200; returns the peer's new target. False pending: nothing happens.

@@ -7,11 +7,12 @@
 //! CSeq not higher               500
 //! what §8.2 objects to          405, 501, 420, 415
 //! OPTIONS 200   BYE 200   INVITE, UPDATE offered, or 491, or 500 with Retry-After, or 422
-//! UPDATE without offer 200   PRACK 481: nothing of ours is reliable   NOTIFY 481: nothing is subscribed to
+//! UPDATE without offer 200   PRACK 200 to a callee's reliable response, else 481   NOTIFY 481: nothing is subscribed to
 //! ```
 
 use super::Event;
 use super::invited::{Invited, Offer};
+use super::reliable::Acked;
 use super::timer;
 use super::turn::Turn;
 use super::updated::Updated;
@@ -140,12 +141,28 @@ impl Usage {
             Ok(Understood::Invite) => self.reinvited(turn, read),
             Ok(Understood::Options) => self.options(turn, read),
             Ok(Understood::Info) => self.informed(turn, read),
-            Ok(Understood::Update) => self.update(turn, read),
-            Ok(Understood::Prack | Understood::Notify) => {
+            Ok(Understood::Update) => self.peer_update(turn, read),
+            Ok(Understood::Prack) => self.prack(turn, read),
+            Ok(Understood::Notify) => {
                 self.answer(turn, read, &Objection::bare(StatusCode::CALL_DOES_NOT_EXIST));
             }
             Ok(Understood::Ack | Understood::Cancel) => {} // they have no number of their own
         }
+    }
+
+    /// RFC 3262 §3. An offer in it is refused (RFC 6337 §3.1.3 lets an UPDATE follow); the response counts as heard.
+    fn prack(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+        let rack = read.request.headers().rack().ok().flatten();
+        let acked = rack.zip(turn.reliable.as_mut()).and_then(|(rack, reliable)| reliable.acknowledge(&rack));
+        if acked == Some(Acked::Answer) {
+            self.exchanged();
+        }
+        let status = match acked {
+            None => StatusCode::CALL_DOES_NOT_EXIST,
+            Some(_) if sdp_of(read.request).is_some() => StatusCode::NOT_ACCEPTABLE_HERE,
+            Some(_) => StatusCode::OK,
+        };
+        self.answer(turn, read, &Objection::bare(status));
     }
 
     fn options(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
@@ -216,7 +233,7 @@ impl Usage {
     }
 
     /// RFC 3311 §5.2.
-    fn update(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
+    fn peer_update(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
         let offer = sdp_of(read.request);
         // Whoever sends it has our 2xx of its INVITE: a lost ACK is as good as here, if it carried no answer.
         if let Some(invited) = self.invited.as_mut().filter(|invited| invited.offer() == Offer::Theirs)
@@ -225,7 +242,9 @@ impl Usage {
             turn.tell(Event::Acked { body: None });
         }
         if self.updated.is_some()
-            || (offer.is_some() && self.invited.as_ref().is_some_and(Invited::is_pending))
+            || (offer.is_some()
+                && !self.answered_early()
+                && self.invited.as_ref().is_some_and(Invited::is_pending))
         {
             return self.later(turn, read);
         }

@@ -7,6 +7,7 @@ mod endings;
 mod in_dialog;
 mod peer;
 mod redirects;
+mod reliable;
 mod resume;
 mod storm;
 mod timer;

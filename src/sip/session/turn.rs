@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::Event;
+use super::reliable::Reliable;
 use crate::id::Mint;
 use crate::sip::digest::{Credentials, Ring, Tried, Verdict};
 use crate::sip::hop::Hop;
@@ -23,6 +24,8 @@ pub(in crate::sip) struct Turn<'a> {
     pub(in crate::sip) ring: &'a mut Ring,
     /// With what they are answered.
     pub(in crate::sip) credentials: Option<&'a Credentials>,
+    /// A callee's reliable provisional responses.
+    pub(in crate::sip) reliable: Option<&'a mut Reliable>,
 }
 
 impl Turn<'_> {

@@ -9,7 +9,7 @@ use super::timer;
 use super::turn::Turn;
 use crate::sip::dialog;
 use crate::sip::hop::Hop;
-use crate::sip::local::ALLOW;
+use crate::sip::local::{ALLOW, Local};
 use crate::sip::reply::{Objection, Reply, finish};
 use crate::sip::transaction::Key;
 use crate::sip::{HeaderName, Method, Request, SessionExpires, StatusCode, Uri};
@@ -42,12 +42,9 @@ impl Updated {
         answers: &mut Answers,
         body: Option<&Bytes>,
     ) -> Option<Accepted> {
-        let mut writer = self.reply.dialog_response(StatusCode::OK, &turn.local.contact);
-        writer.header(HeaderName::Allow, ALLOW);
-        writer.header(HeaderName::Supported, timer::TIMER);
-        timer::write(&mut writer, self.expires);
+        let bytes = ok(&self.reply, turn.local, self.expires, body)?;
         let to: Hop = self.reply.destination;
-        answers.answer(turn, self.key, &Method::Update, to, finish(writer, body)?);
+        answers.answer(turn, self.key, &Method::Update, to, bytes);
         Some(Accepted { target: self.contact, expires: self.expires })
     }
 
@@ -57,4 +54,18 @@ impl Updated {
             answers.answer(turn, self.key, &Method::Update, self.reply.destination, bytes);
         }
     }
+}
+
+/// The 200 to an UPDATE.
+pub(super) fn ok(
+    reply: &Reply,
+    local: &Local,
+    expires: Option<SessionExpires>,
+    body: Option<&Bytes>,
+) -> Option<Bytes> {
+    let mut writer = reply.dialog_response(StatusCode::OK, &local.contact);
+    writer.header(HeaderName::Allow, ALLOW);
+    writer.header(HeaderName::Supported, timer::TIMER);
+    timer::write(&mut writer, expires);
+    finish(writer, body)
 }

@@ -7,21 +7,23 @@
 //!   \-------------------refuse, CANCEL, BYE-------------------/
 //! ```
 
+mod asked;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
 use super::answered::Answers;
-use super::asking::{Answered, Asking, Wish};
+use super::asking::{Asking, Wish};
 use super::invited::{Invited, Offer, Wait};
 use super::inviting::{Inviting, Resolved};
 use super::timer::{Due, SessionTimer};
 use super::turn::Turn;
 use super::updated::Updated;
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{self, Dialog};
 use crate::sip::reply::Objection;
 use crate::sip::timers::PATIENCE;
-use crate::sip::{Headers, Method, RAck, Reason, Refresher, Response, SessionExpires, StatusCode};
+use crate::sip::{Headers, Method, Refresher, Response, SessionExpires, StatusCode};
 use crate::time::Timestamp;
 
 /// The usage.
@@ -179,11 +181,20 @@ impl Usage {
         }
     }
 
+    /// Gives a reliable provisional response to the peer's INVITE, the next one after that which was acknowledged.
+    pub(in crate::sip) fn reliably(&mut self, turn: &mut Turn<'_>, status: StatusCode, body: Option<&Bytes>) {
+        let (Some(invited), Some(reliable)) = (&mut self.invited, turn.reliable.take()) else { return };
+        reliable.give(turn, invited, status, body);
+        turn.reliable = Some(reliable);
+    }
+
     /// Accepts the peer's INVITE or UPDATE that waits, if one does.
     pub(in crate::sip) fn accept(&mut self, turn: &mut Turn<'_>, body: Option<&Bytes>) {
         if let Some(updated) = self.updated.take() {
             return self.accept_update(turn, updated, body);
         }
+        // A reliable response had the answer: the 2xx has none (RFC 3262 §5).
+        let body = body.filter(|_| self.phase != Phase::Early || self.exchange == Exchange::Open);
         let Some(accepted) = self.invited.as_mut().and_then(|invited| invited.accept(turn, body)) else {
             return;
         };
@@ -249,11 +260,14 @@ impl Usage {
     }
 
     /// True while an offer of ours waits for its answer.
-    pub(super) fn our_offer_is_open(&self) -> bool {
+    pub(in crate::sip) fn our_offer_is_open(&self) -> bool {
         let in_2xx = |one: &Invited| one.offer() == Offer::Ours && (one.is_pending() || one.is_unacked());
         let first =
             self.side == Side::Caller && self.phase == Phase::Early && self.exchange == Exchange::Open;
+        let in_update =
+            |one: &Asking| matches!(one.wish(), Wish::Update { offer: Some(_), .. }) && one.is_pending();
         first
+            || self.asking.iter().any(in_update)
             || self.inviting.as_ref().is_some_and(Inviting::is_pending)
             || self.invited.as_ref().is_some_and(in_2xx)
     }
@@ -264,77 +278,14 @@ impl Usage {
             || self.invited.as_ref().is_some_and(|one| one.is_pending() || one.is_unacked())
     }
 
-    /// Hangs up. Nothing happens without a session.
-    pub(in crate::sip) fn bye(&mut self, turn: &mut Turn<'_>, reason: Option<&Reason>) {
-        if self.phase != Phase::Confirmed {
-            return;
-        }
-        self.leave(turn.now);
-        self.drop_pending(turn);
-        self.ask(turn, Wish::Bye { reason: reason.cloned() });
+    /// True while the peer's UPDATE waits for our answer.
+    pub(in crate::sip) const fn is_updated(&self) -> bool {
+        self.updated.is_some()
     }
 
-    /// Asks whether the peer is still there; false if nothing was sent.
-    pub(in crate::sip) fn probe(&mut self, turn: &mut Turn<'_>) -> bool {
-        let waits = self.asking.iter().any(|one| *one.wish() == Wish::Probe && one.is_pending());
-        self.phase == Phase::Confirmed && !waits && self.ask(turn, Wish::Probe)
-    }
-
-    /// Acknowledges a reliable provisional response (RFC 3262 §4).
-    pub(in crate::sip) fn acknowledge(&mut self, turn: &mut Turn<'_>, rack: RAck) {
-        self.ask(turn, Wish::Prack { rack });
-    }
-
-    fn ask(&mut self, turn: &mut Turn<'_>, wish: Wish) -> bool {
-        let sent = Asking::send(&mut self.dialog, turn, wish);
-        let is_sent = sent.is_some();
-        self.asking.extend(sent);
-        is_sent
-    }
-
-    /// A request of ours has come to its end.
-    fn asked(&mut self, turn: &mut Turn<'_>, wish: &Wish, status: Answered, headers: Option<&Headers>) {
-        match wish {
-            Wish::Bye { .. } => turn.tell(Event::ByeDone { status }),
-            Wish::Probe => turn.tell(Event::Probed { status }),
-            Wish::Prack { .. } => {} // whoever misses it refuses the INVITE (RFC 3262 §3)
-            Wish::Refresh { .. } => self.refreshed(turn, status, headers),
-        }
-    }
-
-    /// Our UPDATE that refreshes was answered (RFC 4028 §7.4, RFC 3261 §12.2.1.2).
-    fn refreshed(&mut self, turn: &mut Turn<'_>, status: Answered, headers: Option<&Headers>) {
-        let Some(timer) = self.timer.as_mut().filter(|_| self.phase == Phase::Confirmed) else { return };
-        match (status, headers) {
-            (Some(status), Some(headers)) if status.is_success() => self.settle_timer(turn, headers),
-            (Some(StatusCode::SESSION_INTERVAL_TOO_SMALL), Some(headers)) if timer.raise(headers) => {
-                self.refresh(turn);
-            }
-            (Some(StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED), _) => {
-                self.refreshes_by = RefreshBy::Invite;
-                self.refresh(turn);
-            }
-            (None | Some(StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT), _) => {
-                self.expire(turn);
-            }
-            (Some(_), _) => timer.refresh_at(turn.now + PATIENCE), // another try, or the end by its timer
-        }
-    }
-
-    fn refresh(&mut self, turn: &mut Turn<'_>) {
-        let Some((expires, min_se)) = self.timer.as_ref().map(SessionTimer::wish) else { return };
-        match self.refreshes_by {
-            RefreshBy::Update => {
-                self.ask(turn, Wish::Refresh { expires, min_se });
-            }
-            RefreshBy::Invite => turn.tell(Event::RefreshDue),
-        }
-    }
-
-    /// The session was not refreshed, or the peer does not know it any more.
-    fn expire(&mut self, turn: &mut Turn<'_>) {
-        turn.tell(Event::Expired);
-        self.bye(turn, None);
+    /// True while the INVITE of an early dialog waits, but no longer its offer: that was answered reliably.
+    pub(super) fn answered_early(&self) -> bool {
+        self.phase == Phase::Early && self.exchange == Exchange::Done
     }
 
     /// The session is over; what is under way may still end in order.
@@ -372,7 +323,14 @@ impl Usage {
         let Some(asking) = self.asking.iter_mut().find(|one| one.branch() == branch) else { return false };
         if let Some(status) = asking.receive(&mut self.dialog, turn, response) {
             let wish = asking.wish().clone();
-            self.asked(turn, &wish, status, Some(response.headers()));
+            let refreshes = matches!(wish, Wish::Refresh { .. } | Wish::Update { .. });
+            if refreshes
+                && response.status().is_success()
+                && let Some(target) = dialog::contact(response.headers())
+            {
+                self.dialog.refresh_target(target); // RFC 3261 §12.2.1.2
+            }
+            self.asked(turn, &wish, status, Some(response));
         }
         true
     }

@@ -9,6 +9,7 @@ use crate::sip::reply::{Objection, Reply, Understood, inspect, sdp_of};
 use crate::sip::session::requests::Taken;
 use crate::sip::session::turn::Turn;
 use crate::sip::session::usage::Phase;
+use crate::sip::session::{timer, updated};
 use crate::sip::{Request, StatusCode};
 
 impl Calling {
@@ -72,7 +73,10 @@ impl Calling {
             Ok(Understood::Update) if sdp_of(request).is_some() => {
                 reply.bare(StatusCode::REQUEST_PENDING, &[]) // RFC 3311 §5.2
             }
-            Ok(Understood::Update) => reply.bare(StatusCode::OK, &[]),
+            Ok(Understood::Update) => match timer::answer(headers) {
+                Ok(expires) => updated::ok(&reply, turn.local, expires, None),
+                Err(objection) => reply.bare(objection.status, &objection.headers),
+            },
             Ok(Understood::Cancel | Understood::Prack | Understood::Notify) => {
                 reply.bare(StatusCode::CALL_DOES_NOT_EXIST, &[])
             }

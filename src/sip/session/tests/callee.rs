@@ -169,8 +169,9 @@ fn an_invite_that_expires() {
 #[test]
 fn an_invite_that_requires_what_we_cannot() {
     // RFC 3261 §8.2.2.3
-    let mut s = Trace::called(&invite().header("Require: 100rel"));
+    let mut s = Trace::called(&invite().header("Require: 100rel, gruu"));
     recv!(s, time 0, ["420 1 INVITE"]);
+    assert_eq!(line(&last(&s), "Unsupported"), "gruu");
     send!(s, time 10, request("ACK", 1).tag("a").branch(1));
     recv!(s, time 5_010, ["Over"]);
 }

@@ -125,6 +125,24 @@ fn early_requests_are_answered_in_their_dialog() {
 }
 
 #[test]
+fn an_update_that_overtakes_the_ringing_gets_the_same_answer_before_and_after_it() {
+    let mut s = ringing();
+    let update = || request("UPDATE", 1).branch(7).header("Contact: <sip:moved@198.51.100.8>");
+    let last = |s: &Trace| s.sent.last().unwrap().bytes.clone();
+    send!(s, time 10, update());
+    recv!(s, time 10, ["200 1 UPDATE again"]);
+    let first = last(&s);
+    assert!(
+        String::from_utf8_lossy(&first).contains("\r\nContact: <sip:0123456789abcdef@192.0.2.1:5060>\r\n")
+    );
+    send!(s, time 20, response("INVITE", 180).tag("b"));
+    recv!(s, time 20, ["Progress 180"]);
+    send!(s, time 30, update());
+    recv!(s, time 30, ["200 1 UPDATE"]);
+    assert_eq!(first, last(&s));
+}
+
+#[test]
 fn an_early_update_changes_what_was_answered_reliably() {
     // RFC 3311 §4: the exchange of the INVITE is done, so the next offer may come
     let mut s = ringing();

@@ -46,6 +46,9 @@ pub(super) const EXTRAS: [&str; 10] = [
     "Contact: <tel:+1234>, <sip:b@h>;q=0.5, <sip:c@h>\r\n",
 ];
 
+/// What a caller's INVITE says for reliable ringing and UPDATE.
+const TAKES_ALL: &str = "Supported: 100rel\r\nAllow: INVITE, PRACK, UPDATE\r\n";
+
 /// (status, method, CSeq, remote tag, branch, extra header, response?)
 pub(super) type Drawn = (u16, usize, u32, usize, usize, usize, bool);
 
@@ -100,7 +103,7 @@ impl Storm {
             let sent_by: SocketAddr = US.parse().unwrap();
             let contact = Uri::sip_at(Some(id.as_str()), sent_by);
             let parameters = incoming::Parameters { id, sent_by, contact, user_agent: String::new() };
-            let invite = request("INVITE", 1, ";tag=b", 0, "", "<sip:us@192.0.2.1>");
+            let invite = request("INVITE", 1, ";tag=b", 0, TAKES_ALL, "<sip:us@192.0.2.1>");
             let Message::Request(invite) = parse(invite).unwrap() else { panic!("an INVITE") };
             let from = PEER.parse().unwrap();
             Machine::Callee(Box::new(Incoming::new(now, &invite, from, parameters, &mut mint).unwrap()))
@@ -169,6 +172,8 @@ impl Storm {
                 5 => incoming.transport_failed(now, mint),
                 6 => incoming.refuse(now, StatusCode::BUSY_HERE, Vec::new(), mint),
                 7 => drop(incoming.reinvite(now, Some(&body), mint)),
+                8 => drop(incoming.ring_reliably(now, StatusCode::RINGING, Some(&body), mint)),
+                9 => drop(incoming.update(now, Some(&body), mint)),
                 _ => {}
             },
         }

@@ -52,6 +52,12 @@ pub(super) struct Story {
     callee_reinvites: Option<u64>,
     /// How long after that it holds, or comes back: by another re-INVITE.
     callee_resumes: Option<u64>,
+    /// The callee's ringing wants a PRACK, and carries its answer.
+    rings_reliably: bool,
+    /// How long after the ringing it sends an UPDATE, before it answers.
+    updates_early: Option<u64>,
+    /// How long after the answer it sends one.
+    updates: Option<u64>,
     /// Who on the way asks for a password, of every request that may be asked.
     asks: Asks,
     /// Another telephone of the same callee, behind a proxy that forks: when it is picked up.
@@ -94,7 +100,18 @@ impl Story {
                 [usize::try_from(upto(5)).unwrap()],
             // A proxy that forks waits for all before it forwards a refusal: here nobody refuses then.
             fork_answers: (upto(4) == 0 && decision == Decision::Accept).then(|| upto(12_000)),
+            rings_reliably: upto(2) == 0,
+            updates_early: (upto(2) == 0).then(|| upto(3_000)),
+            updates: (upto(3) == 0).then(|| upto(10_000)),
         }
+    }
+}
+
+impl Story {
+    /// Whether the callee leaves so soon that its 200 may still wait.
+    pub(super) fn may_leave_unanswered(&self) -> bool {
+        self.callee_leaves.is_some_and(|after| after < 3_000)
+            && (self.rings_reliably || self.updates_early.is_some())
     }
 }
 
@@ -175,6 +192,10 @@ impl Ledger {
             None => self.requests.insert(key.clone(), transmit.bytes.clone()),
         };
         match before {
+            // An early dialog whose ringing was lost is answered without state: it is forgotten with its INVITE.
+            Some(before) if cseq.ends_with(" UPDATE") && status == Some("481") => {
+                assert!(before.starts_with(b"SIP/2.0 200") || before == transmit.bytes, "{key:?}");
+            }
             Some(before) => assert_eq!(before, transmit.bytes, "{key:?} has two bodies"),
             None if status.is_none() && !cseq.ends_with("ACK") && !cseq.ends_with("CANCEL") => {
                 let number: u32 = cseq.split(' ').next().unwrap().parse().unwrap();
@@ -219,6 +240,7 @@ pub(super) struct World {
     caller_saved: Vec<u8>,
     callee_saved: Vec<u8>,
     accepted_at: Option<u64>,
+    updates_early_at: Option<u64>,
     /// The other telephone, if there is one: it never dies.
     fork: Option<Incoming>,
     fork_mint: Mint,
@@ -256,6 +278,7 @@ impl World {
             caller_saved: Vec::new(),
             callee_saved: Vec::new(),
             accepted_at: None,
+            updates_early_at: None,
             fork: None,
             fork_mint: Mint::seeded(seed ^ 0x0F0F),
             fork_told: Told::default(),
@@ -473,6 +496,28 @@ impl World {
         both.iter().all(|told| told.has(Said::Acked) && told.has(Said::Left))
     }
 
+    /// Whether the callee's UPDATE was accepted, by its body.
+    pub(super) fn was_updated(&self, offer: &str) -> bool {
+        let is_it = |bytes: &Bytes| bytes.ends_with(format!("\r\n\r\n{offer}").as_bytes());
+        let mut sent = self.ledger.requests.iter().filter(|(_, bytes)| is_it(bytes));
+        sent.any(|((call_id, cseq, branch), _)| {
+            let mut finals = self.ledger.finals.iter();
+            cseq.ends_with(" UPDATE")
+                && finals.any(|((id, number, of), (_, bytes))| {
+                    (id, of) == (call_id, branch)
+                        && number.starts_with(cseq)
+                        && bytes.starts_with(b"SIP/2.0 200")
+                })
+        })
+    }
+
+    /// Whether the callee answered an INVITE whose ringing had a PRACK.
+    pub(super) fn was_acknowledged_early(&self) -> bool {
+        let prack = |key: &(String, String, String)| key.1.contains(" PRACK");
+        self.ledger.finals.iter().any(|(key, (_, bytes))| prack(key) && bytes.starts_with(b"SIP/2.0 200"))
+            && self.callee_told.has(Said::Acked)
+    }
+
     /// Whether somebody who answered knows that the caller does.
     pub(super) fn is_known(&self) -> bool {
         let mut both = [&self.callee_told, &self.fork_told].into_iter();
@@ -495,7 +540,9 @@ impl World {
             let after = |delay: Option<u64>| Some(self.accepted_at? + delay?);
             let reinvites = after(self.story.callee_reinvites);
             let leaves = after(self.story.callee_leaves);
-            [self.story.rings_at, decides, leaves, reinvites].into_iter().flatten().min()
+            let early = self.updates_early_at.filter(|_| !self.has_decided());
+            let updates = after(self.story.updates);
+            [self.story.rings_at, early, decides, leaves, reinvites, updates].into_iter().flatten().min()
         });
         let caller = self.caller.as_ref().map(|_| self.story.caller_leaves);
         let fork = self.fork.as_ref().and(self.story.fork_answers).filter(|_| !self.fork_accepted);
@@ -527,7 +574,19 @@ impl World {
         let mint = &mut self.callee_mint;
         if self.story.rings_at.is_some_and(|at| at <= now_ms) {
             self.story.rings_at = None;
-            callee.ring(now, StatusCode::RINGING, None, mint);
+            self.updates_early_at = self.story.updates_early.map(|after| now_ms + after);
+            if self.story.rings_reliably {
+                let answer = Bytes::from_static(b"early");
+                callee.ring_reliably(now, StatusCode::SESSION_PROGRESS, Some(&answer), mint);
+                callee.ring_reliably(now, StatusCode::RINGING, None, mint); // waits for the first one's PRACK
+            } else {
+                callee.ring(now, StatusCode::RINGING, None, mint);
+            }
+        } else if self.updates_early_at.is_some_and(|at| at <= now_ms) && self.accepted_at.is_none() {
+            // An offer has to wait for the answer of the INVITE's; without one it tells the Contact.
+            let offer = Bytes::from_static(b"early update");
+            let goes = callee.update(now, self.story.rings_reliably.then_some(&offer), mint);
+            self.updates_early_at = (!goes).then_some(now_ms + 200);
         } else if let Some((at, decision)) = self.story.decides.filter(|(at, _)| *at <= now_ms) {
             self.story.decides = None;
             assert!(at <= now_ms);
@@ -548,6 +607,9 @@ impl World {
                 self.story.callee_reinvites =
                     self.story.callee_resumes.take().map(|after| now_ms - accepted + after);
                 callee.reinvite(now, Some(&Bytes::from_static(b"reinvite")), mint);
+            } else if self.story.updates.is_some_and(|delay| accepted + delay <= now_ms) {
+                self.story.updates = None;
+                callee.update(now, Some(&Bytes::from_static(b"update")), mint);
             }
         }
         self.drain_callee(Wished::Yes);
