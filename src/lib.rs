@@ -30,6 +30,8 @@ pub mod callee;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: a person sits in front of it")]
 pub mod cli;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets and tasks")]
+pub mod engine;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets and tasks")]
 pub mod http;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: tasks around a node")]
 pub mod instance;

@@ -35,6 +35,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("settings", EDGE),
     ("routing", EDGE),
     ("callee", EDGE),
+    ("engine", EDGE),
+    ("peers", EDGE),
+    ("cluster", EDGE),
     ("instance", EDGE),
     // the API serves an instance
     ("http", EDGE),
@@ -68,6 +71,9 @@ const ALL: &[&str] = &[
     "settings",
     "routing",
     "callee",
+    "engine",
+    "peers",
+    "cluster",
     "instance",
     "http",
 ];

@@ -1,0 +1,16 @@
+//! The edge of a cluster against the real thing: etcd 3.4 as processes of its own, members and links as they run.
+//!
+//! ```text
+//! engine     names, claims, races, lost answers, watches, backups, users and TLS ── etcd, one or three members
+//! ```
+//! etcd is installed by `make test`; a test whose tool is missing fails and says so. Everything is on loopback, below a
+//! directory that vanishes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event among many")]
+#![expect(clippy::disallowed_methods, reason = "these tests wait for real programs")]
+
+mod etcd;
+mod proxy;
+
+mod engine;
