@@ -163,10 +163,11 @@ impl Instance {
         let mut library = library.await.expect("nothing in it panics")?;
         shelf.add(&mut library, &left.editions);
         let library_took = steps.took();
-        let clock = Clock::continued(&dir, !earlier.is_empty());
-        let clock = clock.map_err(|source| StartError::Clock { dir: dir.clone(), source })?;
-        let pulse = Some(Pulse::of(&dir).map_err(|source| StartError::Clock { dir, source })?);
-        let config = NodeConfig { clock, pulse, resume: earlier, counted, ..NodeConfig::new(settings) };
+        let unwritten = |source| StartError::Clock { dir: dir.clone(), source };
+        let pulse = Pulse::of(&dir).map_err(unwritten)?;
+        let clock = Clock::continued(&dir, !earlier.is_empty(), pulse.last()).map_err(unwritten)?;
+        let config =
+            NodeConfig { clock, pulse: Some(pulse), resume: earlier, counted, ..NodeConfig::new(settings) };
         let started = Node::start(config, library.assets(), Arc::clone(&shelf.prompts), journal);
         let (node, events) = started?;
         let node_took = steps.took();

@@ -11,7 +11,8 @@
 //! ```text
 //! 1 4e1e8f0c-… 1795641600123456      format, the machine's boot id, wall time at monotonic 0 in µs
 //! ```
-//! After a boot monotonic time begins anew, and so does the clock.
+//! After a boot monotonic time begins anew, and so does the clock; but where calls are left it goes on no earlier than the
+//! process before is known to have lived: a wall clock that is wrong until NTP has set it takes no stream or deadline back.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -27,6 +28,8 @@ use crate::time::Timestamp;
 const FILE: &str = "clock";
 /// The shape of the file.
 const FORMAT: &str = "1";
+/// The sign of life is a little older than the process's end.
+const ABOVE: Duration = Duration::from_secs(1);
 /// Changes with each boot of the machine (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -52,11 +55,12 @@ impl Clock {
 
     /// The clock of the process that wrote `dir` before, if it has calls left and the machine was not booted since:
     /// a step of the wall clock between the two moves no deadline, and no RTP stream goes back. Else the clock of
-    /// this process. Either is written down for the next one.
+    /// this process, with calls left at least [`ABOVE`] after `alive`, when the process before lived last by its own.
+    /// Either is written down for the next one.
     ///
     /// # Errors
     /// If the file cannot be written. One that cannot be read is as good as none.
-    pub fn continued(dir: &Path, has_calls: bool) -> io::Result<Self> {
+    pub fn continued(dir: &Path, has_calls: bool, alive: Option<Timestamp>) -> io::Result<Self> {
         let boot = fs::read_to_string(BOOT_ID)?.trim().to_owned();
         let path = dir.join(FILE);
         let before = if has_calls { fs::read_to_string(&path).ok() } else { None };
@@ -64,7 +68,9 @@ impl Clock {
             let anchor = Instant::now();
             return Ok(Self { anchor, wall: zero + monotonic()? });
         }
-        let clock = Self::of_process();
+        let mut clock = Self::of_process();
+        let floor = alive.filter(|_| has_calls).map(|alive| alive + ABOVE);
+        clock.wall = clock.wall + floor.map_or(Duration::ZERO, |floor| floor.since(clock.now()));
         // Read one after the other: what lies between is less than a packet's jitter.
         let zero = clock.now().as_micros().saturating_sub(micros(monotonic()?));
         let new = dir.join("clock.new");
@@ -121,24 +127,37 @@ mod tests {
     fn a_process_that_goes_on_has_the_clock_of_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(FILE);
-        let first = Clock::continued(dir.path(), false).unwrap();
+        let first = Clock::continued(dir.path(), false, None).unwrap();
         let written = fs::read_to_string(&file).unwrap();
         // As if the wall clock had been an hour ahead in the process before.
         let mut words: Vec<String> = written.split_whitespace().map(str::to_owned).collect();
         let zero: u64 = words[2].parse().unwrap();
         words[2] = (zero + 3_600_000_000).to_string();
         fs::write(&file, words.join(" ")).unwrap();
-        let next = Clock::continued(dir.path(), true).unwrap();
+        let next = Clock::continued(dir.path(), true, None).unwrap();
         let ahead = next.now().since(first.now());
         assert!((3_599..=3_601).contains(&ahead.as_secs()), "{ahead:?}");
-        let anew = Clock::continued(dir.path(), false).unwrap();
+        let anew = Clock::continued(dir.path(), false, None).unwrap();
         assert!(anew.now().since(first.now()) < Duration::from_secs(1), "without calls it is anchored anew");
         for other in ["1 another-boot 5", "2 x 5", "", "1"] {
             fs::write(&file, other).unwrap();
-            let anew = Clock::continued(dir.path(), true).unwrap();
+            let anew = Clock::continued(dir.path(), true, None).unwrap();
             assert!(anew.now().since(first.now()) < Duration::from_secs(1), "{other:?}");
             assert_eq!(fs::read_to_string(&file).unwrap().split(' ').count(), 3, "and written down");
         }
+    }
+
+    #[test]
+    fn after_a_boot_with_a_wrong_wall_clock_it_does_not_go_back() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE), "1 another-boot 5").unwrap();
+        let alive = Clock::of_process().now() + Duration::from_secs(500);
+        let next = Clock::continued(dir.path(), true, Some(alive)).unwrap();
+        assert!(next.now() >= alive + ABOVE && next.now() < alive + ABOVE * 2);
+        let again = Clock::continued(dir.path(), true, None).unwrap();
+        assert!(again.now() >= next.now() && again.now().since(next.now()) < Duration::from_secs(1));
+        let without = Clock::continued(dir.path(), false, Some(alive)).unwrap();
+        assert!(without.now() < alive, "without calls nothing has to go on");
     }
 
     #[test]

@@ -186,12 +186,13 @@ fn start(
     let questionnaire = assets.insert(Arc::new(questionnaire));
     let journal_dir = dir.join("journal");
     let (journal, replay) = Journal::open(&journal_dir, limits).unwrap();
-    let clock = Clock::continued(&journal_dir, !replay.calls.is_empty()).unwrap();
+    let pulse = Pulse::of(&journal_dir).unwrap();
+    let clock = Clock::continued(&journal_dir, !replay.calls.is_empty(), pulse.last()).unwrap();
     let config = NodeConfig {
         shards: 2,
         media_threads: 1,
         clock,
-        pulse: Some(Pulse::of(&journal_dir).unwrap()),
+        pulse: Some(pulse),
         resume: Earlier::read(replay.calls),
         ..NodeConfig::new(settings)
     };

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panic")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is planned for another process is nobody's")]
 
+mod clock;
 mod cover;
 mod dice;
 mod judge;

@@ -103,6 +103,10 @@ pub(crate) enum Fault {
     Stop { at_ms: u64, callee: usize },
     /// The operator stops a call so long after it began to be hung up.
     StopAtEnd { callee: usize, after_ms: u64 },
+    /// The machine dies, and is booted anew.
+    Boot { at_ms: u64, down_ms: u64, torn: u8 },
+    /// Somebody sets the machine's wall clock.
+    Step { at_ms: u64, by_ms: i64 },
     /// The questionnaire is edited; the next process loads both editions.
     Edit { at_ms: u64 },
 }
@@ -120,6 +124,7 @@ impl Scenario {
         for _ in 0..dice.below(6) {
             faults.push(Fault::drawn(&mut dice, callees.len()));
         }
+        drawn_clocks(&mut Dice::new(seed ^ 0xc1), &mut faults);
         let noisy = dice.one_in(3);
         Self {
             seed,
@@ -171,6 +176,19 @@ impl Scenario {
             }
         }
         found
+    }
+}
+
+/// Clocks are set, by seconds or by hours, and machines booted.
+fn drawn_clocks(dice: &mut Dice, faults: &mut Vec<Fault>) {
+    while dice.one_in(3) {
+        let most: u64 = if dice.one_in(4) { 7_200_000 } else { 20_000 };
+        let by_ms = i64::try_from(dice.below(most)).expect("small") - i64::try_from(most / 2).expect("small");
+        faults.push(Fault::Step { at_ms: dice.below(30_000), by_ms });
+    }
+    if dice.one_in(5) {
+        let torn = u8::try_from(dice.below(256)).expect("small");
+        faults.push(Fault::Boot { at_ms: dice.below(30_000), down_ms: 500 + dice.below(8_000), torn });
     }
 }
 
@@ -257,6 +275,8 @@ impl Fault {
     pub(crate) const fn at_ms(self) -> u64 {
         match self {
             Self::Crash { at_ms, .. }
+            | Self::Boot { at_ms, .. }
+            | Self::Step { at_ms, .. }
             | Self::Pause { at_ms, .. }
             | Self::Stop { at_ms, .. }
             | Self::Edit { at_ms } => at_ms,

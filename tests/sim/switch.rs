@@ -9,7 +9,7 @@ pub(crate) enum Switch {
     SendsUnsaved,
     /// 3: a key is told twice, as if it were two.
     HearsTwice,
-    /// 3, 5, 6 and 8: the process goes on from older records than it has acknowledged.
+    /// 3, 4, 5, 6 and 8: the process goes on from older records than it has acknowledged.
     StaleRecords,
     /// 4: a process that begins places every call once more.
     PlacesAgain,
@@ -19,17 +19,20 @@ pub(crate) enum Switch {
     SpeaksEdited,
     /// 8: the journal keeps what is over.
     NeverDeletes,
+    /// 5 and 6: after a boot the clock goes back with the wall clock.
+    ClockGoesBack,
 }
 
 impl Switch {
     /// Each break, and the invariants of which one must be found broken.
-    pub(crate) const BREAKS: [(Self, &'static [u8]); 7] = [
+    pub(crate) const BREAKS: [(Self, &'static [u8]); 8] = [
         (Self::SendsUnsaved, &[1]),
         (Self::HearsTwice, &[3]),
-        (Self::StaleRecords, &[3, 5, 6, 8]),
+        (Self::StaleRecords, &[3, 4, 5, 6, 8]),
         (Self::PlacesAgain, &[4]),
         (Self::LosesBye, &[6]),
         (Self::SpeaksEdited, &[7]),
         (Self::NeverDeletes, &[8]),
+        (Self::ClockGoesBack, &[5, 6]),
     ];
 }
