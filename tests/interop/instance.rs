@@ -94,6 +94,16 @@ impl Instance {
         now
     }
 
+    /// Stops it as a debugger or a frozen machine does, for so long.
+    pub(crate) fn stop_for(&self, time: Duration) {
+        use nix::sys::signal::{Signal, kill};
+        let id = self.process.as_ref().expect("it runs").id();
+        let id = nix::unistd::Pid::from_raw(i32::try_from(id).unwrap());
+        kill(id, Signal::SIGSTOP).unwrap();
+        std::thread::sleep(time);
+        kill(id, Signal::SIGCONT).unwrap();
+    }
+
     /// Waits until the call is so far.
     #[track_caller]
     pub(crate) fn until(&self, state: &str) -> Value {
@@ -107,7 +117,7 @@ impl Instance {
     }
 
     /// What it said in all its starts.
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         (1..=self.starts).map(|start| self.place.read(&format!("serve-{start}.err"))).collect()
     }
 

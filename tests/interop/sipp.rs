@@ -35,7 +35,8 @@ const PIECES: &[(&str, &str)] = &[
 ];
 
 /// What holds for `[name]` if the test says nothing.
-const DEFAULTS: &[(&str, &str)] = &[("event", "101")];
+const DEFAULTS: &[(&str, &str)] =
+    &[("event", "101"), ("contact_port", "[local_port]"), ("before_ms", "300"), ("ack_ms", "1")];
 
 impl Sipp {
     /// Starts a scenario as the callee. [`PIECES`] and `keys` replace `[name]` in it, `files` stand next to it.
