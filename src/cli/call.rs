@@ -144,6 +144,8 @@ async fn carry(gateway: Gateway, placement: Placement, json: bool) -> anyhow::Re
         | PlaceError::Failed
         | PlaceError::Route { .. }
         | PlaceError::Closed { .. }
+        | PlaceError::Channels { .. }
+        | PlaceError::Starts { .. }
         | PlaceError::Ports(_) => machine(error),
     })?;
     let mut stop = std::pin::pin!(super::interrupted());

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::instance::{Instance, Tally};
-use crate::node::{LatenessCounts, Usage};
+use crate::node::{LatenessCounts, TrunkUsage, Usage};
 
 /// All of them.
 pub(super) async fn all(Shared(instance): Shared<Arc<Instance>>) -> Response {
@@ -65,6 +65,7 @@ fn usage(text: &mut Text, usage: &Usage) {
         let labels: [(&str, &dyn Display); 2] = [("kind", &fault.kind), ("reason", &fault.reason)];
         text.sample("baton_faults_total", &labels, fault.count);
     }
+    trunks(text, &usage.trunks);
     let journal = usage.journal;
     text.one(
         "baton_journal_commits_total",
@@ -87,6 +88,26 @@ fn usage(text: &mut Text, usage: &Usage) {
     text.one("baton_journal_full", "gauge", help, u8::from(journal.full));
     let help = "Bytes of the journal's reserve that are left.";
     text.one("baton_journal_reserve_bytes", "gauge", help, journal.reserve);
+}
+
+fn trunks(text: &mut Text, trunks: &[TrunkUsage]) {
+    text.head("baton_trunk_calls", "gauge", "Calls without an outcome, by the trunk that they go through.");
+    for one in trunks {
+        text.sample("baton_trunk_calls", &[("trunk", &one.trunk)], one.calls);
+    }
+    text.head(
+        "baton_trunk_channels",
+        "gauge",
+        "Most calls at once, where a trunk has such a limit (channels).",
+    );
+    for (one, channels) in trunks.iter().filter_map(|one| Some((one, one.channels?))) {
+        text.sample("baton_trunk_channels", &[("trunk", &one.trunk)], channels);
+    }
+    let help = "Starts that found no room on a trunk (channels, cps); another one may have carried the call.";
+    text.head("baton_trunk_refused_total", "counter", help);
+    for one in trunks {
+        text.sample("baton_trunk_refused_total", &[("trunk", &one.trunk)], one.refused);
+    }
 }
 
 /// A histogram. Its sum is not known: services are counted, not added up.

@@ -57,6 +57,16 @@ pub(super) async fn list(Shared(instance): Shared<Arc<Instance>>) -> Response {
         .into_iter()
         .map(|(id, version, digest)| value!({"id": id, "version": version, "digest": digest}))
         .collect();
+    let trunks: Vec<_> = usage
+        .trunks
+        .iter()
+        .map(|one| {
+            value!({
+                "trunk": one.trunk, "calls": one.calls, "channels": one.channels, "cps": one.cps,
+                "refused": one.refused,
+            })
+        })
+        .collect();
     let journal = usage.journal;
     let node = value!({
         "name": instance.name(),
@@ -69,6 +79,7 @@ pub(super) async fn list(Shared(instance): Shared<Arc<Instance>>) -> Response {
         "held": usage.held,
         "limit": usage.limit,
         "streams": usage.streams,
+        "trunks": trunks,
         "questionnaires": questionnaires,
         "lateness": {"buckets": lateness, "above": usage.lateness.above, "skipped": usage.lateness.skipped},
         "faults": faults,

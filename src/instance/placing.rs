@@ -189,7 +189,10 @@ fn of_node(error: &PlaceError) -> Refused {
         PlaceError::Trunk { .. } | PlaceError::From { .. } => {
             Refused::Mistakes(vec![Mistake::at("trunk", said)])
         }
-        PlaceError::Route { .. } | PlaceError::Closed { .. } => Refused::Busy(said),
+        PlaceError::Route { .. }
+        | PlaceError::Closed { .. }
+        | PlaceError::Channels { .. }
+        | PlaceError::Starts { .. } => Refused::Busy(said),
         PlaceError::Start(_) => Refused::Mistakes(vec![Mistake { pointer: String::new(), detail: said }]),
     }
 }

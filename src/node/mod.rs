@@ -16,6 +16,7 @@
 pub mod clock;
 pub mod masked;
 
+mod budgets;
 mod closed;
 mod datagrams;
 mod event;
@@ -45,6 +46,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, TrySendError};
 
+use self::budgets::{Budgets, Channel};
 use self::clock::Clock;
 use self::closed::Closed;
 use self::faults::Faults;
@@ -64,6 +66,7 @@ use crate::sdp::Origin;
 use crate::store::journal::{Counts, Journal};
 use crate::store::recordings::Recordings;
 
+pub use budgets::TrunkUsage;
 pub use event::{Event, Receipt};
 pub use faults::FaultCount;
 pub use load::Refusal;
@@ -98,6 +101,7 @@ pub struct Node {
     lateness: Arc<Lateness>,
     ports: PortPools,
     closed: Arc<Closed>,
+    budgets: Arc<Budgets>,
     // In the order in which they end.
     transport: Transport,
     shards: Vec<ShardHandle>,
@@ -108,6 +112,17 @@ pub struct Node {
     _recordings: Arc<Recordings>,
     /// Closed last: it acknowledges what shards wrote at their end.
     journal: Journal,
+}
+
+/// What was taken for a call before it is placed.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    /// The local addresses that its trunks are called from.
+    ways: Ways,
+    /// Its bound ports.
+    ports: PortPair,
+    /// Its place on its first trunk.
+    channel: Channel,
 }
 
 #[derive(Debug)]
@@ -135,6 +150,8 @@ pub struct Usage {
     pub journal: Counts,
     /// Why no call is taken at all.
     pub closed: Option<Refusal>,
+    /// How many calls each trunk has, and may have.
+    pub trunks: Vec<TrunkUsage>,
     /// How long ago the slowest shard turned last; they turn at least once a second.
     pub turned: Duration,
 }
@@ -164,13 +181,7 @@ impl Node {
     }
 
     /// Hands a call to the shard that will own it: at once, or when what it says by name is spoken.
-    fn hand_over(
-        &self,
-        start: Start,
-        ways: Ways,
-        ports: PortPair,
-        assets: &Assets,
-    ) -> Result<CallId, PlaceError> {
+    fn hand_over(&self, start: Start, reserved: Reserved, assets: &Assets) -> Result<CallId, PlaceError> {
         let call_id = start.call_id;
         let shard = &self.shards[shard_of(call_id, self.shards.len())];
         let post = |post| {
@@ -183,12 +194,17 @@ impl Node {
         let call = Box::new(Call::new(self.clock.now(), start.clone(), assets)?);
         let texts = call.known_texts(assets, self.ahead);
         let texts = self.renderer.missing(texts, questionnaire);
-        if texts.is_empty() {
-            post(Post::Place { call, ways, ports })?;
+        let is_paced = reserved.channel.is_paced();
+        if texts.is_empty() && !is_paced {
+            post(Post::Place { call, reserved })?;
             return Ok(call_id);
         }
-        // It is made anew when they are spoken: its timers run from then on.
-        post(Post::Hold { start: Box::new(start), ways, ports })?;
+        // It is made anew when they are spoken and its trunk may be called: its timers run from then on.
+        post(Post::Hold { start: Box::new(start), reserved })?;
+        if texts.is_empty() {
+            self.post(shard_of(call_id, self.shards.len()), Post::Ready { call: call_id, spoken: Ok(()) });
+            return Ok(call_id);
+        }
         let held = Some((call_id, shard.inbox.clone()));
         if !self.renderer.prepare(Errand { texts, questionnaire, held }) {
             let spoken = Err("too many texts wait to be spoken".to_owned());
@@ -233,6 +249,7 @@ impl Node {
             faults: self.faults.snapshot(),
             journal: self.journal.counts(),
             closed: self.closed(),
+            trunks: self.budgets.usage(),
             turned: self.turns.slowest(self.clock.now()),
         }
     }

@@ -143,6 +143,29 @@ pub enum PlaceError {
         /// How long it stays closed.
         seconds: u64,
     },
+    /// As many calls as its settings allow.
+    #[error(
+        "trunk `{trunk}` has {channels} calls, as many as its `channels` allow; try again when one of them has ended"
+    )]
+    Channels {
+        /// The trunk.
+        trunk: String,
+        /// Its setting.
+        channels: u32,
+    },
+    /// Too many starts.
+    #[error(
+        "trunk `{trunk}` takes {cps} new calls a second (`cps`), and as many wait for it as may in {seconds} s; try \
+         again"
+    )]
+    Starts {
+        /// The trunk.
+        trunk: String,
+        /// Its setting.
+        cps: u32,
+        /// For how long starts wait at most.
+        seconds: u64,
+    },
     /// No RTP ports.
     #[error(transparent)]
     Ports(#[from] PortError),

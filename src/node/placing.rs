@@ -1,7 +1,7 @@
 //! From a placement to a call: each of its trunks with its terms, one pair of ports for all of them.
 //!
 //! ```text
-//! trunk, others ─┬─ closed (Retry-After), no route ─► passed over, and told in the result
+//! trunk, others ─┬─ closed (Retry-After), full, no route ─► passed over, and told in the result
 //!                └─ way, addresses, identity, codecs ─► Terms
 //! ports: at the one address that all of them reach us at, else at every address of their family
 //! ```
@@ -9,9 +9,10 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use super::budgets::{Channel, LONGEST_WAIT, NoRoom};
 use super::placement::{self, PlaceError, Placement};
 use super::renew::Current;
-use super::{Node, Ways};
+use super::{Node, Reserved, Ways};
 use crate::call::{Listening, Start, Terms, Tried, TryEnd};
 use crate::id::{CallId, Epoch};
 use crate::interview::Method;
@@ -33,6 +34,22 @@ struct Usable<'a> {
     address: IpAddr,
 }
 
+/// The trunks of a call.
+struct Sorted<'a> {
+    usable: Vec<Usable<'a>>,
+    passed_over: Vec<Tried>,
+    /// Its place on the first of them.
+    channel: Option<Channel>,
+}
+
+fn of_budget(trunk: &str, full: NoRoom) -> PlaceError {
+    let trunk = trunk.to_owned();
+    match full {
+        NoRoom::Channels(channels) => PlaceError::Channels { trunk, channels },
+        NoRoom::Starts(cps) => PlaceError::Starts { trunk, cps, seconds: LONGEST_WAIT.as_secs() },
+    }
+}
+
 impl Node {
     pub(super) fn place_reserved(
         &self,
@@ -42,8 +59,10 @@ impl Node {
         let settings = current.settings.as_ref();
         let names =
             std::iter::once(placement.trunk.as_str()).chain(placement.others.iter().map(String::as_str));
-        let (usable, passed_over) = self.sort(names, &placement, settings)?;
-        let [first, others @ ..] = usable.as_slice() else { unreachable!("an error says so") };
+        let Sorted { usable, passed_over, channel } = self.sort(names, &placement, settings)?;
+        let ([first, others @ ..], Some(channel)) = (usable.as_slice(), channel) else {
+            unreachable!("an error says so")
+        };
         let one_address = others.iter().all(|other| other.bound == first.bound);
         let bound = if one_address { first.bound } else { every_address(first.bound) };
         let ports = self.ports.at(bound).bind()?;
@@ -74,7 +93,7 @@ impl Node {
             order_seed: order_seed
                 .unwrap_or_else(|| u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]])),
         };
-        self.hand_over(start, ways, ports, &current.assets)
+        self.hand_over(start, Reserved { ways, ports, channel }, &current.assets)
     }
 
     /// The trunks that can be called through now, and those that are passed over. One at least can, or the first
@@ -84,11 +103,19 @@ impl Node {
         names: impl Iterator<Item = &'a str>,
         placement: &Placement,
         settings: &'a Settings,
-    ) -> Result<(Vec<Usable<'a>>, Vec<Tried>), PlaceError> {
+    ) -> Result<Sorted<'a>, PlaceError> {
         let now = self.clock.now();
         let (mut usable, mut passed_over, mut refused) = (Vec::<Usable<'_>>::new(), Vec::new(), None);
+        let mut channel = None;
         for name in names {
-            let end = match self.usable(name, placement, settings, now) {
+            let found = self.usable(name, placement, settings, now).and_then(|one| {
+                // Only the one that is called first needs room now.
+                if channel.is_none() {
+                    channel = Some(self.budgets.admit(name, now).map_err(|full| of_budget(name, full))?);
+                }
+                Ok(one)
+            });
+            let end = match found {
                 // One pair of ports serves one family of addresses; dialplans are held against this.
                 Ok(one)
                     if usable.first().is_some_and(|first| first.bound.is_ipv4() != one.bound.is_ipv4()) =>
@@ -99,7 +126,11 @@ impl Node {
                     usable.push(one);
                     continue;
                 }
-                Err(error @ PlaceError::Closed { .. }) => {
+                Err(
+                    error @ (PlaceError::Closed { .. }
+                    | PlaceError::Channels { .. }
+                    | PlaceError::Starts { .. }),
+                ) => {
                     refused.get_or_insert(error);
                     TryEnd::Closed
                 }
@@ -113,7 +144,7 @@ impl Node {
         }
         match refused {
             Some(error) if usable.is_empty() => Err(error),
-            Some(_) | None => Ok((usable, passed_over)),
+            Some(_) | None => Ok(Sorted { usable, passed_over, channel }),
         }
     }
 

@@ -50,6 +50,7 @@ impl Node {
         let assets = Arc::new(with_settings(&settings, assets)?);
         let trunks = Arc::new(settings.trunks.clone());
         self.gate.renew(&settings);
+        self.budgets.renew(&trunks);
         self.quotas.renew(Arc::clone(&assets));
         // A call that is placed meanwhile waits here, so that its shard hears of the assets first.
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

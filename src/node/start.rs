@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
+use super::budgets::Budgets;
 use super::clock::Clock;
 use super::closed::Closed;
 use super::event::Event;
@@ -165,6 +166,7 @@ impl Node {
                 faults: Arc::clone(&common.faults),
                 quotas: Arc::clone(&common.quotas),
                 closed: Arc::clone(&common.closed),
+                budgets: Arc::clone(&common.budgets),
                 turn: turns.of(shard),
             };
             let inbox = inboxes[shard].clone();
@@ -182,6 +184,7 @@ impl Node {
             mint: Mutex::new(Mint::new(seed, Epoch(0))),
             quotas: common.quotas,
             closed: common.closed,
+            budgets: common.budgets,
             turns,
             gate,
             load: common.load,
@@ -226,6 +229,7 @@ struct Common {
     clock: Clock,
     quotas: Arc<Quotas>,
     closed: Arc<Closed>,
+    budgets: Arc<Budgets>,
     assets: Arc<Assets>,
     load: Arc<Load>,
     faults: Arc<Faults>,
@@ -240,6 +244,7 @@ impl Common {
             clock,
             quotas: Arc::new(Quotas::new(Arc::clone(&assets))),
             closed: Arc::default(),
+            budgets: Arc::new(Budgets::of(&settings.trunks)),
             assets,
             load: Arc::new(Load::new(settings.limits.calls)),
             faults: Arc::default(),

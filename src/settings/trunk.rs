@@ -65,6 +65,12 @@ pub struct Trunk {
     /// How long a call may ring, if the dialplan says nothing else.
     #[serde(default = "ring_timeout", deserialize_with = "units::ring_timeout")]
     pub ring_timeout: Duration,
+    /// Most calls through it at once; absent: as many as `[limits] calls`.
+    #[serde(default, deserialize_with = "units::some_count")]
+    pub channels: Option<u32>,
+    /// Most INVITEs to it in any second; absent: as many as come.
+    #[serde(default, deserialize_with = "units::some_count")]
+    pub cps: Option<u32>,
     /// What its refusals mean, where they mean something else than usual.
     #[serde(default, deserialize_with = "outcomes::of_refusals")]
     pub outcomes: Overrides,
@@ -138,6 +144,8 @@ impl Trunk {
             on_tone: OnTone::default(),
             media_timeout: hearing::usual_timeout(),
             ring_timeout: ring_timeout(),
+            channels: None,
+            cps: None,
             outcomes: Overrides::default(),
             redirects: redirects(),
             session_expires: session_expires(),

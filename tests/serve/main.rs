@@ -18,6 +18,7 @@ mod signal;
 #[path = "../interop/survey.rs"]
 mod survey;
 
+mod budgets;
 mod calls;
 mod commands;
 mod full_disk;

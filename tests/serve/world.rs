@@ -17,7 +17,7 @@ pub(crate) const CALL: Duration = Duration::from_secs(40);
 /// Who answers how.
 const PEOPLE: &str = r#"
 [[party]]
-users = "2547*"
+users = ["2547*", "+25471*"]
 [[party.turn]]
 question = "consent"
 press = "1"
@@ -36,11 +36,11 @@ question = "age"
 press = "42#"
 
 [[party]]
-users = "486"
+users = ["486", "+25472*"]
 refuse = 486
 
 [[party]]
-users = "777"
+users = ["777", "+25473*"]
 answer = false
 "#;
 

@@ -20,7 +20,8 @@ pub enum TryEnd {
     Unanswered,
     /// The INVITE could not be brought to the trunk. Counts as 503.
     Unsent,
-    /// Nothing was sent: the trunk had asked for quiet (Retry-After of a 503 before). Counts as 503.
+    /// Nothing was sent: the trunk had asked for quiet (Retry-After of a 503 before), or had no room by its settings
+    /// (`channels`, `cps`). Counts as 503.
     Closed,
     /// Nothing was sent: no route leads to the trunk. Counts as 503.
     NoRoute,

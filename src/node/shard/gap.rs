@@ -22,7 +22,8 @@ impl Shard {
                 (None, Input::PortsLost)
             }
         };
-        self.calls.insert(id, Live::resumed(call, saved, ways, ports));
+        let channel = self.hands.budgets.occupied(call.trunk());
+        self.calls.insert(id, Live::resumed(call, saved, ways, ports, channel));
         self.tell(id, input);
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
@@ -11,6 +12,7 @@ use super::delivery::Delivery;
 use super::live::{Live, Media};
 use crate::call::{Call, Input, MediaPlan, Output, Play, Recording, Step};
 use crate::interview::RecordingEnd;
+use crate::node::budgets::Budgets;
 use crate::node::clock::Clock;
 use crate::node::closed::Closed;
 use crate::node::event::Event;
@@ -40,8 +42,12 @@ pub(crate) struct Hands {
     faults: Arc<Faults>,
     pub(super) quotas: Arc<Quotas>,
     closed: Arc<Closed>,
+    pub(super) budgets: Arc<Budgets>,
     pub(super) turn: TurnOf,
 }
+
+/// For so long a trunk without room counts as closed: a call is told anew before each input.
+const FULL: Duration = Duration::from_millis(1);
 
 /// What [`Hands`] are made of; unlike them, it can be sent to the shard's thread.
 pub(crate) struct HandsParts {
@@ -71,6 +77,8 @@ pub(crate) struct HandsParts {
     pub(crate) quotas: Arc<Quotas>,
     /// Trunks that asked for quiet.
     pub(crate) closed: Arc<Closed>,
+    /// What trunks have room for.
+    pub(crate) budgets: Arc<Budgets>,
     /// Where it says that it turns.
     pub(crate) turn: TurnOf,
 }
@@ -79,7 +87,7 @@ impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
         let HandsParts { shard, clock, engine, renderer, senders, events, .. } = parts;
-        let HandsParts { inbox, server, load, faults, quotas, closed, recordings, turn, .. } = parts;
+        let HandsParts { inbox, server, load, faults, quotas, closed, budgets, recordings, turn, .. } = parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
         Self {
             shard,
@@ -95,16 +103,26 @@ impl Hands {
             faults,
             quotas,
             closed,
+            budgets,
             turn,
         }
     }
 
-    /// Which trunks that this call may still try have asked another one for quiet.
+    /// Which trunks that this call may still try have asked another one for quiet, or have no room.
     pub(super) fn closed(&self, call: &Call, now: Timestamp) -> Vec<Input> {
-        let closed = call.next_trunks().filter_map(|trunk| Some((trunk, self.closed.left(trunk, now)?)));
-        closed
-            .map(|(trunk, left)| Input::TrunkClosed { trunk: trunk.to_owned(), until: now + left })
-            .collect()
+        let closed = call.next_trunks().filter_map(|trunk| {
+            let full = || (!self.budgets.has_room(trunk, now)).then_some(FULL);
+            let left = self.closed.left(trunk, now).or_else(full)?;
+            Some(Input::TrunkClosed { trunk: trunk.to_owned(), until: now + left })
+        });
+        closed.collect()
+    }
+
+    /// The call goes on through another trunk, and has its channel there.
+    fn moves(&self, live: &mut Live, trunk: &str) {
+        let channel = self.budgets.occupied(trunk);
+        channel.slot(self.clock.now());
+        live.channel = Some(channel);
     }
 
     /// Does what the call asks for. Everything that it depends on is durable.
@@ -154,6 +172,9 @@ impl Hands {
                 if let Step::NotFollowed { .. } = step {
                     self.fault("sip", "emergency", format_args!("call {}: {step}", live.call.id()));
                 }
+                if let Step::NextTrunk { trunk } = &step {
+                    self.moves(live, trunk);
+                }
                 self.delivery.step(live.call.id(), step);
             }
             Output::Ended(result) => {
@@ -162,6 +183,7 @@ impl Hands {
                 let first = !live.ending.told;
                 let of = result.questionnaire.digest;
                 self.quotas.ended(live.call.id(), of, result.disposition, &result.quotas);
+                live.channel = None;
                 live.ended(result.disposition, result.ended_at.since(result.started_at));
                 self.delivery.result(live.call.id(), result);
                 if first {

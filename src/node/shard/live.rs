@@ -8,10 +8,11 @@ use tracing::Span;
 use super::parking::Parking;
 use crate::call::{Call, Output, TryNumber};
 use crate::id::{Epoch, Revision};
-use crate::node::Ways;
+use crate::node::budgets::Channel;
 use crate::node::masked::Masked;
 use crate::node::media::Statistics;
 use crate::node::ports::PortPair;
+use crate::node::{Reserved, Ways};
 use crate::outcome::Disposition;
 use crate::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub(super) struct Live {
     ways: Ways,
     pub(super) parking: Parking<Output>,
     pub(super) media: Media,
+    /// Its place on its trunk, until its outcome is known.
+    pub(super) channel: Option<Channel>,
     /// Where it stands in the timers.
     pub(super) due: Option<Timestamp>,
     /// Under what it was saved last.
@@ -64,26 +67,35 @@ pub(super) struct Ending {
 
 impl Live {
     /// A call that is about to be placed.
-    pub(super) fn new(call: Call, ways: Ways, ports: PortPair) -> Self {
-        let live = Self::of(call, (Epoch::default(), Revision::default()), ways, Media::Bound(ports));
+    pub(super) fn new(call: Call, reserved: Reserved) -> Self {
+        let Reserved { ways, ports, channel } = reserved;
+        let saved = (Epoch::default(), Revision::default());
+        let live = Self::of(call, saved, ways, Media::Bound(ports), channel);
         live.span.in_scope(|| tracing::info!(to = %Masked(live.call.to()), "call placed"));
         live
     }
 
     /// A call of the process before, as it was saved last.
-    pub(super) fn resumed(call: Call, saved: (Epoch, Revision), ways: Ways, ports: Option<PortPair>) -> Self {
-        let live = Self::of(call, saved, ways, ports.map_or(Media::Closed, Media::Bound));
+    pub(super) fn resumed(
+        call: Call,
+        saved: (Epoch, Revision),
+        ways: Ways,
+        ports: Option<PortPair>,
+        channel: Channel,
+    ) -> Self {
+        let live = Self::of(call, saved, ways, ports.map_or(Media::Closed, Media::Bound), channel);
         live.span.in_scope(|| tracing::info!(to = %Masked(live.call.to()), "call goes on"));
         live
     }
 
-    fn of(call: Call, saved: (Epoch, Revision), ways: Ways, media: Media) -> Self {
+    fn of(call: Call, saved: (Epoch, Revision), ways: Ways, media: Media, channel: Channel) -> Self {
         let span = tracing::info_span!("call", call = %call.id(), trunk = call.trunk());
         Self {
             call,
             ways,
             parking: Parking::new(),
             media,
+            channel: Some(channel),
             due: None,
             saved,
             reserved: None,

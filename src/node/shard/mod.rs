@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
-use super::Ways;
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
 use super::ports::{PortError, PortPair};
 use super::transport::{Arrived, Mail, Otherwise};
+use super::{Reserved, Ways};
 use crate::call::{Assets, Call, Input, Output, RecordingId, Start, Taken};
 use crate::id::{CallId, Epoch, Revision};
 use crate::settings::Trunk;
@@ -62,10 +62,8 @@ pub(crate) enum Post {
     Place {
         /// It.
         call: Box<Call>,
-        /// The local addresses that its trunks are called from.
-        ways: Ways,
-        /// Its bound ports.
-        ports: PortPair,
+        /// What was taken for it.
+        reserved: Reserved,
     },
     /// A call of the process before, to go on with.
     Resume(Box<Resumed>),
@@ -73,10 +71,8 @@ pub(crate) enum Post {
     Hold {
         /// What it is made of.
         start: Box<Start>,
-        /// The local addresses that its trunks are called from.
-        ways: Ways,
-        /// Its bound ports.
-        ports: PortPair,
+        /// What was taken for it.
+        reserved: Reserved,
     },
     /// What a held call says is spoken, or why it cannot be.
     Ready {
@@ -139,6 +135,8 @@ pub(crate) struct Shard {
     acks: Receiver<Ack>,
     calls: BTreeMap<CallId, Live>,
     held: BTreeMap<CallId, Held>,
+    /// When those of them leave that only wait for their trunk's `cps`.
+    paced: BTreeSet<(Timestamp, CallId)>,
     timers: BTreeSet<(Timestamp, CallId)>,
     saves: Saves,
     hands: Hands,
@@ -156,8 +154,8 @@ impl Shard {
         saves: Saves,
         hands: Hands,
     ) -> Self {
-        let (calls, held, timers) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { clock, assets, trunks, inbox, acks, calls, held, timers, saves, hands, stopping: false }
+        let (calls, held, timers, paced) = <_>::default();
+        Self { clock, assets, trunks, inbox, acks, calls, held, paced, timers, saves, hands, stopping: false }
     }
 
     /// Runs until it is told to stop or the journal fails.
@@ -200,21 +198,24 @@ impl Shard {
 
     fn wait(&self) -> Duration {
         let most = if self.hands.delivery.is_waiting() { RETRY } else { IDLE };
-        let due = self.timers.first().map(|(at, _)| self.clock.until(*at));
+        let due =
+            Timestamp::earliest(self.timers.first().map(|one| one.0), self.paced.first().map(|one| one.0));
+        let due = due.map(|at| self.clock.until(at));
         due.map_or(most, |due| due.min(most))
     }
 
     fn take(&mut self, post: Post) {
         match post {
-            Post::Place { call, ways, ports } => {
+            Post::Place { call, reserved } => {
                 let id = call.id();
-                self.calls.insert(id, Live::new(*call, ways, ports));
+                self.calls.insert(id, Live::new(*call, reserved));
                 self.tell(id, Input::Started);
             }
             Post::Resume(resumed) => self.resume(*resumed),
-            Post::Hold { start, ways, ports } => {
-                self.held.insert(start.call_id, Held { start, ways, ports });
+            Post::Hold { start, reserved } => {
+                self.held.insert(start.call_id, Held { start, reserved });
             }
+            Post::Ready { call, spoken: Ok(()) } => self.pace(call),
             Post::Ready { call, spoken } => self.let_go(call, spoken),
             Post::Sip(Mail { arrived, undelivered, weight }) => {
                 drop(weight);
@@ -401,6 +402,7 @@ impl Shard {
         for call in due {
             self.tell(call, Input::TimedOut);
         }
+        self.let_paced_go(now);
     }
 
     fn flush(&mut self) {
