@@ -141,6 +141,7 @@ async fn carry(gateway: Gateway, placement: Placement, json: bool) -> anyhow::Re
         | PlaceError::Busy
         | PlaceError::Draining
         | PlaceError::DiskFull
+        | PlaceError::Silent
         | PlaceError::Failed
         | PlaceError::Route { .. }
         | PlaceError::Closed { .. }
@@ -181,7 +182,8 @@ impl Teller {
     fn tell(&mut self, call: CallId, event: Option<Event>) -> anyhow::Result<Option<CallResult>> {
         match event {
             Some(Event::Step { call: of, step }) if of == call => self.step(&step)?,
-            Some(Event::Step { .. }) => {}
+            // A process that stands alone is never silenced.
+            Some(Event::Step { .. } | Event::Silenced { .. }) => {}
             Some(Event::Ended { result, receipt, .. }) => {
                 receipt.stored();
                 return Ok(Some(*result));

@@ -67,6 +67,8 @@ impl Keeper {
             match event {
                 Event::Step { call, step } => self.board.step(call, step, clock.now()),
                 Event::Ended { result, receipt, .. } => self.keep(*result, Some(receipt)),
+                // The node has logged it, and says why it takes no calls.
+                Event::Silenced { .. } => {}
                 Event::Failed { what } => {
                     *self.troubles.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
                 }

@@ -379,6 +379,11 @@ impl Instance {
         if usage.closed == Some(Refusal::Draining) {
             say("draining", "it is shutting down".to_owned());
         }
+        if usage.closed == Some(Refusal::Silent) {
+            let what = "it may send nothing: it has lost touch with the others of its cluster. It goes on by itself when \
+                        it reaches them and etcd again";
+            say("silent", what.to_owned());
+        }
         if usage.closed == Some(Refusal::DiskFull) {
             let left = usage.journal.reserve >> 10;
             say(

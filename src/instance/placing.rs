@@ -103,6 +103,7 @@ impl Instance {
         match usage.closed {
             Some(Refusal::Draining) => return Err(Refused::Draining),
             Some(Refusal::DiskFull) => return Err(Refused::DiskFull),
+            Some(Refusal::Silent) => return Err(Refused::Busy(PlaceError::Silent.to_string())),
             Some(Refusal::Failed) => return Err(Refused::Failed),
             Some(Refusal::Full) | None => {}
         }
@@ -179,7 +180,9 @@ impl Instance {
 fn of_node(error: &PlaceError) -> Refused {
     let said = chain(error);
     match error {
-        PlaceError::Full { .. } | PlaceError::Busy | PlaceError::Ports(_) => Refused::Busy(said),
+        PlaceError::Full { .. } | PlaceError::Busy | PlaceError::Silent | PlaceError::Ports(_) => {
+            Refused::Busy(said)
+        }
         PlaceError::Draining => Refused::Draining,
         PlaceError::DiskFull => Refused::DiskFull,
         PlaceError::Failed => Refused::Failed,

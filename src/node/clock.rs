@@ -102,6 +102,15 @@ impl Clock {
     }
 }
 
+/// The time since the machine was booted, its suspensions counted (`CLOCK_BOOTTIME`): what promises between instances
+/// are measured by. No wall time, and the same for all processes of the machine.
+#[must_use]
+pub fn boottime() -> Timestamp {
+    let since: Duration =
+        clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had it since 2.6.39").into();
+    Timestamp::EPOCH + since
+}
+
 /// Wall time at monotonic 0, as the file says it for this boot.
 fn zero(text: &str, boot: &str) -> Option<Timestamp> {
     let mut words = text.split_whitespace();

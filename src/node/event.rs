@@ -28,6 +28,12 @@ pub enum Event {
         /// To be given back when the result is kept elsewhere.
         receipt: Receipt,
     },
+    /// The right to send has ended: other instances may speak for the calls that there were. They are dropped here
+    /// without a word to their peers, and their records stay in the journal.
+    Silenced {
+        /// How many they were.
+        calls: usize,
+    },
     /// The journal takes no saves any more. No call of this node goes on and no new one is taken; what the journal
     /// holds is there for the next start.
     Failed {

@@ -37,6 +37,8 @@ pub enum Refusal {
     Draining,
     /// The journal's disk is full.
     DiskFull,
+    /// The node may send nothing: another one may speak for its calls.
+    Silent,
     /// The journal cannot be written, or a part of the node has ended.
     Failed,
 }

@@ -31,6 +31,7 @@ mod quotas;
 mod render;
 mod renew;
 mod resume;
+mod right;
 mod shard;
 mod start;
 mod transport;
@@ -40,9 +41,10 @@ mod turns;
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 
@@ -61,7 +63,7 @@ use self::shard::Post;
 use self::transport::{Gate, Transport};
 use self::turns::Turns;
 use crate::call::{Assets, Call, Start};
-use crate::id::{AttemptId, CallId, Mint};
+use crate::id::{AttemptId, CallId, Epoch, Mint};
 use crate::sdp::Origin;
 use crate::store::journal::{Counts, Journal};
 use crate::store::recordings::Recordings;
@@ -76,7 +78,11 @@ pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
 pub use pulse::Pulse;
 pub use resume::Earlier;
+pub use right::Right;
 pub use start::{NodeConfig, NodeError};
+
+/// How long streams and connections may take to end when nothing may be sent: they look up many times a second.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// The local address that each trunk of a call is called from, by their numbers.
 type Ways = Vec<usize>;
@@ -94,6 +100,9 @@ pub struct Node {
     clock: Clock,
     mint: Mutex<Mint>,
     quotas: Arc<Quotas>,
+    right: Right,
+    /// Under which ownership calls are placed.
+    epoch: AtomicU64,
     turns: Turns,
     gate: Arc<Gate>,
     load: Arc<Load>,
@@ -164,13 +173,16 @@ impl Node {
     /// # Errors
     /// [`PlaceError`]; nothing was sent then.
     pub fn place(&self, placement: Placement) -> Result<CallId, PlaceError> {
-        if self.closed() == Some(Refusal::DiskFull) {
-            return Err(PlaceError::DiskFull);
+        match self.closed() {
+            Some(Refusal::DiskFull) => return Err(PlaceError::DiskFull),
+            Some(Refusal::Silent) => return Err(PlaceError::Silent),
+            Some(Refusal::Full | Refusal::Draining | Refusal::Failed) | None => {}
         }
         self.load.reserve().map_err(|refusal| match refusal {
             Refusal::Full => PlaceError::Full { limit: self.load.limit() },
             Refusal::Draining => PlaceError::Draining,
             Refusal::DiskFull => PlaceError::DiskFull,
+            Refusal::Silent => PlaceError::Silent,
             Refusal::Failed => PlaceError::Failed,
         })?;
         let current = self.current();
@@ -256,7 +268,46 @@ impl Node {
 
     /// Why no call is taken at all, if none is.
     fn closed(&self) -> Option<Refusal> {
-        self.load.closed().or_else(|| self.journal.is_full().then_some(Refusal::DiskFull))
+        let silent = || (!self.right.holds()).then_some(Refusal::Silent);
+        let full = || self.journal.is_full().then_some(Refusal::DiskFull);
+        self.load.closed().or_else(silent).or_else(full)
+    }
+
+    /// The right to send has ended, or is to end: nothing leaves any more, connections are reset, and calls are
+    /// dropped. Told once ([`Event::Silenced`]), however often it is asked for.
+    pub fn silence(&self) {
+        if !self.right.silence() {
+            return;
+        }
+        let (calls, _) = self.load.counts();
+        tracing::error!(
+            calls,
+            "this instance has lost the right to send: it drops its calls, others may go on with them"
+        );
+        self.transport.silence();
+        for shard in 0..self.shards.len() {
+            let tell = (shard == 0).then_some(calls);
+            self.post(shard, Post::Silence { tell, done: None });
+        }
+    }
+
+    /// Goes on as another incarnation, without calls: places calls under this ownership as soon as the right to send is
+    /// given again. Waits until nothing of the former one is left that could be sent, a few turns of its threads.
+    pub fn begin_anew(&self, epoch: Epoch) {
+        self.silence();
+        let (done, dropped) = crossbeam_channel::unbounded();
+        for shard in 0..self.shards.len() {
+            self.post(shard, Post::Silence { tell: None, done: Some(done.clone()) });
+        }
+        drop(done);
+        while dropped.recv().is_ok() {} // until each has
+        // A thread that has ended keeps its streams for ever, and sends nothing.
+        let until = Instant::now() + LONGEST_END;
+        while (self.engine.streams() > 0 || !self.transport.is_quiet()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.epoch.store(epoch.0, SeqCst);
+        self.right.begin();
     }
 
     /// Takes no more calls; those that there are go on.

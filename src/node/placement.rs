@@ -89,6 +89,9 @@ pub enum PlaceError {
         "the disk of this node's journal is full; make room on it, calls are taken again by themselves then"
     )]
     DiskFull,
+    /// The node may send nothing: other instances may speak for its calls.
+    #[error("this instance may send nothing at the moment: it has lost touch with the others of its cluster")]
+    Silent,
     /// The journal cannot be written, or a part of the node has ended: [`Event::Failed`](super::Event::Failed) said
     /// which.
     #[error("this node has failed and takes no calls; its log says why (most likely its journal's disk)")]

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::budgets::{Channel, LONGEST_WAIT, NoRoom};
 use super::placement::{self, PlaceError, Placement};
@@ -78,7 +79,7 @@ impl Node {
             call_id,
             attempt_id: placement.attempt.map_or(attempt_id, |(_, attempt)| attempt),
             case_id,
-            epoch: Epoch(0),
+            epoch: Epoch(self.epoch.load(SeqCst)),
             seed,
             terms: first.terms(&placement, origin, port),
             others: others.iter().map(|other| other.terms(&placement, origin, port)).collect(),

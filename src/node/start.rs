@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use super::quotas::Quotas;
 use super::render::Renderer;
 use super::renew::{Current, with_settings};
 use super::resume::Earlier;
+use super::right::Right;
 use super::shard::{Hands, HandsParts, INBOX, Post, Saves, Shard};
 use super::transport::{Desk, Gate, Inlet, Mail, Scale, Transport};
 use super::turns::Turns;
@@ -66,6 +68,10 @@ pub struct NodeConfig {
     pub counted: Vec<(Digest, String, u32)>,
     /// Other calls that the journal holds: they stay there, and their recordings are left alone.
     pub left: Vec<CallId>,
+    /// Whether anything of any call may leave.
+    pub right: Right,
+    /// Under which ownership calls are placed: the incarnation's, in a cluster.
+    pub epoch: Epoch,
 }
 
 impl NodeConfig {
@@ -85,6 +91,8 @@ impl NodeConfig {
             resume: Vec::new(),
             counted: Vec::new(),
             left: Vec::new(),
+            right: Right::default(),
+            epoch: Epoch::default(),
         }
     }
 }
@@ -132,17 +140,17 @@ impl Node {
         prompts: Arc<PromptStore>,
         journal: Journal,
     ) -> Result<(Self, mpsc::Receiver<Event>), NodeError> {
-        let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, counted, mut left } =
-            config;
+        let NodeConfig { settings, shards, media_threads, longest, clock, pulse, resume, .. } = config;
+        let NodeConfig { counted, mut left, right, epoch, .. } = config;
         let (shards, ahead) = (shards.max(1), settings.speech.ahead);
         let assets = with_settings(&settings, assets)?;
         let seed = drawn_seed()?;
         left.extend(resume.iter().map(|saved| saved.call_id));
         raise_open_files(settings.limits);
-        let transport = Transport::bind(&settings.listens_at(), settings.limits.connections)
+        let transport = Transport::bind(&settings.listens_at(), settings.limits.connections, &right)
             .map_err(|(address, source)| NodeError::Listen { address, source })?;
         let trunks = Arc::new(settings.trunks.clone());
-        let common = Common::new(clock, assets, &settings);
+        let common = Common::new(clock, assets, &settings, right);
         common.quotas.count(counted);
         let (inboxes, waiting): (Vec<_>, Vec<_>) = (0..shards).map(|_| bounded(INBOX)).unzip();
         let recordings = common.recordings(&settings, left, &inboxes)?;
@@ -167,6 +175,7 @@ impl Node {
                 quotas: Arc::clone(&common.quotas),
                 closed: Arc::clone(&common.closed),
                 budgets: Arc::clone(&common.budgets),
+                right: common.right.clone(),
                 turn: turns.of(shard),
             };
             let inbox = inboxes[shard].clone();
@@ -185,6 +194,8 @@ impl Node {
             quotas: common.quotas,
             closed: common.closed,
             budgets: common.budgets,
+            right: common.right,
+            epoch: AtomicU64::new(epoch.0),
             turns,
             gate,
             load: common.load,
@@ -198,14 +209,19 @@ impl Node {
             _recordings: recordings,
             journal,
         };
-        node.begin(resume, pulse, &desk)?;
+        node.come_to_life(resume, pulse, &desk)?;
         tracing::info!(shards, media_threads, "node started");
         Ok((node, receiver))
     }
 
     /// Goes on with the calls of the process before, then listens: a message of a call that is not here yet would be
     /// answered with 481.
-    fn begin(&mut self, resume: Vec<Earlier>, pulse: Option<Pulse>, desk: &Desk) -> Result<(), NodeError> {
+    fn come_to_life(
+        &mut self,
+        resume: Vec<Earlier>,
+        pulse: Option<Pulse>,
+        desk: &Desk,
+    ) -> Result<(), NodeError> {
         self.resume(resume, pulse.as_ref().and_then(Pulse::last));
         self.pulse =
             pulse.map(|pulse| pulse.start(self.clock, &self.load)).transpose().map_err(NodeError::Thread)?;
@@ -234,11 +250,12 @@ struct Common {
     load: Arc<Load>,
     faults: Arc<Faults>,
     lateness: Arc<Lateness>,
+    right: Right,
     server: String,
 }
 
 impl Common {
-    fn new(clock: Clock, assets: Assets, settings: &Settings) -> Self {
+    fn new(clock: Clock, assets: Assets, settings: &Settings, right: Right) -> Self {
         let assets = Arc::new(assets);
         Self {
             clock,
@@ -249,6 +266,7 @@ impl Common {
             load: Arc::new(Load::new(settings.limits.calls)),
             faults: Arc::default(),
             lateness: Arc::default(),
+            right,
             server: settings.sip.user_agent.clone(),
         }
     }
@@ -271,7 +289,8 @@ impl Common {
     ) -> io::Result<Arc<Engine>> {
         let outlets = || inboxes.iter().cloned().map(outlet).collect();
         let sink = recordings.sink();
-        Engine::start(threads, self.clock, outlets, &self.lateness, &self.faults, &sink).map(Arc::new)
+        let common = (&self.lateness, &self.faults, &self.right);
+        Engine::start(threads, self.clock, outlets, common, &sink).map(Arc::new)
     }
 
     fn renderer(
@@ -362,6 +381,7 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
             | Post::Stored(_)
             | Post::Renew { .. }
             | Post::Taken { .. }
+            | Post::Silence { .. }
             | Post::Stop => Vec::new(),
         })
     })

@@ -167,6 +167,7 @@ impl World {
                 Event::Step { step, .. } => steps.push(step),
                 Event::Ended { result, receipt, .. } => return (steps, result, receipt),
                 Event::Failed { what } => panic!("{what}"),
+                Event::Silenced { calls } => panic!("silenced with {calls} calls"),
             }
         }
     }
@@ -355,7 +356,7 @@ fn when_the_journal_fails_nothing_more_is_said() {
     loop {
         match world.event() {
             Event::Failed { what } => break assert!(what.contains("journal"), "{what}"),
-            Event::Step { .. } => {}
+            Event::Step { .. } | Event::Silenced { .. } => {}
             Event::Ended { result, .. } => panic!("{result:?}"),
         }
     }

@@ -17,6 +17,7 @@ use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
 use crate::node::ports::PortPair;
+use crate::node::right::Right;
 use crate::store::recordings::{Sink, Take};
 
 /// Commands that wait for one thread. A shard that finds it full waits: a media thread never waits for a shard.
@@ -102,8 +103,7 @@ impl Engine {
         threads: usize,
         clock: Clock,
         outlets: impl Fn() -> Vec<Outlet>,
-        lateness: &Arc<Lateness>,
-        faults: &Arc<Faults>,
+        (lateness, faults, right): (&Arc<Lateness>, &Arc<Faults>, &Right),
         recordings: &Sink,
     ) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
@@ -122,6 +122,7 @@ impl Engine {
                 lateness: Arc::clone(lateness),
                 faults: Arc::clone(faults),
                 recordings: recordings.clone(),
+                right: right.clone(),
                 stopping: Arc::clone(&stopping),
             };
             let joined = std::thread::Builder::new()

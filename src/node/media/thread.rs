@@ -26,6 +26,7 @@ use crate::node::clock::Clock;
 use crate::node::datagrams::{Reader, Wait};
 use crate::node::faults::Faults;
 use crate::node::ports::Lease;
+use crate::node::right::Right;
 use crate::store::recordings::{Order, Sink};
 use crate::time::Timestamp;
 
@@ -73,6 +74,7 @@ pub(super) struct Fittings {
     pub(super) lateness: Arc<Lateness>,
     pub(super) faults: Arc<Faults>,
     pub(super) recordings: Sink,
+    pub(super) right: Right,
     pub(super) stopping: Arc<AtomicBool>,
 }
 
@@ -96,6 +98,7 @@ pub(super) struct Thread {
     lateness: Arc<Lateness>,
     faults: Arc<Faults>,
     recordings: Sink,
+    right: Right,
     /// What streams that are closed had still to be stored.
     unstored: VecDeque<Order>,
     stopping: Arc<AtomicBool>,
@@ -104,8 +107,8 @@ pub(super) struct Thread {
 impl Thread {
     /// A thread with nothing to do yet; made on the thread itself, whose read buffers stay there.
     pub(super) fn new(fittings: Fittings) -> Self {
-        let Fittings { clock, poll, commands, outlets, count, lateness, faults, recordings, stopping } =
-            fittings;
+        let Fittings { clock, poll, commands, outlets, count, lateness, faults, .. } = fittings;
+        let Fittings { recordings, right, stopping, .. } = fittings;
         Self {
             clock,
             poll,
@@ -123,6 +126,7 @@ impl Thread {
             lateness,
             faults,
             recordings,
+            right,
             unstored: VecDeque::new(),
             stopping,
         }
@@ -178,10 +182,11 @@ impl Thread {
             let now = self.clock.now();
             let Some(turn) = self.wheel.turn(now) else { return };
             let late = now.since(turn.due);
+            let may_send = self.right.holds();
             for &index in self.wheel.streams(turn.slot) {
                 let stream = self.streams[index].as_mut().expect("the wheel holds only live streams");
                 self.lateness.record(late);
-                stream.tick(turn.due, &mut self.packet);
+                stream.tick(turn.due, &mut self.packet, may_send);
                 stream.gather(&mut self.untold[stream.shard]);
                 stream.store(&self.recordings);
             }
@@ -296,7 +301,9 @@ impl Thread {
         self.wheel.remove(index, stream.slot);
         self.vacant.push(index);
         self.count.fetch_sub(1, Relaxed);
-        if let Some(to) = stream.line.bye(self.clock.now(), &mut self.packet) {
+        if let Some(to) = stream.line.bye(self.clock.now(), &mut self.packet)
+            && self.right.holds()
+        {
             stream.send_control(&self.packet, to);
         }
         stream.line.leave_recording();
@@ -338,13 +345,17 @@ impl Thread {
 }
 
 impl Stream {
-    fn tick(&mut self, due: Timestamp, packet: &mut Vec<u8>) {
+    /// Sends what is due, if anything may be sent at all: the stream's time goes on in any case.
+    fn tick(&mut self, due: Timestamp, packet: &mut Vec<u8>, may_send: bool) {
         if let Some(to) = self.line.tick(due, packet)
+            && may_send
             && self.rtp.send_to(packet, to).is_err()
         {
             self.line.unsent();
         }
-        if let Some(to) = self.line.report(due, packet) {
+        if let Some(to) = self.line.report(due, packet)
+            && may_send
+        {
             self.send_control(packet, to);
         }
     }

@@ -62,6 +62,12 @@ impl Delivery {
         self.flush();
     }
 
+    /// Tells that the right to send has ended, and with it the calls.
+    pub(super) fn silenced(&mut self, calls: usize) {
+        self.waiting.push_back(Event::Silenced { calls });
+        self.flush();
+    }
+
     /// Tells what waits, as far as there is room.
     pub(super) fn flush(&mut self) {
         while let Some(event) = self.waiting.pop_front() {

@@ -21,6 +21,7 @@ use crate::node::load::Load;
 use crate::node::media::{Command, Engine, Opening};
 use crate::node::quotas::Quotas;
 use crate::node::render::{Errand, Order as Prompted, Renderer};
+use crate::node::right::Right;
 use crate::node::transport::{self, ANSWERS_A_SECOND, Budget, Outbox};
 use crate::node::turns::TurnOf;
 use crate::sip::{Hop, Message, Request, StatusCode, stray};
@@ -43,6 +44,7 @@ pub(crate) struct Hands {
     pub(super) quotas: Arc<Quotas>,
     closed: Arc<Closed>,
     pub(super) budgets: Arc<Budgets>,
+    pub(super) right: Right,
     pub(super) turn: TurnOf,
 }
 
@@ -79,6 +81,8 @@ pub(crate) struct HandsParts {
     pub(crate) closed: Arc<Closed>,
     /// What trunks have room for.
     pub(crate) budgets: Arc<Budgets>,
+    /// Whether anything may leave.
+    pub(crate) right: Right,
     /// Where it says that it turns.
     pub(crate) turn: TurnOf,
 }
@@ -87,7 +91,8 @@ impl Hands {
     /// On the thread that will use them.
     pub(crate) fn new(parts: HandsParts) -> Self {
         let HandsParts { shard, clock, engine, renderer, senders, events, .. } = parts;
-        let HandsParts { inbox, server, load, faults, quotas, closed, budgets, recordings, turn, .. } = parts;
+        let HandsParts { inbox, server, load, faults, quotas, closed, budgets, recordings, .. } = parts;
+        let HandsParts { right, turn, .. } = parts;
         let delivery = Delivery::new(events, inbox, Arc::clone(&load), clock, Arc::clone(&faults));
         Self {
             shard,
@@ -104,6 +109,7 @@ impl Hands {
             quotas,
             closed,
             budgets,
+            right,
             turn,
         }
     }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{Receiver, Sender, select};
 
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
@@ -106,6 +106,13 @@ pub(crate) enum Post {
         recording: RecordingId,
         /// What came of it.
         taken: Taken,
+    },
+    /// The right to send has ended: drop every call.
+    Silence {
+        /// Tell it, with how many calls the whole node had.
+        tell: Option<usize>,
+        /// Dropped when it is done.
+        done: Option<Sender<()>>,
     },
     /// End the loop.
     Stop,
@@ -251,6 +258,10 @@ impl Shard {
             }
             Post::Renew { assets, trunks } => (self.assets, self.trunks) = (assets, trunks),
             Post::Taken { call, recording, taken } => self.tell(call, Input::Taken { recording, taken }),
+            Post::Silence { tell, done } => {
+                self.silence(tell);
+                drop(done);
+            }
             Post::Stop => self.stopping = true,
         }
     }
@@ -372,6 +383,9 @@ impl Shard {
     /// Carries out what waits for nothing any more.
     fn release(&mut self, id: CallId) {
         let Some(live) = self.calls.get_mut(&id) else { return };
+        if !self.hands.right.holds() {
+            return; // what is parked stays there until the call is dropped
+        }
         while let Some(output) = live.parking.pop() {
             self.hands.carry_out(live, output);
         }
@@ -456,6 +470,18 @@ impl Shard {
             );
             self.hands.delivery.failed(format!("the journal cannot be written: {error}"));
         }
+        self.abandon_all();
+    }
+
+    /// Another instance may speak for these calls from now on. Their records stay until it is known that one does.
+    fn silence(&mut self, tell: Option<usize>) {
+        self.abandon_all();
+        if let Some(calls) = tell {
+            self.hands.delivery.silenced(calls);
+        }
+    }
+
+    fn abandon_all(&mut self) {
         std::mem::take(&mut self.held).into_iter().for_each(|_| self.drop_held());
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {

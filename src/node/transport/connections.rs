@@ -12,19 +12,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::Of;
 use super::connection::{Connection, Ended, Pace, Side};
 use super::gate::Standing;
 use super::hand::{Desk, Hand};
 use super::ways::Ways;
+use crate::node::right::Right;
 use crate::sip::Hop;
 use crate::time::Timestamp;
 
@@ -42,6 +43,8 @@ const MAX_PER_PEER: usize = 16;
 const MAX_STRANGERS: usize = 32;
 /// How often deadlines are looked at.
 const SWEEP: Duration = Duration::from_millis(250);
+/// A right that may run out is looked at so often in the time of a promise.
+const LOOKS_PER_PROMISE: u32 = 5;
 /// Bytes of one read.
 const READ_BYTES: usize = 16 << 10;
 /// Readiness of no socket: an order waits, or the end.
@@ -52,6 +55,7 @@ const WAKE: Token = Token(usize::MAX);
 pub(crate) struct Carrier {
     orders: Sender<Parcel>,
     waker: Arc<Waker>,
+    quiet: Arc<AtomicBool>,
 }
 
 impl Carrier {
@@ -61,6 +65,11 @@ impl Carrier {
         let refused = refused.filter_map(|refused| refused.into_inner().call).collect();
         self.wake();
         refused
+    }
+
+    /// Whether nothing may be sent, and what waited is dropped.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet.load(SeqCst)
     }
 
     /// Ends the thread's wait.
@@ -76,6 +85,7 @@ impl Carrier {
 pub(super) struct Switch {
     poll: Poll,
     orders: Receiver<Parcel>,
+    quiet: Arc<AtomicBool>,
 }
 
 /// Both ends of the way to the thread.
@@ -83,21 +93,24 @@ pub(super) fn carrier() -> io::Result<(Carrier, Switch)> {
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
     let (sender, orders) = bounded(ORDERS);
-    Ok((Carrier { orders: sender, waker }, Switch { poll, orders }))
+    let quiet = Arc::<AtomicBool>::default();
+    Ok((Carrier { orders: sender, waker, quiet: Arc::clone(&quiet) }, Switch { poll, orders, quiet }))
 }
 
-/// How much the thread holds, and how long it waits.
-#[derive(Clone, Copy, Debug)]
+/// How much the thread holds, how long it waits, and whether it may write.
+#[derive(Clone, Debug)]
 pub(super) struct Bounds {
     /// Connections at most. A quarter is kept for those that we open.
     pub(super) connections: usize,
     pub(super) pace: Pace,
+    pub(super) right: Right,
 }
 
 /// See the file's head.
 pub(super) struct Connections {
     poll: Poll,
     orders: Receiver<Parcel>,
+    quiet: Arc<AtomicBool>,
     ways: Arc<Ways>,
     listeners: Vec<TcpListener>,
     slots: Vec<Option<Box<Connection>>>,
@@ -125,7 +138,7 @@ impl Connections {
         desk: Desk,
         bounds: Bounds,
     ) -> io::Result<Self> {
-        let Switch { poll, orders } = switch;
+        let Switch { poll, orders, quiet } = switch;
         let mut listeners: Vec<TcpListener> = listeners.into_iter().map(TcpListener::from_std).collect();
         for (number, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener, Token(number), Interest::READABLE)?;
@@ -133,6 +146,7 @@ impl Connections {
         Ok(Self {
             poll,
             orders,
+            quiet,
             ways,
             listeners,
             slots: Vec::new(),
@@ -151,13 +165,18 @@ impl Connections {
         let mut events = Events::with_capacity(256);
         while !stopping.load(Relaxed) {
             let busy = !self.unread.is_empty() || !self.again.is_empty() || !self.orders.is_empty();
-            let wait = if busy { Duration::ZERO } else { SWEEP };
+            let wait = if busy { Duration::ZERO } else { self.longest_wait() };
             if let Err(error) = self.poll.poll(&mut events, Some(wait))
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "SIP connections cannot be polled any more; TCP ends");
                 return;
             }
+            let may_write = self.bounds.right.holds();
+            if !may_write {
+                self.abort();
+            }
+            self.quiet.store(!may_write, SeqCst);
             for slot in std::mem::take(&mut self.unread) {
                 self.read(slot);
             }
@@ -180,11 +199,34 @@ impl Connections {
             self.sweep();
             self.hand.pass_on();
         }
-        self.carry();
+        if self.bounds.right.holds() {
+            self.carry();
+        }
     }
 
     fn now(&self) -> Timestamp {
         self.hand.desk.clock.now()
+    }
+
+    /// A right that may run out is looked at more often.
+    fn longest_wait(&self) -> Duration {
+        self.bounds.right.promise().map_or(SWEEP, |promise| SWEEP.min(promise / LOOKS_PER_PROMISE))
+    }
+
+    /// Nothing may be sent any more: what waits is dropped, and connections are reset, so that not even what the system
+    /// holds for them leaves later.
+    fn abort(&mut self) {
+        self.again.clear();
+        while self.orders.try_recv().is_ok() {}
+        for slot in 0..self.slots.len() {
+            if let Some(mut connection) = self.slots[slot].take() {
+                drop(SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO)));
+                drop(self.poll.registry().deregister(&mut connection.stream));
+                self.by_peer.remove(&(connection.way, connection.remote));
+                self.vacant.push(slot);
+            }
+        }
+        self.unread.clear();
     }
 
     /// Takes the connections that peers have opened.
@@ -218,11 +260,22 @@ impl Connections {
         if count >= self.bounds.connections - self.bounds.connections / 4 {
             return self.count("tcp", "connections", format_args!("{remote}: peers have opened {count}"));
         }
+        if !self.bounds.right.holds() {
+            return; // it could not be answered
+        }
         // Messages are whole: nothing is gained by waiting for more. A connection that refuses works without.
         drop(stream.set_nodelay(true));
+        self.limit(SockRef::from(&stream));
         let connection = Connection::new(self.now(), stream, way, remote, Side::Theirs);
         if let Err(error) = self.insert(connection) {
             self.count("tcp", "accept", format_args!("{remote}: {error}"));
+        }
+    }
+
+    /// What the peer has not taken in the time of a promise is not to reach it later.
+    fn limit(&self, socket: SockRef<'_>) {
+        if let Some(promise) = self.bounds.right.promise() {
+            drop(socket.set_tcp_user_timeout(Some(promise)));
         }
     }
 
@@ -298,6 +351,7 @@ impl Connections {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        self.limit(SockRef::from(&socket));
         let local = self.ways.at(way).local.ip();
         if !local.is_unspecified() {
             socket.bind(&SocketAddr::new(local, 0).into())?;

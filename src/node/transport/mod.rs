@@ -29,6 +29,7 @@ use self::connections::{Bounds, Carrier, Connections, Switch};
 use self::hand::Hand;
 use self::ways::Ways;
 use super::datagrams::{Reader, Wait};
+use super::right::Right;
 use crate::call::TryNumber;
 use crate::id::CallId;
 
@@ -52,6 +53,7 @@ pub(crate) struct Transport {
     /// Until the threads are started.
     idle: Option<(Switch, Vec<TcpListener>)>,
     connections: usize,
+    right: Right,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -61,7 +63,11 @@ impl Transport {
     ///
     /// # Errors
     /// The system's, with the address: it is in use or not ours.
-    pub(crate) fn bind(listen: &[SocketAddr], connections: usize) -> Result<Self, (SocketAddr, io::Error)> {
+    pub(crate) fn bind(
+        listen: &[SocketAddr],
+        connections: usize,
+        right: &Right,
+    ) -> Result<Self, (SocketAddr, io::Error)> {
         let (ways, listeners) = Ways::bind(listen)?;
         let first = ways.at(0).local;
         let (carrier, switch) = connections::carrier().map_err(|error| (first, error))?;
@@ -70,6 +76,7 @@ impl Transport {
             carrier,
             idle: Some((switch, listeners)),
             connections,
+            right: right.clone(),
             stopping: Arc::default(),
             threads: Vec::new(),
         })
@@ -82,7 +89,17 @@ impl Transport {
 
     /// What sends, for one thread; it is made there by [`Senders::open`].
     pub(crate) fn senders(&self) -> Senders {
-        Senders { ways: Arc::clone(&self.ways), carrier: self.carrier.clone() }
+        Senders { ways: Arc::clone(&self.ways), carrier: self.carrier.clone(), right: self.right.clone() }
+    }
+
+    /// The right to send has ended: connections end with what the system still holds for them.
+    pub(crate) fn silence(&self) {
+        self.carrier.wake();
+    }
+
+    /// Whether connections have ended since nothing may be sent.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.threads.is_empty() || self.carrier.is_quiet()
     }
 
     /// Starts the threads that read.
@@ -100,7 +117,7 @@ impl Transport {
             self.threads.push(std::thread::Builder::new().name(format!("sip-udp-{number}")).spawn(run)?);
         }
         let Some((switch, listeners)) = self.idle.take() else { return Ok(()) };
-        let bounds = Bounds { connections: self.connections, pace };
+        let bounds = Bounds { connections: self.connections, pace, right: self.right.clone() };
         let connections = Connections::new(switch, Arc::clone(&self.ways), listeners, desk.clone(), bounds)?;
         let stopping = Arc::clone(&self.stopping);
         let run = move || connections.run(&stopping);
@@ -126,12 +143,13 @@ impl Drop for Transport {
 pub(crate) struct Senders {
     ways: Arc<Ways>,
     carrier: Carrier,
+    right: Right,
 }
 
 impl Senders {
     /// On the thread that will use it.
     pub(crate) fn open(self) -> Outbox {
-        Outbox::new(self.ways, self.carrier)
+        Outbox::new(self.ways, self.carrier, self.right)
     }
 }
 

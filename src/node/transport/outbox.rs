@@ -12,6 +12,7 @@ use super::connections::{Carrier, Parcel};
 use super::hand::answer_stray;
 use super::ways::Ways;
 use crate::node::datagrams::Sender;
+use crate::node::right::Right;
 use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message, Protocol};
 
@@ -28,6 +29,7 @@ pub(crate) struct Outbox {
     parcels: Vec<Parcel>,
     /// Calls of messages that no way leads to.
     stranded: Vec<Of>,
+    right: Right,
 }
 
 #[derive(Default)]
@@ -38,9 +40,10 @@ struct Batch {
 }
 
 impl Outbox {
-    pub(crate) fn new(ways: Arc<Ways>, carrier: Carrier) -> Self {
+    pub(crate) fn new(ways: Arc<Ways>, carrier: Carrier, right: Right) -> Self {
         let batches = ways.iter().map(|_| Batch::default()).collect();
-        Self { ways, carrier, sender: Sender::new(SLOTS), batches, parcels: Vec::new(), stranded: Vec::new() }
+        let (parcels, stranded) = (Vec::new(), Vec::new());
+        Self { ways, carrier, sender: Sender::new(SLOTS), batches, parcels, stranded, right }
     }
 
     /// Puts a message of a call behind those that wait; `way` is the one that its trunk prefers.
@@ -76,7 +79,12 @@ impl Outbox {
     }
 
     /// Sends everything that waits; tells the calls whose message the system refused.
+    ///
+    /// Without the right to send it is dropped.
     pub(crate) fn flush(&mut self, mut failed: impl FnMut(Of)) {
+        if !self.right.holds() {
+            return self.drop_all();
+        }
         self.stranded.drain(..).for_each(&mut failed);
         for (number, batch) in
             self.batches.iter_mut().enumerate().filter(|(_, batch)| !batch.owners.is_empty())
@@ -98,5 +106,14 @@ impl Outbox {
         if !self.parcels.is_empty() {
             self.carrier.take(self.parcels.drain(..)).into_iter().for_each(failed);
         }
+    }
+
+    fn drop_all(&mut self) {
+        for batch in &mut self.batches {
+            batch.datagrams.clear();
+            batch.owners.clear();
+        }
+        self.parcels.clear();
+        self.stranded.clear();
     }
 }

@@ -14,6 +14,7 @@ use crate::call::TryNumber;
 use crate::id::CallId;
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
+use crate::node::right::Right;
 use crate::settings::{Settings, Strangers, Trunk};
 use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message};
@@ -41,7 +42,8 @@ impl World {
     }
 
     fn of(settings: &Settings, pace: Pace, connections: usize) -> Self {
-        let mut transport = Transport::bind(&["127.0.0.1:0".parse().unwrap()], connections).unwrap();
+        let mut transport =
+            Transport::bind(&["127.0.0.1:0".parse().unwrap()], connections, &Right::default()).unwrap();
         let (inlet, mail) = unbounded();
         let faults = Arc::new(Faults::default());
         let desk = Desk {

@@ -12,6 +12,7 @@ mod counts;
 mod frame;
 mod index;
 mod lane;
+mod mirrors;
 mod replay;
 mod reserve;
 mod room;
@@ -34,6 +35,7 @@ use writer::{Message, Writer};
 pub use counts::Counts;
 pub use frame::MAX_RECORD_BYTES;
 pub use lane::{Ack, AppendError, Batch, Lane, NotTaken, RecordTooLong, Sequence};
+pub use mirrors::{Append, Copied, Mirrors, Snapshot};
 pub use replay::{Loss, LossKind, ReadError, Replay, SavedCall, read};
 pub use segment::FORMAT_VERSION;
 pub use writer::WriteError;
@@ -90,6 +92,7 @@ pub struct Journal {
     sender: Sender<Message>,
     limits: Limits,
     counters: Arc<Counters>,
+    mirrors: Option<Mirrors>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -107,6 +110,18 @@ impl Journal {
     /// If another process owns the directory, if it cannot be read or written, or if a segment in it is
     /// damaged at its head, foreign, or of a newer format.
     pub fn open(dir: &Path, limits: Limits) -> Result<(Self, Replay), OpenError> {
+        Self::start(dir, limits, None)
+    }
+
+    /// The same with mirrors: each append is copied to them, and acknowledged when they hold it too.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_mirrored(dir: &Path, limits: Limits, mirrors: Mirrors) -> Result<(Self, Replay), OpenError> {
+        Self::start(dir, limits, Some(mirrors))
+    }
+
+    fn start(dir: &Path, limits: Limits, mirrors: Option<Mirrors>) -> Result<(Self, Replay), OpenError> {
         let io = |source| OpenError::Io { dir: dir.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         let lock = lock(dir)?;
@@ -117,14 +132,15 @@ impl Journal {
             let again = segment::Segment::again(dir, unused);
             again.inspect_err(|error| tracing::warn!(%error, "room in the journal stays unused")).ok()
         });
-        let writer = Writer::new(dir.to_owned(), limits, scan.index, Arc::clone(&counters), lock, again);
+        let mut writer = Writer::new(dir.to_owned(), limits, scan.index, Arc::clone(&counters), lock, again);
+        writer.mirrors.clone_from(&mirrors);
         // Unbounded as a channel, bounded by its lanes: each has at most `in_flight` messages in it.
         let (sender, messages) = crossbeam_channel::unbounded();
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || writer.run(&messages))
             .map_err(io)?;
-        Ok((Self { sender, limits, counters, thread: Some(thread) }, scan.replay))
+        Ok((Self { sender, limits, counters, mirrors, thread: Some(thread) }, scan.replay))
     }
 
     /// A way into the journal for one writer. `on_ack` is called on the journal's thread, once for each
@@ -137,6 +153,12 @@ impl Journal {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counters.read()
+    }
+
+    /// Who holds copies of its appends.
+    #[must_use]
+    pub const fn mirrors(&self) -> Option<&Mirrors> {
+        self.mirrors.as_ref()
     }
 
     /// Whether the disk is full: no new call should be placed until there is room again.

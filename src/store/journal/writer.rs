@@ -25,6 +25,7 @@ use super::counts::Counters;
 use super::frame::{self, Head};
 use super::index::{Index, Position};
 use super::lane::{AppendError, Pending};
+use super::mirrors::{Mirrors, Place};
 use super::reserve::Reserve;
 use super::room::Room;
 use super::segment::{self, Segment};
@@ -72,6 +73,8 @@ pub(super) struct Writer {
     pub(super) counters: Arc<Counters>,
     /// Held while the thread lives: one process owns the directory.
     pub(super) lock: File,
+    /// Who gets a copy of each append, before it is written: both go on at once.
+    pub(super) mirrors: Option<Mirrors>,
     room: Room,
     active: Option<Segment>,
     last_number: u64,
@@ -94,7 +97,20 @@ impl Writer {
         let (buffer, placed) = (Vec::new(), Vec::new());
         let room =
             Room::new(Reserve::new(&dir, limits.reserve_bytes), Arc::clone(&counters), active.as_ref());
-        Self { dir, limits, index, counters, lock, room, active, last_number, rest: 0, buffer, placed }
+        Self {
+            dir,
+            limits,
+            index,
+            counters,
+            lock,
+            mirrors: None,
+            room,
+            active,
+            last_number,
+            rest: 0,
+            buffer,
+            placed,
+        }
     }
 
     /// Writes until the journal is closed or nobody can send any more.
@@ -104,15 +120,14 @@ impl Writer {
         loop {
             let open = self.gather(messages, &mut waiting);
             if !waiting.is_empty() {
+                let places = self.copy(&waiting);
                 let result = self.commit(&waiting).map_err(|error| AppendError::Write(Arc::new(error)));
                 if let Err(error) = &result {
                     tracing::error!(%error, appends = waiting.len(), "appends were not made durable");
                 }
                 self.counters.committed(&waiting, self.buffer.len(), result.is_ok());
                 self.counters.holds(self.index.len(), self.index.segments());
-                for pending in waiting.drain(..) {
-                    pending.acknowledge(result.clone());
-                }
+                self.answer(&mut waiting, places, &result);
                 self.remove_dead();
                 self.counters.holds(self.index.len(), self.index.segments());
             }
@@ -124,8 +139,29 @@ impl Writer {
         if let Some(segment) = self.active.take() {
             segment.seal();
         }
+        if let Some(mirrors) = &self.mirrors {
+            mirrors.close();
+        }
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the journal's lock ends with the process");
+        }
+    }
+
+    /// Gives copies of these appends to the mirrors, if there are any; the place of each.
+    fn copy(&self, waiting: &[Pending]) -> Vec<Place> {
+        let Some(mirrors) = &self.mirrors else { return Vec::new() };
+        waiting.iter().map(|pending| mirrors.take(pending.batch())).collect()
+    }
+
+    /// Answers these appends, or leaves that to the mirrors.
+    fn answer(&self, waiting: &mut Vec<Pending>, places: Vec<Place>, result: &Result<(), AppendError>) {
+        match &self.mirrors {
+            Some(mirrors) => {
+                for (place, pending) in places.into_iter().zip(waiting.drain(..)) {
+                    mirrors.written(place, pending, result.clone());
+                }
+            }
+            None => waiting.drain(..).for_each(|pending| pending.acknowledge(result.clone())),
         }
     }
 

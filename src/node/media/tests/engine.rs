@@ -15,6 +15,7 @@ use crate::id::{CallId, Mint};
 use crate::node::clock::Clock;
 use crate::node::faults::Faults;
 use crate::node::ports::{PortPool, own_loopback};
+use crate::node::right::Right;
 use crate::rtp::rtcp::{Part, parse_compound};
 use crate::rtp::{Header, Phase, Ssrc, parse_packet, write_packet};
 use crate::sdp::Codec;
@@ -91,7 +92,9 @@ impl World {
         let lateness = Arc::default();
         let recordings = Recordings::start(Default::default(), [], Box::new(|_, _| {})).unwrap();
         let faults = Arc::<Faults>::default();
-        let engine = Engine::start(1, clock, outlets, &lateness, &faults, &recordings.sink()).unwrap();
+        let engine =
+            Engine::start(1, clock, outlets, (&lateness, &faults, &Right::default()), &recordings.sink())
+                .unwrap();
         let ports = PortPool::new(own_loopback(), &ports, clock);
         Self { engine, events, ports, clock, mint: Mint::seeded(3), lateness }
     }
