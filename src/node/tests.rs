@@ -2,6 +2,7 @@
 
 mod phone;
 mod restart;
+mod silence;
 mod speech;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use self::phone::Phone;
 use super::clock::Clock;
 use super::ports::own_loopback;
-use super::{Earlier, Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt};
+use super::{Earlier, Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt, Right};
 use crate::call::{Assets, Call, CallResult, Step};
 use crate::id::Digest;
 use crate::outcome::Disposition;
@@ -95,6 +96,18 @@ impl World {
 
     /// A world with a questionnaire and a speech command, in which `SPOKEN` stands for a WAV file.
     fn asking(
+        questionnaire: (&str, &[&str]),
+        first_port: u16,
+        limits: journal::Limits,
+        phone: IpAddr,
+        set: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::of_right(Right::default(), questionnaire, first_port, limits, phone, set)
+    }
+
+    /// The same, in which the node has this right to send.
+    fn of_right(
+        right: Right,
         (text, command): (&str, &[&str]),
         first_port: u16,
         limits: journal::Limits,
@@ -117,7 +130,7 @@ impl World {
         set(&mut settings);
         let spoken = dir.path().join("spoken.wav").display().to_string();
         settings.speech.command = command.iter().map(|part| part.replace("SPOKEN", &spoken)).collect();
-        let (node, events, questionnaire) = start(dir.path(), text, limits, settings.clone());
+        let (node, events, questionnaire) = start(dir.path(), text, limits, settings.clone(), right);
         Self { node, events, phone, questionnaire, dir, settings, text: text.to_owned(), limits }
     }
 
@@ -128,7 +141,8 @@ impl World {
         drop(node);
         let mut phone = phone;
         meanwhile(&mut phone);
-        let (node, events, questionnaire) = start(dir.path(), &text, limits, settings.clone());
+        let right = Right::default();
+        let (node, events, questionnaire) = start(dir.path(), &text, limits, settings.clone(), right);
         Self { node, events, phone, questionnaire, dir, settings, text, limits }
     }
 
@@ -179,6 +193,7 @@ fn start(
     text: &str,
     limits: journal::Limits,
     settings: Settings,
+    right: Right,
 ) -> (Node, mpsc::Receiver<Event>, Digest) {
     let (questionnaire, _) = Questionnaire::load("t.xml", text.as_bytes()).unwrap();
     let prompts = Arc::new(PromptStore::new(&settings));
@@ -195,6 +210,8 @@ fn start(
         clock,
         pulse: Some(pulse),
         resume: Earlier::read(replay.calls),
+        pulse: Some(Pulse::of(&journal_dir).unwrap()),
+use super::{Earlier, Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt, Right};
         ..NodeConfig::new(settings)
     };
     let (node, events) = Node::start(config, assets, prompts, journal).unwrap();

@@ -110,6 +110,23 @@ impl Phone {
         self.heard.take();
     }
 
+    /// Whether nothing at all comes for so long, neither SIP nor RTP; what had come before is passed over.
+    pub(super) fn hears_nothing(&self, for_so_long: Duration) -> bool {
+        let until = Instant::now() + for_so_long;
+        let sockets = [&self.sip, &self.rtp];
+        for socket in sockets {
+            socket.set_nonblocking(true).unwrap();
+            while socket.recv(&mut [0; 2_000]).is_ok() {}
+        }
+        let mut came = false;
+        while Instant::now() < until && !came {
+            came = sockets.iter().any(|socket| socket.recv(&mut [0; 2_000]).is_ok());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        sockets.iter().for_each(|socket| socket.set_nonblocking(false).unwrap());
+        !came
+    }
+
     /// The payload of the next RTP packet.
     #[track_caller]
     pub(super) fn hear(&self) -> Vec<u8> {

@@ -42,8 +42,11 @@ impl World {
     }
 
     fn of(settings: &Settings, pace: Pace, connections: usize) -> Self {
-        let mut transport =
-            Transport::bind(&["127.0.0.1:0".parse().unwrap()], connections, &Right::default()).unwrap();
+        Self::of_right(&Right::default(), settings, pace, connections)
+    }
+
+    fn of_right(right: &Right, settings: &Settings, pace: Pace, connections: usize) -> Self {
+        let mut transport = Transport::bind(&["127.0.0.1:0".parse().unwrap()], connections, right).unwrap();
         let (inlet, mail) = unbounded();
         let faults = Arc::new(Faults::default());
         let desk = Desk {
@@ -475,4 +478,35 @@ fn a_damaged_request_is_answered_and_a_damaged_response_is_not() {
         assert!(answer.contains("Call-ID: c@127.0.0.1\r\n"), "{answer}");
     }
     world.until_counted("status", 2);
+}
+
+#[test]
+fn when_the_right_to_send_ends_connections_are_reset_and_what_waits_is_dropped() {
+    let right = Right::of_member(Duration::from_millis(250));
+    let mut settings = Settings::default();
+    settings.trunks.insert("peer".into(), Trunk::direct("127.0.0.1:5060".parse().unwrap()));
+    let mut world = World::of_right(&right, &settings, Pace::USUAL, 16);
+    assert!(right.speak_always());
+    let listener = listener();
+    world.send(listener.local_addr().unwrap(), &ours("INVITE", "a"));
+    let mut stream = patient(accept(&listener));
+    let mut buffer = [0; 4_096];
+    assert!(stream.read(&mut buffer).unwrap() > 0);
+    assert!(right.silence());
+    world.transport.silence();
+    world.send(listener.local_addr().unwrap(), &ours("INVITE", "b"));
+    let ended = stream.read(&mut buffer).unwrap_err();
+    assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionReset, "linger 0");
+    let begun = std::time::Instant::now();
+    while !world.transport.is_quiet() {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Who connects to somebody silent gets no answer.
+    let mut stranger = world.connect();
+    stranger.write_all(request("OPTIONS sip:baton@127.0.0.1", "127.0.0.1:9").as_bytes()).unwrap();
+    stranger.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(!matches!(stranger.read(&mut buffer), Ok(count) if count > 0));
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "no new connection for what was dropped");
 }
