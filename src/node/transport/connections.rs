@@ -265,7 +265,7 @@ impl Connections {
         }
         // Messages are whole: nothing is gained by waiting for more. A connection that refuses works without.
         drop(stream.set_nodelay(true));
-        self.limit(SockRef::from(&stream));
+        self.limit(&SockRef::from(&stream));
         let connection = Connection::new(self.now(), stream, way, remote, Side::Theirs);
         if let Err(error) = self.insert(connection) {
             self.count("tcp", "accept", format_args!("{remote}: {error}"));
@@ -273,7 +273,7 @@ impl Connections {
     }
 
     /// What the peer has not taken in the time of a promise is not to reach it later.
-    fn limit(&self, socket: SockRef<'_>) {
+    fn limit(&self, socket: &SockRef<'_>) {
         if let Some(promise) = self.bounds.right.promise() {
             drop(socket.set_tcp_user_timeout(Some(promise)));
         }
@@ -351,7 +351,7 @@ impl Connections {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        self.limit(SockRef::from(&socket));
+        self.limit(&SockRef::from(&socket));
         let local = self.ways.at(way).local.ip();
         if !local.is_unspecified() {
             socket.bind(&SocketAddr::new(local, 0).into())?;
