@@ -211,7 +211,8 @@ fn start(
         pulse: Some(pulse),
         resume: Earlier::read(replay.calls),
         pulse: Some(Pulse::of(&journal_dir).unwrap()),
-use super::{Earlier, Event, Node, NodeConfig, PlaceError, Placement, Pulse, Receipt, Right};
+        resume: Earlier::read(replay.calls),
+        right,
         ..NodeConfig::new(settings)
     };
     let (node, events) = Node::start(config, assets, prompts, journal).unwrap();
