@@ -158,7 +158,7 @@ impl Call {
     }
 
     /// Whether the callee has answered anything but in which language to go on.
-    fn has_consent(&self, assets: &Assets) -> bool {
+    pub(super) fn has_consent(&self, assets: &Assets) -> bool {
         let questionnaire = assets.questionnaire(self.subject.questionnaire);
         questionnaire.is_none_or(|questionnaire| self.interview.has_consent(questionnaire))
     }
@@ -238,6 +238,7 @@ impl Call {
             retry_after_s: self.retry_after_s,
             ended_by: verdict.ended_by,
             fault: self.fault,
+            takeovers: self.takeovers.count,
             answered_by: self.times.answered.and_then(|_| answered_by(&self.tones, self.has_pressed)),
             tones: self.tones.clone(),
             media: self.media.clone(),

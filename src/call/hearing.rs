@@ -189,8 +189,20 @@ impl Call {
             return;
         }
         let left = self.leave_interview(now, assets);
-        let disposition = if left == Disposition::BreakOff { Disposition::TechnicalFault } else { left };
-        self.hang_up(now, disposition, EndedBy::Fault, turn);
+        let (broken, ended_by) = match fault {
+            Fault::GoneAtTakeover if self.has_consent(assets) => (Disposition::BreakOff, EndedBy::Callee),
+            Fault::GoneAtTakeover => (assets.before_consent(), EndedBy::Callee),
+            Fault::MediaTimeout
+            | Fault::PeerGone
+            | Fault::SessionExpired
+            | Fault::PortsLost
+            | Fault::RingingLost
+            | Fault::StaleRecord
+            | Fault::TakeoverUnanswered
+            | Fault::TakeoverRefused => (Disposition::TechnicalFault, EndedBy::Fault),
+        };
+        let disposition = if left == Disposition::BreakOff { broken } else { left };
+        self.hang_up(now, disposition, ended_by, turn);
     }
 
     /// The stream has ended: what passed over it belongs to the result.

@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use super::recording::{Played, Recording, RecordingId, Stop, Taken};
 use super::result::CallResult;
 use super::step::Step;
+use super::taken_over::TakenOver;
 use super::trunks::TryNumber;
 
 /// A fact that the edge tells a call.
@@ -92,6 +93,9 @@ pub enum Input {
         /// When the process before is known to have lived last.
         alive: Option<Timestamp>,
     },
+    /// The record was read back by another instance than the one that saved it, which owns the call from now on, at
+    /// other addresses.
+    TakenOver(Box<TakenOver>),
     /// The process that owns the call did nothing for a while: it was stopped, or its machine was. What came meanwhile
     /// comes late, or found no room and is lost. Told before anything that came meanwhile.
     Stalled {

@@ -25,6 +25,7 @@ mod result;
 mod signalling;
 mod start;
 mod step;
+mod taken_over;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -54,11 +55,13 @@ pub use recording::{Kept, Played, Recording, RecordingId, RecordingResult, Stop,
 pub use result::{AnsweredBy, AskedQuestionnaire, CallResult, EndedBy, Fault};
 pub use start::{Start, StartError};
 pub use step::Step;
+pub use taken_over::TakenOver;
 pub use talk::Activity;
 pub use trunks::{Terms, Tried, TryEnd, TryNumber};
 
 use early::Early;
 use ending::Verdict;
+use taken_over::Takeovers;
 use talk::{Act, Talk};
 use trunks::Trunks;
 
@@ -105,6 +108,9 @@ pub struct Call {
     /// How long a refusal asks us to wait.
     retry_after_s: Option<u32>,
     recordings: Vec<RecordingResult>,
+    /// How often another instance went on with it.
+    #[serde(default)]
+    takeovers: Takeovers,
     /// What the last `handle` asks for; soft, because it is carried out or lost as a whole.
     #[serde(skip)]
     outputs: VecDeque<Output>,
@@ -218,6 +224,7 @@ impl Call {
             Input::TrunkClosed { trunk, until } => self.trunk_closed(trunk, until),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
             Input::Restored { alive } => self.restored(now, alive, assets, &mut turn),
+            Input::TakenOver(taken) => self.taken_over(now, *taken, assets, &mut turn),
             Input::Stalled { since } => self.stalled(now, since, assets, &mut turn),
             Input::PortsLost => self.ports_lost(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),

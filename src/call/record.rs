@@ -18,7 +18,7 @@ use earlier::{Change, Reader};
 
 /// The shape that this build writes. postcard writes no names: any change of what is saved of a `Call` is another shape
 /// (CONTRIBUTING.md says how it is made), but for a new variant at the end of its enum.
-pub const FORMAT_VERSION: u8 = 3;
+pub const FORMAT_VERSION: u8 = 4;
 
 /// The oldest shape that this build reads.
 pub const OLDEST_FORMAT: u8 = 1;
@@ -49,6 +49,15 @@ const CHANGES: &[(u8, &[Change])] = &[
             Change::NewField { of: "Trunks", field: "passed_over" },
             Change::NewField { of: "Tried", field: "not_followed" },
             Change::NewField { of: "MediaReport", field: "early" },
+        ],
+    ),
+    // Takeovers by other instances.
+    (
+        4,
+        &[
+            Change::NewField { of: "Call", field: "takeovers" },
+            Change::NewField { of: "Calling", field: "left" },
+            Change::NewField { of: "Inviting", field: "moves_until" },
         ],
     ),
 ];

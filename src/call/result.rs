@@ -59,8 +59,20 @@ pub enum Fault {
     PeerGone,
     /// The session timer ran out (RFC 4028), or a refresh found no session at the peer's.
     SessionExpired,
-    /// Its process died, and when the next one went on with the call another program had its RTP ports.
+    /// Its process died, and when the next one went on with the call another program had its RTP ports; or the instance
+    /// that took it over had none free.
     PortsLost,
+    /// Its instance died before anybody answered. Another one cancelled the call: what rings cannot be moved.
+    RingingLost,
+    /// When another instance took the call over the callee's side did not know it any more: they had hung up.
+    GoneAtTakeover,
+    /// The same, and a newer record of the call than the one that was left may have existed: what was said last, or
+    /// whether the interview was done, is not known.
+    StaleRecord,
+    /// Another instance took the call over, and the callee's side did not answer it.
+    TakeoverUnanswered,
+    /// Another instance took the call over, and the callee's side refused that.
+    TakeoverRefused,
 }
 
 /// The outcome of one attempt and every reply given in it.
@@ -93,6 +105,9 @@ pub struct CallResult {
     pub ended_by: EndedBy,
     /// What broke it, where `ended_by` is `fault` after an answer.
     pub fault: Option<Fault>,
+    /// How often another instance went on with the call because the one that carried it was gone.
+    #[serde(default)]
+    pub takeovers: u32,
     /// Who or what answered, as far as it was heard.
     pub answered_by: Option<AnsweredBy>,
     /// The tones of machines and of the network that were heard, in order.

@@ -172,7 +172,8 @@ impl Call {
     /// Our re-INVITE was answered. Terms that cannot be met end the call (RFC 3261 §14.1, §13.2.2.4).
     fn reinvite_answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
         let Stage::Talking(talk) = &self.stage else { return };
-        match body.map(|body| sdp::negotiate(&self.local, &body)) {
+        let answer = body.map(|body| sdp::negotiate(&self.local, &body));
+        match answer {
             None => {} // as before
             Some(Ok(negotiated)) => {
                 self.local.refused.clone_from(&negotiated.refused);
@@ -180,8 +181,9 @@ impl Call {
                     self.retune(now, negotiated, assets, turn);
                 }
             }
-            Some(Err(_)) => self.break_off(now, assets, turn),
+            Some(Err(_)) => return self.break_off(now, assets, turn),
         }
+        self.accepted_here(now, assets, turn);
     }
 
     /// Our re-INVITE was refused: the session stands as it was, unless the peer does not know it (RFC 3261 §14.1).
@@ -192,6 +194,9 @@ impl Call {
         assets: &Assets,
         turn: &mut Turn,
     ) {
+        if self.refused_here(now, status, assets, turn) {
+            return;
+        }
         let is_gone =
             matches!(status, None | Some(StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT));
         if is_gone {
@@ -259,7 +264,8 @@ impl Call {
 
     /// The INVITE ended by CANCEL. If nobody wanted the call stopped, its ring timeout did: that counts as 408.
     fn cancelled(&mut self, now: Timestamp, reasons: &[Reason], assets: &Assets, turn: &mut Turn) {
-        self.sip_status = Some(487);
+        // What rang when its instance died was cancelled unheard: no status came.
+        self.sip_status = Some(487).filter(|_| self.fault != Some(Fault::RingingLost));
         self.cause = q850(reasons);
         let counts_as = StatusCode::REQUEST_TIMEOUT.as_u16();
         if !self.next_trunk(now, TryEnd::RingTimeout, counts_as, turn) {

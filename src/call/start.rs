@@ -10,6 +10,7 @@ use crate::sdp;
 use crate::sip::WriteError;
 use crate::time::Timestamp;
 
+use super::taken_over::Takeovers;
 use super::trunks::{Terms, Tried, Trunks, TryNumber, invite};
 use super::{Assets, Call, Stage, Subject, Times};
 
@@ -123,6 +124,7 @@ impl Call {
             media: None,
             retry_after_s: None,
             recordings: Vec::new(),
+            takeovers: Takeovers::default(),
             outputs: VecDeque::new(),
         })
     }

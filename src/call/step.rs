@@ -72,6 +72,8 @@ pub enum Step {
         /// The URI.
         target: String,
     },
+    /// Another instance goes on with the call: the one that carried it is gone.
+    TakenOver,
     /// What was to be said could not be said.
     Unsaid,
     /// A key was counted.
@@ -138,6 +140,7 @@ impl fmt::Display for Step {
                 f,
                 "redirected to {target}, an emergency number: it is not followed. Ask the trunk's engineer why"
             ),
+            Self::TakenOver => f.write_str("another instance goes on with the call"),
             Self::Unsaid => f.write_str("this could not be said"),
             Self::Key { digit } => write!(f, "key {digit}"),
             Self::Entered { item, digits } => write!(f, "{item}: entered {digits}"),

@@ -142,6 +142,11 @@ impl Trunks {
         self.lingering.iter_mut().find(|one| one.session.sip_call_id() == Some(call_id))
     }
 
+    /// Calls through earlier trunks, with their numbers.
+    pub(super) fn lingering_mut(&mut self) -> impl Iterator<Item = (TryNumber, &mut Session)> {
+        self.lingering.iter_mut().map(|one| (one.number, &mut one.session))
+    }
+
     /// Somebody answered: the others are not needed any more.
     pub(super) fn settle(&mut self) {
         self.next.clear();
@@ -181,7 +186,7 @@ pub(super) fn invite(
 }
 
 /// Where in-dialog requests reach us: over the transport that we call by (RFC 3261 §8.1.1.8).
-fn contact(call: CallId, sent_by: SocketAddr, protocol: Protocol) -> Uri {
+pub(super) fn contact(call: CallId, sent_by: SocketAddr, protocol: Protocol) -> Uri {
     let uri = Uri::sip_at(Some(call.as_str()), sent_by);
     match protocol {
         Protocol::Udp => uri, // the default of sip: (RFC 3263 §4.1)

@@ -149,6 +149,7 @@ impl Board {
             | Step::Unsaid
             | Step::Held
             | Step::Resumed
+            | Step::TakenOver
             | Step::NotFollowed { .. }
             | Step::Key { .. }
             | Step::Entered { .. }

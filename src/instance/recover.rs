@@ -82,6 +82,7 @@ pub(super) fn never_placed(
         retry_after_s: None,
         ended_by: EndedBy::Caller,
         fault: None,
+        takeovers: 0,
         answered_by: None,
         tones: Vec::new(),
         media: None,

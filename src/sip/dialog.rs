@@ -138,6 +138,11 @@ impl Dialog {
         self.local_cseq
     }
 
+    /// Leaves numbers out: another owner may have used them (§12.2.1.1 lets them grow by more than one).
+    pub const fn skip(&mut self, numbers: u32) {
+        self.local_cseq = self.local_cseq.saturating_add(numbers);
+    }
+
     /// Judges the CSeq of a peer's request other than ACK and CANCEL.
     #[must_use]
     pub fn order(&self, cseq: u32) -> Order {

@@ -33,6 +33,7 @@ mod early;
 mod event;
 mod invited;
 mod inviting;
+mod moved;
 mod outgoing;
 mod redirects;
 mod reliable;
@@ -43,6 +44,7 @@ mod updated;
 mod usage;
 
 pub use event::{Event, Failure, Parameters};
+pub use moved::Moved;
 
 pub(in crate::sip) use early::RELIABLE;
 pub(in crate::sip) use invited::Invited;
@@ -281,6 +283,24 @@ impl Session {
         if let Some(usage) = &self.usage {
             usage.resume(&mut turn);
         }
+    }
+
+    /// Another instance goes on with the session, at another address. One that was answered is moved there by a
+    /// re-INVITE with this offer: [`Event::ReinviteAnswered`] or [`Event::ReinviteRefused`] follows. Without an offer it
+    /// is not moved, and to be ended. An INVITE that has no final response cannot be moved and is cancelled, unheard:
+    /// [`Event::Cancelled`] follows when the phone rings no longer. What else was under way is said again as far as
+    /// somebody may lack it, and given up as far as only we would.
+    pub fn take_over(&mut self, now: Timestamp, moved: Moved, offer: Option<&Bytes>, mint: &mut Mint) {
+        (self.local.sent_by, self.local.contact) = (moved.sent_by, moved.contact);
+        self.ring.skip(moved.skip);
+        let mut turn = turn!(self, now, mint);
+        if let Some(calling) = &mut self.calling {
+            calling.take_over(&mut turn, moved.skip);
+        }
+        if let Some(usage) = &mut self.usage {
+            usage.take_over(&mut turn, moved.skip, offer);
+        }
+        self.settle();
     }
 
     /// Where the first INVITE went.

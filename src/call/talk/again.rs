@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Act, Doing, Talk};
+use super::{Act, Doing, Playing, Talk};
 use crate::interview::Instruction;
 use crate::time::Timestamp;
 
@@ -82,19 +82,41 @@ impl Talk {
         self.heard = Duration::ZERO;
     }
 
+    /// What was said since then may not have been heard, because the peer had not accepted us yet: it is said again.
+    pub(in crate::call) fn repeat_unheard(
+        &mut self,
+        (now, since): (Timestamp, Timestamp),
+        instruction: Instruction,
+        acts: &mut Vec<Act>,
+    ) {
+        let Some(playing) = self.untouched() else { return };
+        acts.push(Act::StopPlay(playing.play));
+        self.heard = since.since(playing.began());
+        self.doing = Doing::Nothing;
+        self.follow(now, instruction, acts);
+        self.heard = Duration::ZERO;
+    }
+
     /// How much of the prompt was heard at a moment, if nothing was keyed yet.
     pub(super) fn heard_at(&self, at: Timestamp) -> Duration {
+        if let Doing::OnHold { heard, .. } = &self.doing {
+            return *heard;
+        }
+        self.untouched().map_or(Duration::ZERO, |playing| at.since(playing.began()))
+    }
+
+    /// The prompt that plays, if nothing was keyed yet and it is one that may go on elsewhere.
+    fn untouched(&self) -> Option<Playing> {
         let untouched = match &self.doing {
             Doing::Asking { collector, .. } => !collector.heard_any(),
             Doing::Saying { .. } | Doing::Parting { .. } => true,
-            Doing::OnHold { heard, .. } => return *heard,
             Doing::Nothing
             | Doing::Dialling { .. }
             | Doing::Recording(_)
             | Doing::Reserving { .. }
-            | Doing::PlayingOut { .. } => false,
+            | Doing::PlayingOut { .. }
+            | Doing::OnHold { .. } => false,
         };
-        let began = self.playing().filter(|_| untouched).map(|playing| playing.began());
-        began.map_or(Duration::ZERO, |began| at.since(began))
+        self.playing().filter(|_| untouched)
     }
 }

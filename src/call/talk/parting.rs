@@ -34,6 +34,11 @@ impl Talk {
         }
     }
 
+    /// What it has come to, if the last frame has left.
+    pub(in crate::call) const fn parted(&self) -> Option<Outcome> {
+        if let Doing::PlayingOut { outcome, .. } = self.doing { Some(outcome) } else { None }
+    }
+
     /// The last frame has left.
     pub(super) fn play_out(&mut self, now: Timestamp, outcome: Outcome) {
         self.doing = Doing::PlayingOut { until: now + PLAYED_OUT, outcome };

@@ -43,7 +43,15 @@ impl Line {
 
     /// The same with a start that is changed first.
     pub(super) fn starting(change: impl FnOnce(Start) -> Start) -> Self {
-        let (assets, digest) = super::assets();
+        Self::with(super::assets(), change)
+    }
+
+    /// The same with another survey.
+    pub(super) fn asking(xml: &str) -> Self {
+        Self::with(super::assets_of(xml), |start| start)
+    }
+
+    fn with((assets, digest): (Assets, crate::id::Digest), change: impl FnOnce(Start) -> Start) -> Self {
         let now = Timestamp::from_millis(1_795_416_217_000);
         let call = Call::new(now, change(start(digest)), &assets).unwrap();
         let mut line = Self {

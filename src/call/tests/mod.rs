@@ -10,6 +10,7 @@ mod midcall;
 mod person;
 mod resume;
 mod stalled;
+mod taken_over;
 mod trunks;
 mod world;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{Call, CallResult, Input, Listening, MediaPlan, Output, PlayId, Start, Step};
+use super::super::{Call, CallResult, Input, Listening, MediaPlan, Output, PlayId, Start, Step, TakenOver};
 use super::person::{Person, Phone, Reaction, Room};
 use crate::call::{Assets, RecordingId};
 use crate::id::{AttemptId, CallId, Epoch, Mint};
@@ -133,6 +133,10 @@ pub(super) struct World {
     pub(super) sent: BTreeMap<String, Bytes>,
     pub(super) sent_in_order: Vec<String>,
     pub(super) codecs: Vec<Codec>,
+    /// Where the call is reached; who speaks to another address is not heard.
+    home: SocketAddr,
+    /// The next process is another instance: how many there were. `None`: it comes back at the same address.
+    elsewhere: Option<u16>,
 }
 
 impl World {
@@ -196,6 +200,8 @@ impl World {
             sent: BTreeMap::new(),
             sent_in_order: Vec::new(),
             codecs: Vec::new(),
+            home: address(5060),
+            elsewhere: None,
         }
     }
 
@@ -246,6 +252,12 @@ impl World {
     /// The process dies after this long.
     pub(super) fn dies_after(mut self, after: Duration) -> Self {
         self.plan(after, Happening::Dies);
+        self
+    }
+
+    /// Who goes on after the process died is another instance, at another address.
+    pub(super) const fn elsewhere(mut self) -> Self {
+        self.elsewhere = Some(0);
         self
     }
 
@@ -430,10 +442,27 @@ impl World {
             !soft
         });
         self.asked_again = Some(self.now);
-        self.feed(Input::Restored { alive: Some(self.now) });
+        match self.elsewhere {
+            None => self.feed(Input::Restored { alive: Some(self.now) }),
+            Some(count) => self.take_over(count + 1),
+        }
         if let Some((at, digit, key)) = self.held {
             self.key(at, digit, key, Phase::Pressed);
         }
+    }
+
+    /// The next instance: what was on its way to the one before is lost.
+    fn take_over(&mut self, count: u16) {
+        (self.elsewhere, self.home, self.media) = (Some(count), address(5060 + count), None);
+        self.agenda.retain(|_, happening| !matches!(happening, Happening::AtCall(_)));
+        self.feed(Input::TakenOver(Box::new(TakenOver {
+            epoch: Epoch(1 + u64::from(count)),
+            claims: 1,
+            stale: false,
+            alive: Some(self.now),
+            sent_by: vec![self.home],
+            media: Some(address(17_000 + 2 * count)),
+        })));
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -513,6 +542,7 @@ impl World {
             | Step::Unsaid
             | Step::Held
             | Step::Resumed
+            | Step::TakenOver
             | Step::NotFollowed { .. }
             | Step::Progress { .. }
             | Step::Refused { .. }

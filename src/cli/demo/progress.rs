@@ -41,6 +41,7 @@ impl Progress {
             | Step::Unsaid
             | Step::Held
             | Step::Resumed
+            | Step::TakenOver
             | Step::NotFollowed { .. }
             | Step::Refused { .. }
             | Step::NextTrunk { .. }

@@ -3,13 +3,13 @@
 
 mod attempts;
 mod early_requests;
+mod left;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::asking::{Asking, Wish};
 use super::derived;
 use super::early::{Early, MAX_EARLY, RELIABLE, Worth};
 use super::outgoing::{Outgoing, Received};
@@ -24,6 +24,7 @@ use crate::sip::timers::PATIENCE;
 use crate::sip::transaction::{Lapse, NonInviteClient, Transmit};
 use crate::sip::{CSeq, HeaderName, Method, NameAddr, Reason, Response, StatusCode, Uri, WriteError};
 use crate::time::Timestamp;
+use left::Leaving;
 
 /// Our first CSeq number. (§8.1.1.5 asks for less than 2^31.)
 const FIRST_CSEQ: u32 = 1;
@@ -51,6 +52,9 @@ pub(super) struct Calling {
     early: Vec<Early>,
     /// The dialogs that 2xx made; the first is the session's.
     dialogs: Vec<Acknowledged>,
+    /// Early dialogs that another instance than that of the INVITE has left.
+    #[serde(default)]
+    left: Vec<Leaving>,
 }
 
 /// The most that the peer has said.
@@ -85,13 +89,6 @@ struct Acknowledged {
     ack: Option<Transmit>,
     /// What ends the dialog of a fork that came second.
     leaving: Option<Box<Leaving>>,
-}
-
-/// A BYE to a fork, and its dialog.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Leaving {
-    dialog: Dialog,
-    bye: Asking,
 }
 
 impl Calling {
@@ -148,6 +145,7 @@ impl Calling {
             expires_s,
             early: Vec::new(),
             dialogs: Vec::new(),
+            left: Vec::new(),
         })
     }
 
@@ -172,11 +170,7 @@ impl Calling {
             if self.early.iter_mut().any(|early| early.usage.response(turn, response, branch)) {
                 return None;
             }
-            let mut forks = self.dialogs.iter_mut().filter_map(|dialog| dialog.leaving.as_mut());
-            if let Some(leaving) = forks.find(|leaving| leaving.bye.branch() == branch) {
-                let Leaving { dialog, bye } = &mut **leaving;
-                bye.receive(dialog, turn, response);
-            }
+            self.left_by_bye(turn, response, branch);
             return None;
         }
         let method = response.headers().cseq().ok()?.method;
@@ -278,6 +272,7 @@ impl Calling {
             Some(early) => early.usage,
             None => Usage::new(dialog.clone(), Side::Caller),
         };
+        self.follow_left(&mut dialog);
         let remote_tag = dialog.remote_tag().map(str::to_owned);
         if is_first {
             turn.tell(if is_wanted { Event::Answered { body } } else { Event::CancelCrossed });
@@ -285,8 +280,7 @@ impl Calling {
         let ack = self.invite.acknowledge(turn, &dialog);
         if !is_first {
             dialog.follow(usage.dialog());
-            let bye = Asking::send(&mut dialog, turn, Wish::Bye { reason: None });
-            let leaving = bye.map(|bye| Box::new(Leaving { dialog, bye }));
+            let leaving = Leaving::by_bye(dialog, turn, None).map(Box::new);
             self.dialogs.push(Acknowledged { remote_tag, ack, leaving });
             return None;
         }
@@ -366,8 +360,8 @@ impl Calling {
         for early in &mut self.early {
             early.usage.timeout(turn);
         }
-        for leaving in self.dialogs.iter_mut().filter_map(|dialog| dialog.leaving.as_mut()) {
-            leaving.bye.timeout(turn);
+        for leaving in self.leaving_mut() {
+            leaving.timeout(turn);
         }
     }
 
@@ -402,7 +396,7 @@ impl Calling {
                 Timestamp::earliest(client.poll_timeout(), pending.then_some(*give_up))
             }
         };
-        let byes = self.dialogs.iter().filter_map(|dialog| dialog.leaving.as_ref()?.bye.poll_timeout());
+        let byes = self.leaving().filter_map(Leaving::poll_timeout);
         let early = self.early.iter().filter_map(|early| early.usage.poll_timeout());
         byes.chain(early).chain(self.invite.poll_timeout()).chain(cancel).min()
     }
@@ -418,9 +412,9 @@ impl Calling {
         }
         for dialog in &self.dialogs {
             turn.transmit(dialog.ack.clone());
-            if let Some(leaving) = &dialog.leaving {
-                leaving.bye.resume(turn);
-            }
+        }
+        for leaving in self.leaving() {
+            leaving.resume(turn);
         }
     }
 
@@ -430,7 +424,6 @@ impl Calling {
             Cancel::Unwanted | Cancel::Wanted { .. } => true,
             Cancel::Sent { client, .. } => client.is_terminated(),
         };
-        let mut leaving = self.dialogs.iter().filter_map(|dialog| dialog.leaving.as_ref());
-        self.invite.is_over() && cancelled && leaving.all(|leaving| leaving.bye.is_over())
+        self.invite.is_over() && cancelled && self.leaving().all(Leaving::is_over)
     }
 }

@@ -5,6 +5,8 @@
 //!        ──500, 503 with Retry-After──► ACK … that long … INVITE once more
 //!        ──401, 407, 422──► ACK, INVITE once more with what was wanted
 //! ```
+//! One that moves the session to another instance tries longer: the peer may have an INVITE of its own under way, whose
+//! responses nobody gives any more, until its timer B.
 
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use super::usage::Side;
 use super::{Event, retry_after, sdp_of_response};
 use crate::sip::dialog::{self, Dialog};
 use crate::sip::local::{ALLOW, finish};
-use crate::sip::timers::PATIENCE;
+use crate::sip::timers::{PATIENCE, T4};
 use crate::sip::transaction::Transmit;
 use crate::sip::{HeaderName, Method, NameAddr, Response, SessionExpires, StatusCode};
 use crate::time::Timestamp;
@@ -37,6 +39,9 @@ pub(in crate::sip) struct Inviting {
     expires: Option<SessionExpires>,
     waiting: Option<Waiting>,
     retries: u8,
+    /// It moves the session: so long it is tried again.
+    #[serde(default)]
+    moves_until: Option<Timestamp>,
 }
 
 /// A re-INVITE that was put off.
@@ -82,7 +87,30 @@ impl Inviting {
         let bytes = finish(writer, offer).ok()?;
         let invite = Outgoing::send(turn, dialog.destination(turn.local), bytes, branch, cseq);
         let expires = refresh.map(|(expires, _)| expires);
-        Some(Self { invite, ack: None, expires, waiting: None, retries: 0 })
+        Some(Self { invite, ack: None, expires, waiting: None, retries: 0, moves_until: None })
+    }
+
+    /// The same, by which another instance makes itself known.
+    pub(in crate::sip) fn moving(
+        dialog: &mut Dialog,
+        turn: &mut Turn<'_>,
+        offer: &Bytes,
+        refresh: Option<(SessionExpires, Option<u32>)>,
+    ) -> Option<Self> {
+        let moves_until = Some(turn.now + (PATIENCE + T4));
+        Self::send(dialog, turn, Some(offer), refresh).map(|sent| Self { moves_until, ..sent })
+    }
+
+    /// Another instance goes on with the session. If the peer has accepted this one, or does so now, nobody else will
+    /// acknowledge it, and after 64*T1 the peer would hang up (§13.3.1.4, §14.2). An ACK that nobody waits for hurts
+    /// nobody.
+    pub(in crate::sip) fn take_over(mut self, turn: &mut Turn<'_>, dialog: &Dialog) {
+        let is_pending = self.invite.is_pending();
+        self.invite.take_over(turn);
+        turn.transmit(self.ack.take());
+        if is_pending {
+            self.invite.acknowledge(turn, dialog);
+        }
     }
 
     /// A response came that carries this branch.
@@ -147,9 +175,13 @@ impl Inviting {
             StatusCode::SERVER_INTERNAL_ERROR | StatusCode::SERVICE_UNAVAILABLE => retry_after,
             _ => None,
         };
-        match pause.filter(|pause| *pause <= PATIENCE && self.retries < MAX_RETRIES) {
+        let goes_on = |pause: &Duration| match self.moves_until {
+            Some(until) => turn.now + *pause < until,
+            None => *pause <= PATIENCE && self.retries < MAX_RETRIES,
+        };
+        match pause.filter(goes_on) {
             Some(pause) => {
-                self.retries += 1;
+                self.retries = self.retries.saturating_add(1);
                 self.waiting = Some(Waiting { until: turn.now + pause, invite: invite.clone(), status });
             }
             None => turn.tell(Event::ReinviteRefused { status: Some(status), retry_after }),
@@ -189,6 +221,11 @@ impl Inviting {
 
     pub(in crate::sip) fn knows(&self, branch: &str) -> bool {
         self.invite.knows(branch)
+    }
+
+    /// True if it moves the session to another instance.
+    pub(in crate::sip) const fn moves(&self) -> bool {
+        self.moves_until.is_some()
     }
 
     pub(in crate::sip) const fn is_pending(&self) -> bool {

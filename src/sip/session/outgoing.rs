@@ -172,6 +172,13 @@ impl Outgoing {
         turn.transmit(self.client.resume(turn.now));
     }
 
+    /// Another instance goes on with it at another address: final responses that may not have been acknowledged are,
+    /// and the INVITE itself is sent no more, because its responses go to the address that it left from.
+    pub(in crate::sip) fn take_over(&mut self, turn: &mut Turn<'_>) {
+        self.client.hush();
+        self.resume(turn);
+    }
+
     /// No connection could be made for it: sends it by UDP instead, if it may go there.
     pub(in crate::sip) fn by_udp(&mut self, turn: &mut Turn<'_>) -> bool {
         let transmit = self.client.by_udp(turn.now, turn.local);

@@ -10,6 +10,7 @@ mod redirects;
 mod reliable;
 mod resume;
 mod storm;
+mod taken_over;
 mod timer;
 mod trace;
 mod transport;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::sip::reply::Objection;
+use crate::sip::timers::{PATIENCE, T4};
 use crate::sip::{HeaderName, Headers, Refresher, SessionExpires, StatusCode, Writer};
 use crate::time::Timestamp;
 
@@ -82,6 +83,13 @@ impl SessionTimer {
     /// Our refresh is to be tried again then.
     pub(in crate::sip) fn refresh_at(&mut self, at: Timestamp) {
         self.refresh_at = Some(at);
+    }
+
+    /// Another instance goes on with the session, and its re-INVITE refreshes it. If that is refused there is time for
+    /// another try, also where all time had run out while nobody was there.
+    pub(in crate::sip) fn put_off(&mut self, now: Timestamp) {
+        self.refresh_at = Some(now + PATIENCE);
+        self.until = self.until.max(now + (PATIENCE + T4));
     }
 
     /// What is due; our refresh once.

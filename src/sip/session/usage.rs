@@ -8,6 +8,7 @@
 //! ```
 
 mod asked;
+mod taken_over;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -224,11 +225,12 @@ impl Usage {
 
     /// A new description was agreed on while our re-INVITE waited for its second try: its offer is of yesterday.
     fn outrun(&mut self, turn: &mut Turn<'_>) {
-        if self.inviting.take_if(|inviting| inviting.is_waiting()).is_some() {
-            turn.tell(Event::ReinviteRefused {
-                status: Some(StatusCode::REQUEST_PENDING),
-                retry_after: None,
-            });
+        let Some(outrun) = self.inviting.take_if(|inviting| inviting.is_waiting()) else { return };
+        if outrun.moves() {
+            turn.tell(Event::ReinviteAnswered { body: None }); // who was answered by us here knows where we are
+        } else {
+            let status = Some(StatusCode::REQUEST_PENDING);
+            turn.tell(Event::ReinviteRefused { status, retry_after: None });
         }
     }
 

@@ -183,6 +183,13 @@ impl InviteClient {
         Some(Transmit::first(self.to, request))
     }
 
+    /// Repeats the INVITE no more, and waits for a final response as long as its owner wants.
+    pub fn hush(&mut self) {
+        if let State::Calling { request, .. } = &self.state {
+            self.state = State::Proceeding { request: request.clone() };
+        }
+    }
+
     /// Waits for a final response no longer: timer B, or its CANCEL went unheard (§9.1). A 2xx is heard yet.
     pub fn give_up(&mut self, now: Timestamp) {
         self.state = State::Accepted { until: Timer::M.deadline(now, self.to.reliability()) };

@@ -11,8 +11,9 @@ impl World {
             return self.deny(&bytes);
         }
         let message = sip::parse(bytes).unwrap();
+        let from = self.sender(&message);
         if let Some(phone) = &mut self.phone {
-            phone.receive(self.now, &message, address(5060).into(), &mut self.phone_mint);
+            phone.receive(self.now, &message, from.into(), &mut self.phone_mint);
             return self.follow_phone();
         }
         let Message::Request(request) = &message else { panic!("a response to nothing") };
@@ -68,10 +69,19 @@ impl World {
 
     pub(super) fn follow_phone(&mut self) {
         while let Some(event) = self.phone.as_mut().and_then(Incoming::poll_event) {
-            if let Event::Transmit(transmit) = event {
+            if let Event::Transmit(transmit) = event
+                && transmit.to.address == self.home
+            {
                 self.plan(WIRE, Happening::AtCall(transmit.bytes));
             }
         }
+    }
+
+    /// Who has sent this: a request says so, a response comes from where the call is.
+    fn sender(&self, message: &Message) -> SocketAddr {
+        let via = message.as_request().and_then(|request| request.headers().via().ok());
+        let sent_by = via.and_then(|via| Some(SocketAddr::new(via.host.ip()?, via.port?)));
+        sent_by.unwrap_or(self.home)
     }
 
     /// What was heard before a restart and not yet answered is answered when it is heard again.

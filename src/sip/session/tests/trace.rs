@@ -220,6 +220,15 @@ impl Trace {
         self.resume();
     }
 
+    /// Nobody is there until `ms`; then its owner has a wish before any timer fires.
+    pub(crate) fn gone_until(&mut self, ms: u64, wish: impl FnOnce(&mut Session, Timestamp, &mut Mint)) {
+        self.now_ms = ms;
+        let now = self.now();
+        let Machine::Caller(session) = &mut self.machine else { panic!("this trace has a callee") };
+        wish(session, now, &mut self.mint);
+        self.drain();
+    }
+
     pub(crate) fn resume(&mut self) {
         let now = self.now();
         match &mut self.machine {

@@ -49,7 +49,7 @@ impl Usage {
         self.ask(turn, Wish::Prack { rack });
     }
 
-    fn ask(&mut self, turn: &mut Turn<'_>, wish: Wish) -> bool {
+    pub(super) fn ask(&mut self, turn: &mut Turn<'_>, wish: Wish) -> bool {
         let sent = Asking::send(&mut self.dialog, turn, wish);
         let is_sent = sent.is_some();
         self.asking.extend(sent);
