@@ -43,6 +43,11 @@ const VERSIONS_STALE: u64 = 16;
 /// syllable.
 const UNHEARD: Duration = Duration::from_millis(100);
 
+/// Whether a peer that says this to a re-INVITE has no such session, or has just left it.
+const fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TERMINATED)
+}
+
 /// How a call falls to this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
@@ -214,8 +219,8 @@ impl Call {
         turn.changed = true;
         let fault = match status {
             None | Some(StatusCode::REQUEST_TIMEOUT) => Fault::TakeoverUnanswered,
-            Some(StatusCode::CALL_DOES_NOT_EXIST) if stale => Fault::StaleRecord,
-            Some(StatusCode::CALL_DOES_NOT_EXIST) => Fault::GoneAtTakeover,
+            Some(status) if is_gone(status) && stale => Fault::StaleRecord,
+            Some(status) if is_gone(status) => Fault::GoneAtTakeover,
             Some(_) => Fault::TakeoverRefused,
         };
         if let Stage::Talking(_) = self.stage {

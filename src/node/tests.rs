@@ -210,8 +210,6 @@ fn start(
         clock,
         pulse: Some(pulse),
         resume: Earlier::read(replay.calls),
-        pulse: Some(Pulse::of(&journal_dir).unwrap()),
-        resume: Earlier::read(replay.calls),
         right,
         ..NodeConfig::new(settings)
     };

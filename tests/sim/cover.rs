@@ -87,6 +87,7 @@ impl Event {
             | Input::PromptFailed { .. }
             | Input::Withdrawn { .. }
             | Input::PortsLost
+            | Input::TakenOver(_)
             | Input::TrunkClosed { .. }
             | Input::TransportFailed { .. } => return None,
         })

@@ -135,6 +135,9 @@ pub(super) struct World {
     pub(super) codecs: Vec<Codec>,
     /// Where the call is reached; who speaks to another address is not heard.
     home: SocketAddr,
+    /// What the phone describes.
+    phone_direction: Direction,
+    phone_version: u64,
     /// The next process is another instance: how many there were. `None`: it comes back at the same address.
     elsewhere: Option<u16>,
 }
@@ -201,6 +204,8 @@ impl World {
             sent_in_order: Vec::new(),
             codecs: Vec::new(),
             home: address(5060),
+            phone_direction: Direction::SendRecv,
+            phone_version: 1,
             elsewhere: None,
         }
     }

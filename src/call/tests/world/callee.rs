@@ -48,9 +48,8 @@ impl World {
 
     /// The phone holds the call, or comes back.
     pub(super) fn offers(&mut self, direction: Direction, version: u64) {
-        let mut media = local(30_000, &[Codec::Pcmu]);
-        (media.origin.version, media.direction) = (version, direction);
-        let offer = sdp::offer(&media);
+        (self.phone_direction, self.phone_version) = (direction, version);
+        let offer = self.phone_media(version);
         self.phone.as_mut().unwrap().reinvite(self.now, Some(&offer), &mut self.phone_mint);
         self.follow_phone();
     }
@@ -69,12 +68,24 @@ impl World {
 
     pub(super) fn follow_phone(&mut self) {
         while let Some(event) = self.phone.as_mut().and_then(Incoming::poll_event) {
-            if let Event::Transmit(transmit) = event
-                && transmit.to.address == self.home
-            {
-                self.plan(WIRE, Happening::AtCall(transmit.bytes));
+            match event {
+                Event::Transmit(transmit) if transmit.to.address == self.home => {
+                    self.plan(WIRE, Happening::AtCall(transmit.bytes));
+                }
+                // What the call offers is taken, as far as the phone does not hold it.
+                Event::Offered { .. } => {
+                    let answer = self.phone_media(self.phone_version);
+                    self.phone.as_mut().unwrap().accept(self.now, Some(&answer), &mut self.phone_mint);
+                }
+                _ => {}
             }
         }
+    }
+
+    fn phone_media(&self, version: u64) -> Bytes {
+        let mut media = local(30_000, &[Codec::Pcmu]);
+        (media.origin.version, media.direction) = (version, self.phone_direction);
+        sdp::offer(&media)
     }
 
     /// Who has sent this: a request says so, a response comes from where the call is.
