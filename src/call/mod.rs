@@ -224,7 +224,7 @@ impl Call {
             Input::TrunkClosed { trunk, until } => self.trunk_closed(trunk, until),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
             Input::Restored { alive } => self.restored(now, alive, assets, &mut turn),
-            Input::TakenOver(taken) => self.taken_over(now, *taken, assets, &mut turn),
+            Input::TakenOver(taken) => self.taken_over(now, &taken, assets, &mut turn),
             Input::Stalled { since } => self.stalled(now, since, assets, &mut turn),
             Input::PortsLost => self.ports_lost(now, assets, &mut turn),
             Input::HangUpAsked => self.hang_up_asked(now, assets, &mut turn),

@@ -91,7 +91,7 @@ impl Call {
     }
 
     /// The record was read back by another instance, which owns the call from now on.
-    pub(super) fn taken_over(&mut self, now: Timestamp, taken: TakenOver, assets: &Assets, turn: &mut Turn) {
+    pub(super) fn taken_over(&mut self, now: Timestamp, taken: &TakenOver, assets: &Assets, turn: &mut Turn) {
         turn.changed = true;
         self.epoch = taken.epoch;
         self.mint.rekey(taken.epoch);
@@ -99,8 +99,8 @@ impl Call {
             && taken.media.is_some()
             && self.parting().is_none()
             && assets.questionnaire(self.subject.questionnaire).is_some();
-        let offer = taken.media.filter(|_| goes_on).map(|media| self.moved_offer(media, &taken));
-        self.move_sessions(now, &taken, offer.as_ref());
+        let offer = taken.media.filter(|_| goes_on).map(|media| self.moved_offer(media, taken));
+        self.move_sessions(now, taken, offer.as_ref());
         (self.streaming, self.early) = (false, None);
         self.trunks.settle(); // nobody else is rung before it is certain that nobody is
         if !matches!(self.stage, Stage::Ended(_)) {
@@ -117,7 +117,7 @@ impl Call {
                     let stale = taken.stale || self.takeovers.awaited.is_some_and(|before| before.stale);
                     self.takeovers.awaited = Some(Awaited { since: now, stale });
                 }
-                self.talk_on(now, &taken, assets, turn);
+                self.talk_on(now, taken, assets, turn);
             }
             Stage::Closing(_) => {}
             Stage::Settling { .. } => self.settle(assets, turn),

@@ -146,9 +146,7 @@ impl Node {
         let assets = with_settings(&settings, assets)?;
         let seed = drawn_seed()?;
         left.extend(resume.iter().map(|saved| saved.call_id));
-        raise_open_files(settings.limits);
-        let transport = Transport::bind(&settings.listens_at(), settings.limits.connections, &right)
-            .map_err(|(address, source)| NodeError::Listen { address, source })?;
+        let transport = bind(&settings, &right)?;
         let trunks = Arc::new(settings.trunks.clone());
         let common = Common::new(clock, assets, &settings, right);
         common.quotas.count(counted);
@@ -231,6 +229,13 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Binds the SIP addresses, once there may be files for all that they bring.
+fn bind(settings: &Settings, right: &Right) -> Result<Transport, NodeError> {
+    raise_open_files(settings.limits);
+    Transport::bind(&settings.listens_at(), settings.limits.connections, right)
+        .map_err(|(address, source)| NodeError::Listen { address, source })
 }
 
 /// What the node's mint is seeded with.

@@ -68,16 +68,14 @@ impl World {
 
     pub(super) fn follow_phone(&mut self) {
         while let Some(event) = self.phone.as_mut().and_then(Incoming::poll_event) {
-            match event {
-                Event::Transmit(transmit) if transmit.to.address == self.home => {
-                    self.plan(WIRE, Happening::AtCall(transmit.bytes));
-                }
+            if let Event::Offered { .. } = event {
                 // What the call offers is taken, as far as the phone does not hold it.
-                Event::Offered { .. } => {
-                    let answer = self.phone_media(self.phone_version);
-                    self.phone.as_mut().unwrap().accept(self.now, Some(&answer), &mut self.phone_mint);
-                }
-                _ => {}
+                let answer = self.phone_media(self.phone_version);
+                self.phone.as_mut().unwrap().accept(self.now, Some(&answer), &mut self.phone_mint);
+            } else if let Event::Transmit(transmit) = event
+                && transmit.to.address == self.home
+            {
+                self.plan(WIRE, Happening::AtCall(transmit.bytes));
             }
         }
     }
