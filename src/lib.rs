@@ -29,6 +29,8 @@ pub mod xml;
 pub mod callee;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: a person sits in front of it")]
 pub mod cli;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets, threads, clock")]
+pub mod cluster;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets and tasks")]
 pub mod engine;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets and tasks")]
@@ -37,6 +39,8 @@ pub mod http;
 pub mod instance;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets, threads, clock")]
 pub mod node;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: sockets and tasks")]
+pub mod peers;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "edge: files and commands")]
 pub mod prompts;
 #[allow(clippy::disallowed_methods, reason = "edge: files")]

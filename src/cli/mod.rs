@@ -9,6 +9,7 @@ mod callee;
 mod calls;
 mod check;
 mod client;
+mod cluster;
 mod demo;
 mod gateway;
 mod graph;
@@ -82,6 +83,8 @@ enum Command {
     Node(node::Args),
     /// Tokens for the HTTP API
     Token(token::Args),
+    /// Certificates and keys for the members of a cluster
+    Cluster(cluster::Args),
     /// Call one person now, and tell each step
     Call(call::Args),
     /// Answer calls like people: scripted respondents on one SIP address
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Calls(args) => calls::run(args),
         Command::Node(args) => node::run(args),
         Command::Token(args) => token::run(args),
+        Command::Cluster(args) => cluster::run(args),
         Command::Call(args) => call::run(args),
         Command::Callee(args) => callee::run(args),
         Command::Check(args) => check::run(args),

@@ -182,6 +182,17 @@ impl Engine {
         self.note(answer.header.as_ref()).map(|_| ())
     }
 
+    /// Deletes the key of an incarnation that ends without calls.
+    ///
+    /// # Errors
+    /// If the engine is away or refuses. That it was claimed meanwhile is no error.
+    pub async fn leave(&self, one: Incarnation) -> Result<(), EngineError> {
+        let mut request = self.begun();
+        request.success.push(delete(self.root.key(one, Kind::Alive)));
+        let answer = self.client.txn(request).await?;
+        self.note(answer.header.as_ref()).map(|_| ())
+    }
+
     /// Writes the key of a living incarnation again, if a restored backup has none of it.
     pub(super) async fn assert(&self, key: &Key) -> Result<(), EngineError> {
         let Ownership::Alive(terms) = &key.ownership else { return Ok(()) };

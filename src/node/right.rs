@@ -79,12 +79,12 @@ impl Right {
     }
 
     /// Nothing may be sent any more. True for the first who says so of somebody who was allowed to.
-    pub(super) fn silence(&self) -> bool {
+    pub fn silence(&self) -> bool {
         !matches!(self.until.swap(SILENT, SeqCst), SILENT | NOT_YET)
     }
 
     /// The instance goes on as another incarnation, which has no call and may send nothing yet.
-    pub(super) fn begin(&self) {
+    pub fn begin(&self) {
         self.until.store(NOT_YET, SeqCst);
     }
 }

@@ -6,12 +6,14 @@
 //! default_trunk, dialplan                              [prompts]  how loud everything is said
 //! [recordings]       where what callees say is kept     [limits]   what it never exceeds
 //! [outcomes]         what endings mean
+//! [cluster]          with whom it works as one
 //! questionnaires, [data], [http], [drain]   what an instance asks, keeps, lets in, and waits for
 //! ```
 //! docs/settings.md describes every key; docs/baton.toml is an example with all of them. Without a file
 //! [`Settings::default`] holds: enough to call one address directly.
 
 mod addresses;
+mod cluster;
 mod error;
 mod hearing;
 mod http;
@@ -31,6 +33,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use addresses::{Advertised, Listen, MediaAddress, Prefix, PrefixError};
+pub use cluster::{Cluster, ClusterEngine, Mirror, is_member_name};
 pub use error::SettingsError;
 pub use http::{Drain, Http, TokenDigest};
 pub use limits::Limits;
@@ -77,6 +80,8 @@ pub struct Settings {
     pub prompts: Prompts,
     /// What endings mean.
     pub outcomes: Outcomes,
+    /// With whom this instance works as one; absent: it stands alone.
+    pub cluster: Option<Cluster>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -185,6 +190,7 @@ struct Written {
     prompts: Prompts,
     #[serde(default)]
     outcomes: Outcomes,
+    cluster: Option<Spanned<Cluster>>,
     #[serde(default)]
     limits: Limits,
 }
@@ -233,6 +239,11 @@ impl Settings {
         {
             return Err(wrong(http.span(), what, Some(mend)));
         }
+        if let Some(cluster) = &written.cluster
+            && let Some((what, mend)) = cluster.get_ref().misfit()
+        {
+            return Err(wrong(cluster.span(), what, Some(mend)));
+        }
         let trunks: BTreeMap<String, Trunk> =
             written.trunks.into_iter().map(|(name, trunk)| (name.into_inner(), trunk)).collect();
         let default_trunk = match written.default_trunk {
@@ -261,6 +272,7 @@ impl Settings {
             recordings: written.recordings,
             prompts: written.prompts,
             outcomes: written.outcomes,
+            cluster: written.cluster.map(Spanned::into_inner),
             limits: written.limits,
         };
         settings.place();
@@ -298,6 +310,9 @@ impl Settings {
             *path = dir.join(&*path);
         }
         self.recordings.dir = dir.join(&self.recordings.dir);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.resolve(dir);
+        }
         for path in &mut self.questionnaires {
             *path = dir.join(&*path);
         }

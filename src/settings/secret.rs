@@ -1,4 +1,4 @@
-//! Passwords of trunks: they stand in a file or an environment variable, never in the settings.
+//! Passwords of trunks and of the engine: they stand in a file or an environment variable, never in the settings.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,37 +9,33 @@ use crate::sip::digest::Credentials;
 /// Bytes of a password file that are read; a password has far fewer.
 const MAX_PASSWORD_BYTES: usize = 1_024;
 
-/// Why a trunk's password cannot be had.
+/// Why a password cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
-    #[error("trunk `{trunk}`: cannot read the password in {}: {source}", .path.display())]
+    #[error("{whose}: cannot read the password in {}: {source}", .path.display())]
     File {
-        /// The trunk.
-        trunk: String,
-        /// Its `password_file`.
+        /// Whose: a trunk's, or the engine's.
+        whose: String,
+        /// The `password_file`.
         path: PathBuf,
         /// What the system said.
         #[source]
         source: io::Error,
     },
     /// The variable is not set, or not text.
-    #[error(
-        "trunk `{trunk}`: the environment variable {variable} holds no password; set it before Baton starts"
-    )]
+    #[error("{whose}: the environment variable {variable} holds no password; set it before Baton starts")]
     Variable {
-        /// The trunk.
-        trunk: String,
-        /// Its `password_env`.
+        /// Whose: a trunk's, or the engine's.
+        whose: String,
+        /// The `password_env`.
         variable: String,
     },
     /// What was found is no password.
-    #[error(
-        "trunk `{trunk}`: what {place} holds is no password: one line of 1 to {MAX_PASSWORD_BYTES} bytes"
-    )]
+    #[error("{whose}: what {place} holds is no password: one line of 1 to {MAX_PASSWORD_BYTES} bytes")]
     Form {
-        /// The trunk.
-        trunk: String,
+        /// Whose: a trunk's, or the engine's.
+        whose: String,
         /// The file or variable.
         place: String,
     },
@@ -67,34 +63,40 @@ impl Trunk {
     /// [`SecretError`] if there is no password there.
     pub fn credentials(&self, name: &str) -> Result<Option<Credentials>, SecretError> {
         let Some(username) = self.username.clone() else { return Ok(None) };
-        let (place, password) = match (&self.password_file, &self.password_env) {
-            (Some(path), _) => (path.display().to_string(), of_file(name, path)?),
-            (None, variable) => {
-                let variable = variable.clone().unwrap_or_default();
-                (variable.clone(), of_variable(name, variable)?)
-            }
-        };
-        let password = password.trim_end_matches(['\n', '\r']).to_owned();
-        if password.is_empty()
-            || password.len() > MAX_PASSWORD_BYTES
-            || password.chars().any(char::is_control)
-        {
-            return Err(SecretError::Form { trunk: name.to_owned(), place });
-        }
+        let whose = format!("trunk `{name}`");
+        let password = password(&whose, self.password_file.as_deref(), self.password_env.as_deref())?;
         Ok(Some(Credentials { username, password, realm: self.realm.clone() }))
     }
 }
 
-fn of_file(trunk: &str, path: &Path) -> Result<String, SecretError> {
+/// The password that a file or a variable holds.
+pub(super) fn password(
+    whose: &str,
+    file: Option<&Path>,
+    variable: Option<&str>,
+) -> Result<String, SecretError> {
+    let (place, password) = match (file, variable.unwrap_or_default()) {
+        (Some(path), _) => (path.display().to_string(), of_file(whose, path)?),
+        (None, variable) => (variable.to_owned(), of_variable(whose, variable)?),
+    };
+    let password = password.trim_end_matches(['\n', '\r']).to_owned();
+    if password.is_empty() || password.len() > MAX_PASSWORD_BYTES || password.chars().any(char::is_control) {
+        return Err(SecretError::Form { whose: whose.to_owned(), place });
+    }
+    Ok(password)
+}
+
+fn of_file(whose: &str, path: &Path) -> Result<String, SecretError> {
     std::fs::read_to_string(path).map_err(|source| SecretError::File {
-        trunk: trunk.to_owned(),
+        whose: whose.to_owned(),
         path: path.to_owned(),
         source,
     })
 }
 
-fn of_variable(trunk: &str, variable: String) -> Result<String, SecretError> {
-    std::env::var(&variable).map_err(|_| SecretError::Variable { trunk: trunk.to_owned(), variable })
+fn of_variable(whose: &str, variable: &str) -> Result<String, SecretError> {
+    std::env::var(variable)
+        .map_err(|_| SecretError::Variable { whose: whose.to_owned(), variable: variable.to_owned() })
 }
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ fn the_example_holds_every_setting_and_loads() {
         "[prompts]",
         "[recordings]",
         "[outcomes]",
+        "[cluster]",
+        "[cluster.mirror]",
+        "[cluster.engine]",
         "[limits]",
     ] {
         let told = wrong(&format!("{section}\nunheard_of_key = 1\n"));
@@ -65,9 +68,10 @@ fn the_example_holds_every_setting_and_loads() {
         for key in known.split(", ") {
             let stands = |line: &str| {
                 let line = line.trim_start_matches(['#', ' ']);
-                [format!("{key} ="), format!("[{key}"), format!("[speech.{key}]"), format!("[http.{key}]")]
-                    .iter()
-                    .any(|at| line.starts_with(at))
+                [format!("{key} ="), format!("[{key}")]
+                    .into_iter()
+                    .chain(["speech", "http", "cluster"].map(|above| format!("[{above}.{key}]")))
+                    .any(|at| line.starts_with(&at))
             };
             assert!(text.lines().any(stands), "docs/baton.toml lacks {key} of {section}");
             let reference = include_str!("../../docs/settings.md");
@@ -76,6 +80,7 @@ fn the_example_holds_every_setting_and_loads() {
                 format!("`[{key}"),
                 format!("`[speech.{key}]`"),
                 format!("`[http.{key}]`"),
+                format!("`[cluster.{key}]`"),
             ];
             assert!(
                 described.iter().any(|at| reference.contains(at)),

@@ -207,6 +207,12 @@ impl Member {
         self.watch.of(other).map(|heard| heard.usage)
     }
 
+    /// The living incarnations of the other members, what each is for, and what it has to do, as it said last.
+    pub fn others_there(&self) -> impl Iterator<Item = (Incarnation, Role, Option<Usage>)> + '_ {
+        let others = self.registry.others(self.me.node).into_values();
+        others.map(|(one, role)| (one, role, self.usage_of(one)))
+    }
+
     /// The next thing to be done.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -31,6 +31,21 @@ pub enum Message {
     Settled(Settled),
 }
 
+impl Message {
+    /// Whose word it is.
+    #[must_use]
+    pub const fn from(&self) -> Incarnation {
+        match self {
+            Self::Beat(beat) => beat.from,
+            Self::Answer(answer) => answer.from,
+            Self::Ask(ask) => ask.from,
+            Self::Vote(vote) => vote.from,
+            Self::Word(word) => word.from,
+            Self::Settled(settled) => settled.from,
+        }
+    }
+}
+
 /// A heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {

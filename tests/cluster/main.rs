@@ -1,7 +1,10 @@
 //! The edge of a cluster against the real thing: etcd 3.4 as processes of its own, members and links as they run.
 //!
 //! ```text
+//! commands   `baton cluster init` and `add`
 //! engine     names, claims, races, lost answers, watches, backups, users and TLS ── etcd, one or three members
+//! peers      the mirror's links, over mutual TLS
+//! drivers    three members as processes, one of which is killed or stopped ── etcd
 //! ```
 //! etcd is installed by `make test`; a test whose tool is missing fails and says so. Everything is on loopback, below a
 //! directory that vanishes.
@@ -11,6 +14,10 @@
 #![expect(clippy::disallowed_methods, reason = "these tests wait for real programs")]
 
 mod etcd;
+mod member;
 mod proxy;
 
+mod commands;
+mod drivers;
 mod engine;
+mod peers;

@@ -93,6 +93,9 @@ impl Signals {
 async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
     let mut signals = Signals::new()?;
     let notify = Notify::from_env();
+    if settings.cluster.is_some() {
+        tracing::warn!("[cluster] is checked and not joined by this version: this instance stands alone");
+    }
     let listen = settings.http.listen;
     let api = Api::bind(listen).await;
     let api = api.with_context(|| format!("the API cannot listen at {listen}; see [http] listen"));

@@ -1,0 +1,289 @@
+//! What a member wants of the engine, of its peers and of the instance, carried out on the runtime.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
+
+use super::member::Inputs;
+use super::status::Board;
+use super::{Done, Event, gather};
+use crate::engine::{self, Engine};
+use crate::id::NodeId;
+use crate::peers::{Identity, Link, Table};
+use crate::store::journal::Mirrors;
+use crate::sync::{ClaimResult, Incarnation, Inheritance, Input, Key, Ownership, Role, Terms, Transaction};
+
+/// From one try to register to the next.
+const RETRY: Duration = Duration::from_millis(500);
+/// How often it is said that a try has failed.
+const SAY: u32 = 20;
+
+/// What a member wants done.
+#[derive(Debug)]
+pub(super) enum Errand {
+    Claim(Transaction),
+    Rejoin(Transaction),
+    Read(Incarnation),
+    Release { target: Incarnation, revision: u64, gone: Vec<Incarnation> },
+    TakeOver { by: Incarnation, inheritance: Inheritance },
+    Begin(Incarnation),
+    Fenced { by: Option<Incarnation> },
+    Silence,
+}
+
+/// What holds for a member as long as its process lives.
+#[derive(Clone, Debug)]
+pub(super) struct Constants {
+    pub(super) node: NodeId,
+    pub(super) role: Role,
+    pub(super) terms: Terms,
+    pub(super) acks: usize,
+    pub(super) copies: Option<usize>,
+    pub(super) addresses: BTreeMap<NodeId, SocketAddr>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) engine: Engine,
+    pub(super) table: Table,
+    /// Where it is remembered how far the engine was.
+    pub(super) seen: PathBuf,
+}
+
+impl Constants {
+    /// Registers a new incarnation, for as long as it takes.
+    pub(super) async fn register(&self) -> Key {
+        for attempt in 0_u32.. {
+            let registered = async {
+                let one = self.engine.ticket(self.node).await?;
+                self.engine.register(one, self.role, &self.terms).await
+            };
+            match registered.await {
+                Ok(key) => {
+                    self.remember();
+                    tracing::info!(incarnation = %key.incarnation, "registered");
+                    return key;
+                }
+                Err(error) if attempt % SAY == 0 => {
+                    tracing::warn!(%error, "this instance waits for the engine to register; it sends nothing until then");
+                }
+                Err(_) => {}
+            }
+            sleep(RETRY).await;
+        }
+        unreachable!("it is tried for ever")
+    }
+
+    /// Remembers how far the engine was, so that a restored backup is noticed after a restart, too.
+    pub(super) fn remember(&self) {
+        let new = self.seen.with_extension("new");
+        let written = std::fs::write(&new, format!("{}\n", self.engine.seen()));
+        if let Err(error) = written.and_then(|()| std::fs::rename(&new, &self.seen)) {
+            tracing::warn!(%error, file = %self.seen.display(), "it is not remembered how far the engine was");
+        }
+    }
+}
+
+/// The task that runs a member's errands.
+pub(super) struct Errands {
+    pub(super) constants: Constants,
+    pub(super) inputs: Inputs,
+    pub(super) mirrors: Mirrors,
+    pub(super) me: watch::Sender<Option<Incarnation>>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) board: Arc<Board>,
+    pub(super) roles: BTreeMap<Incarnation, Role>,
+    pub(super) links: BTreeMap<NodeId, AbortHandle>,
+    pub(super) running: JoinSet<()>,
+}
+
+impl Errands {
+    /// Runs them until the member ends, or nobody listens to its events.
+    pub(super) async fn run(
+        mut self,
+        mut errands: mpsc::Receiver<Errand>,
+        mut told: mpsc::Receiver<engine::Event>,
+    ) {
+        loop {
+            tokio::select! {
+                errand = errands.recv() => match errand {
+                    Some(errand) => self.carry_out(errand).await,
+                    None => return,
+                },
+                event = told.recv() => match event {
+                    Some(event) => self.learn(event),
+                    None => return,
+                },
+                Some(_) = self.running.join_next() => {}
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, errand: Errand) {
+        let (constants, inputs) = (self.constants.clone(), self.inputs.clone());
+        match errand {
+            Errand::Claim(transaction) => {
+                let role = self.roles.get(&transaction.target).copied().unwrap_or(Role::Instance);
+                self.running.spawn(async move {
+                    let result = constants.engine.claim(&transaction, role).await;
+                    say(&transaction, &result);
+                    inputs.give(Input::Claimed { target: transaction.target, result });
+                });
+            }
+            Errand::Rejoin(transaction) => {
+                self.running.spawn(async move {
+                    let Constants { engine, role, terms, .. } = &constants;
+                    let result = engine.rejoin(&transaction, *role, terms).await;
+                    say(&transaction, &result);
+                    inputs.give(Input::Claimed { target: transaction.target, result });
+                });
+            }
+            Errand::Read(one) => {
+                self.running.spawn(async move {
+                    inputs.give(match constants.engine.read(one).await {
+                        Ok(Some(key)) => Input::Key(key),
+                        Ok(None) => Input::KeyGone(one),
+                        Err(_) => Input::Unread(one),
+                    });
+                });
+            }
+            Errand::Release { target, revision, gone } => {
+                self.running.spawn(async move {
+                    if let Err(error) = constants.engine.release(target, revision, &gone).await {
+                        tracing::info!(%target, %error, "a key that nobody needs is not deleted yet");
+                    }
+                });
+            }
+            Errand::TakeOver { by, inheritance } => self.take_over(by, inheritance),
+            Errand::Begin(next) => self.begin(next).await,
+            Errand::Fenced { by } => self.fenced(by),
+            Errand::Silence => self.tell(Event::Silence).await,
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        if self.events.send(event).await.is_err() {
+            tracing::warn!("nobody listens to what happens to this member");
+        }
+    }
+
+    fn take_over(&mut self, by: Incarnation, inheritance: Inheritance) {
+        let (constants, me, events) = (self.constants.clone(), self.me.subscribe(), self.events.clone());
+        self.running.spawn(async move {
+            let taken = gather::gather(&constants, by, inheritance).await;
+            if *me.borrow() == Some(by) {
+                tracing::warn!(
+                    of = %taken.inheritance.of,
+                    epoch = taken.inheritance.epoch,
+                    calls = taken.records.len(),
+                    stale = taken.stale,
+                    "this instance goes on with another incarnation's calls"
+                );
+                drop(events.send(Event::TakeOver(Box::new(taken))).await);
+            }
+        });
+    }
+
+    async fn begin(&mut self, next: Incarnation) {
+        self.me.send_replace(None);
+        let (done, over) = Done::new();
+        self.tell(Event::Began { incarnation: next, done }).await;
+        drop(over.await); // done when it is dropped
+        self.mirrors.begin(self.constants.acks, self.constants.terms.promise);
+        self.constants.remember();
+        self.me.send_replace(Some(next));
+        tracing::info!(incarnation = %next, "this instance goes on as another incarnation");
+    }
+
+    fn fenced(&mut self, by: Option<Incarnation>) {
+        let (constants, inputs, events) = (self.constants.clone(), self.inputs.clone(), self.events.clone());
+        let claimer = by.map(|by| by.to_string());
+        tracing::error!(by = claimer, "others have this instance's calls: it drops them, and begins anew");
+        self.running.spawn(async move {
+            let (done, over) = Done::new();
+            drop(events.send(Event::Fenced { by, done }).await);
+            drop(over.await); // done when it is dropped
+            inputs.give(Input::Key(constants.register().await));
+        });
+    }
+
+    // ── what the engine tells ──
+
+    fn learn(&mut self, event: engine::Event) {
+        match event {
+            engine::Event::Key(key) => {
+                self.roles.insert(key.incarnation, key.role);
+                if matches!(key.ownership, Ownership::Alive(_)) {
+                    self.link();
+                }
+                self.inputs.give(Input::Key(key));
+            }
+            engine::Event::Gone(one) => {
+                self.roles.remove(&one);
+                self.board.write().unreadable.remove(&one);
+                self.constants.table.forget(one);
+                self.inputs.give(Input::KeyGone(one));
+            }
+            engine::Event::Away(why) => {
+                tracing::error!(why, "the engine is away: calls go on, and nobody's are taken over");
+                self.board.write().engine_away = Some(why);
+            }
+            engine::Event::There => {
+                if self.board.write().engine_away.take().is_some() {
+                    tracing::info!("the engine is back");
+                }
+            }
+            engine::Event::Unreadable(one, error) => {
+                tracing::error!(%error, "a key of the cluster cannot be read");
+                self.board.write().unreadable.insert(one, error.to_string());
+            }
+        }
+    }
+
+    /// Links to those that mirror this member's saves: the next `copies` instances by name, round and round.
+    fn link(&mut self) {
+        let Constants { node, role, copies, addresses, .. } = &self.constants;
+        if *role == Role::Witness {
+            return;
+        }
+        let youngest: BTreeMap<NodeId, Role> =
+            self.roles.iter().map(|(one, role)| (one.node, *role)).collect();
+        let (before, after): (Vec<NodeId>, Vec<NodeId>) =
+            addresses.keys().filter(|other| *other != node).partition(|other| *other < node);
+        let ring = after.into_iter().chain(before);
+        let mirrors = ring.filter(|other| youngest.get(other) != Some(&Role::Witness));
+        let wanted: BTreeSet<NodeId> = mirrors
+            .take(copies.unwrap_or(usize::MAX))
+            .filter(|other| youngest.get(other) == Some(&Role::Instance))
+            .collect();
+        self.links.retain(|to, link| {
+            let stays = wanted.contains(to);
+            if !stays {
+                link.abort();
+            }
+            stays
+        });
+        for to in wanted {
+            if self.links.contains_key(&to) {
+                continue;
+            }
+            let link = Link {
+                to,
+                address: self.constants.addresses[&to],
+                identity: Arc::clone(&self.constants.identity),
+                mirrors: self.mirrors.clone(),
+                me: self.me.subscribe(),
+            };
+            self.links.insert(to, self.running.spawn(link.run()));
+        }
+    }
+}
+
+fn say(transaction: &Transaction, result: &ClaimResult) {
+    let Transaction { target, claim, .. } = transaction;
+    let heirs = claim.heirs.len();
+    tracing::info!(%target, by = %claim.by, heirs, stale = claim.stale, ?result, "a claim");
+}

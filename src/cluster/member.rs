@@ -1,0 +1,267 @@
+//! The thread on which a member lives: datagrams, its clock, and what follows from both.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token, Waker};
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use super::errands::Errand;
+use super::status::{Board, Other};
+use super::{Look, Parts};
+use crate::engine::Own;
+use crate::id::NodeId;
+use crate::node::clock::boottime;
+use crate::peers::{Guard, MAX_DATAGRAM_BYTES, Table};
+use crate::sync::{
+    ClaimResult, Incarnation, Input, Key, Member, Message, Output, Ownership, Role, Standing, Terms,
+};
+
+/// Inputs that wait for the thread: it takes them many times a second.
+const INPUTS: usize = 4_096;
+/// Datagrams that are read before anything else is looked at.
+const AT_ONCE: usize = 512;
+/// The thread looks around at least this often, to end when it is told to.
+const LONGEST: Duration = Duration::from_millis(100);
+const SOCKET: Token = Token(0);
+const WAKE: Token = Token(1);
+
+/// The way to the member.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs {
+    sender: Sender<Input>,
+    waker: Arc<Waker>,
+}
+
+impl Inputs {
+    pub(super) fn give(&self, input: Input) {
+        // Who finds it ended is about to end too.
+        drop(self.sender.send(input));
+        self.wake();
+    }
+
+    pub(super) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::warn!(%error, "the member's thread cannot be woken; it looks by itself");
+        }
+    }
+}
+
+/// What the thread begins with.
+pub(super) struct Begin {
+    pub(super) key: Key,
+    pub(super) terms: Terms,
+    pub(super) guard: Guard,
+    pub(super) addresses: BTreeMap<NodeId, SocketAddr>,
+    pub(super) table: Table,
+    pub(super) own: Own,
+    pub(super) parts: Parts,
+    pub(super) errands: mpsc::Sender<Errand>,
+    pub(super) board: Arc<Board>,
+    pub(super) stopping: Arc<AtomicBool>,
+}
+
+/// The thread.
+pub(super) struct Thread {
+    begin: Begin,
+    member: Member,
+    socket: UdpSocket,
+    poll: Poll,
+    inputs: Receiver<Input>,
+    /// Errands that found no room; they keep their order.
+    unsent: VecDeque<Errand>,
+    /// Whether the node turned when it was looked at last.
+    turns: bool,
+    standing: Standing,
+    /// Whether this incarnation was ever allowed to send.
+    has_spoken: bool,
+    is_witness: bool,
+}
+
+impl Thread {
+    pub(super) fn new(begin: Begin, socket: std::net::UdpSocket) -> io::Result<(Self, Inputs)> {
+        socket.set_nonblocking(true)?;
+        let mut socket = UdpSocket::from_std(socket);
+        let poll = Poll::new()?;
+        poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (sender, inputs) = crossbeam_channel::bounded(INPUTS);
+        let member = Member::new(boottime(), &begin.key, begin.terms.clone());
+        let is_witness = begin.key.role == Role::Witness;
+        let thread = Self {
+            begin,
+            member,
+            socket,
+            poll,
+            inputs,
+            unsent: VecDeque::new(),
+            turns: true,
+            standing: Standing::Waiting,
+            has_spoken: false,
+            is_witness,
+        };
+        Ok((thread, Inputs { sender, waker }))
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(8);
+        let mut bytes = vec![0; MAX_DATAGRAM_BYTES + 1];
+        let mut is_more = false;
+        while !self.begin.stopping.load(SeqCst) {
+            let until = self.member.poll_timeout().since(boottime());
+            let wait = if is_more { Duration::ZERO } else { until.min(LONGEST) };
+            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the member's socket cannot be waited for");
+                break;
+            }
+            is_more = self.read(&mut bytes);
+            while let Ok(input) = self.inputs.try_recv() {
+                self.handle(input);
+            }
+            if boottime() >= self.member.poll_timeout() {
+                self.look();
+                self.handle(Input::TimedOut);
+            }
+            self.errand(None);
+        }
+        // Nothing more is promised by anybody: whoever still speaks does so no longer than that.
+    }
+
+    /// Takes what has come; whether there may be more.
+    fn read(&mut self, bytes: &mut [u8]) -> bool {
+        for _ in 0..AT_ONCE {
+            match self.socket.recv(bytes) {
+                Ok(count) => {
+                    let run = self.member.incarnation().run;
+                    let datagram = bytes.get(..count).unwrap_or_default();
+                    if let Ok(opened) = self.begin.guard.open(run, datagram) {
+                        self.handle(Input::Heard(opened.message));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // What the kernel says of a datagram of ours that found nobody.
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    fn look(&mut self) {
+        let Look { usage, turns } = (self.begin.parts.look)();
+        if turns != self.turns {
+            self.turns = turns;
+            if turns {
+                tracing::info!("the node turns again: this member beats on");
+            } else {
+                tracing::error!("the node's threads hang: this member beats no more until they turn");
+            }
+        }
+        self.handle(Input::Usage(usage));
+        self.handle(Input::Saved(self.begin.parts.mirrors.saved()));
+        let durable = self.begin.parts.mirrors.look();
+        let mut status = self.begin.board.write();
+        status.mirrors_lacking = durable.degraded;
+        status.records = self.begin.table.len();
+        status.refused.clone_from(self.begin.guard.refused());
+        status.others.clear();
+        let others = self.member.others_there();
+        status.others.extend(others.map(|(incarnation, role, usage)| Other { incarnation, role, usage }));
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.member.handle(boottime(), input);
+        while let Some(output) = self.member.poll_output() {
+            self.carry_out(output);
+        }
+        let (standing, own) = (self.member.standing(), self.member.incarnation());
+        if standing != self.standing {
+            self.standing = standing;
+            tracing::info!(incarnation = %own, ?standing, "standing");
+            let ownership = Ownership::Alive(self.begin.terms.clone());
+            let key = Key { incarnation: own, revision: 0, role: self.begin.key.role, ownership };
+            self.begin.own.is((standing == Standing::Speaking).then_some(key));
+        }
+        let mut status = self.begin.board.write();
+        (status.standing, status.incarnation) = (Some(standing), Some(own));
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send { to, message } => self.send(to, message),
+            Output::SpeakUntil(until) => self.has_spoken |= self.begin.parts.right.speak_until(until),
+            Output::SpeakAlways => self.has_spoken |= self.begin.parts.right.speak_always(),
+            // Who has not spoken yet has nothing to drop.
+            Output::BeSilent if self.has_spoken => {
+                self.has_spoken = false;
+                self.errand(Some(Errand::Silence));
+            }
+            Output::BeSilent => {}
+            Output::Seal { target, asked } => {
+                let held = if self.is_witness { None } else { self.begin.table.seal(target) };
+                self.member.handle(boottime(), Input::Sealed { target, asked, held });
+            }
+            Output::Unseal(target) => self.begin.table.unseal(target),
+            Output::Claim(transaction) => self.errand(Some(Errand::Claim(transaction))),
+            Output::Read(one) => self.errand(Some(Errand::Read(one))),
+            Output::Rejoin(transaction) => self.errand(Some(Errand::Rejoin(transaction))),
+            Output::Release { target, revision, gone } => {
+                self.errand(Some(Errand::Release { target, revision, gone }));
+            }
+            Output::TakeOver(inheritance) => {
+                let by = self.member.incarnation();
+                self.errand(Some(Errand::TakeOver { by, inheritance }));
+            }
+            Output::Begin(next) => self.errand(Some(Errand::Begin(next))),
+            Output::Fenced { by } => self.errand(Some(Errand::Fenced { by })),
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        if !self.turns && matches!(message, Message::Beat(_)) {
+            return;
+        }
+        let Some(address) = self.begin.addresses.get(&to).copied() else { return };
+        let sealed = self.begin.guard.seal(self.member.incarnation(), to, message);
+        // A datagram that is lost here is as one that is lost on its way.
+        drop(self.socket.send_to(&sealed, address));
+    }
+
+    /// Hands out what waits, and this behind it.
+    fn errand(&mut self, errand: Option<Errand>) {
+        self.unsent.extend(errand);
+        while let Some(errand) = self.unsent.pop_front() {
+            match self.begin.errands.try_send(errand) {
+                Ok(()) => {}
+                Err(TrySendError::Full(errand) | TrySendError::Closed(errand)) => {
+                    self.wait(errand);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What found no room waits, unless it can be answered at once that it was not done.
+    fn wait(&mut self, errand: Errand) {
+        let unknown = |target: Incarnation| Input::Claimed { target, result: ClaimResult::Unknown };
+        let answer = match &errand {
+            Errand::Claim(transaction) | Errand::Rejoin(transaction) => Some(unknown(transaction.target)),
+            Errand::Read(one) => Some(Input::Unread(*one)),
+            // It is asked for again.
+            Errand::Release { .. } => return,
+            Errand::TakeOver { .. } | Errand::Begin(_) | Errand::Fenced { .. } | Errand::Silence => None,
+        };
+        match answer {
+            Some(input) => self.member.handle(boottime(), input),
+            None => self.unsent.push_front(errand),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! An instance as a member of its cluster: the pure `sync::Member` joined to the engine, the peers and the node. Edge.
+//!
+//! ```text
+//!   datagrams ⇄ ┌──────── thread "member" ───────┐ ──► Right: until when anything may be sent
+//!   look ─────► │ Member (sync)   boottime       │
+//!               └────┬──────────────────▲────────┘
+//!            errands │                  │ keys, results
+//!               ┌────▼──────────────────┴────────┐ ──► Event: Silence, Fenced, Began, TakeOver ──► instance
+//!   etcd ⇄      │ tasks: engine, watch, links    │
+//!   mirrors ⇄   └────────────────────────────────┘
+//! ```
+//! Beats have a thread and a clock of their own: a busy runtime must not look like a death, and a stop must count. The
+//! thread beats only while the node's own threads turn ([`Look`]): a hung node must not look alive.
+
+mod errands;
+mod gather;
+mod member;
+mod start;
+mod status;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use self::member::Inputs;
+use self::status::Board;
+use crate::engine::Engine;
+use crate::node::Right;
+use crate::store::journal::{Copied, Mirrors};
+use crate::sync::{Incarnation, Inheritance, Input, Usage};
+
+pub use start::StartError;
+pub use status::{Other, Status};
+
+/// What the instance has that its membership moves.
+pub struct Parts {
+    /// Its right to send: of a member, with the promise of the settings.
+    pub right: Right,
+    /// Where its saves are copied from.
+    pub mirrors: Mirrors,
+    /// How it is now; asked for with each beat, on the member's thread: it must not wait for anything.
+    pub look: Box<dyn FnMut() -> Look + Send>,
+    /// Directory where it is remembered how far the engine was.
+    pub dir: std::path::PathBuf,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("right", &self.right).finish_non_exhaustive()
+    }
+}
+
+/// How an instance is at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// What it has to do.
+    pub usage: Usage,
+    /// Whether its shards, its media threads and its journal have turned lately.
+    pub turns: bool,
+}
+
+/// What has happened to the instance as a member. They come in their order, and each is done before the next one.
+#[derive(Debug)]
+pub enum Event {
+    /// The right to send has ended: nothing leaves any more.
+    Silence,
+    /// Others have its calls, and they are to be dropped here.
+    Fenced {
+        /// Who claimed them; `None`: that is over for long.
+        by: Option<Incarnation>,
+        /// Dropped when it is done: then the instance registers anew.
+        done: Done,
+    },
+    /// It goes on as another incarnation: without calls, and with a stream of saves that begins anew.
+    Began {
+        /// As which.
+        incarnation: Incarnation,
+        /// Dropped when nothing of the former one is left that could be sent or saved.
+        done: Done,
+    },
+    /// It succeeds another one (or its own former incarnation). To be answered by [`Cluster::settled`].
+    TakeOver(Box<TakeOver>),
+}
+
+/// Whoever holds it has not finished.
+#[derive(Debug)]
+pub struct Done(#[expect(dead_code, reason = "its end is what it says")] oneshot::Sender<()>);
+
+impl Done {
+    fn new() -> (Self, oneshot::Receiver<()>) {
+        let (held, over) = oneshot::channel();
+        (Self(held), over)
+    }
+}
+
+/// The calls that fall to this instance by a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeOver {
+    /// Whose they are, and under which epoch they go on.
+    pub inheritance: Inheritance,
+    /// Their records as mirrors held them, of each the youngest. Of the instance's own former incarnation its journal
+    /// knows more.
+    pub records: Vec<Inherited>,
+    /// Something newer may have existed: a larger step of CSeq, the question asked again.
+    pub stale: bool,
+}
+
+/// A call that falls to this instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// Who saved it last.
+    pub owner: Incarnation,
+    /// How many claims lie between that save and this one: each steps CSeq.
+    pub claims: u32,
+    /// What was saved.
+    pub saved: Copied,
+}
+
+/// An instance's membership. It ends with [`end`](Self::end), or when it is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    inputs: Inputs,
+    board: Arc<Board>,
+    engine: Engine,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    tasks: JoinSet<()>,
+}
+
+impl Cluster {
+    /// How it stands, and who else is there.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.board.status()
+    }
+
+    /// All calls that [`Event::TakeOver`] gave of this incarnation are saved under this one's name (or are over).
+    pub fn settled(&self, of: Incarnation) {
+        self.inputs.give(Input::Settled(of));
+    }
+
+    /// Ends the membership. Without calls its key is taken out of the engine, so that nobody has to find out; with
+    /// calls the others take them over, as after a death.
+    pub async fn end(mut self, has_calls: bool) {
+        self.stop();
+        let own = self.board.status().incarnation;
+        if let Some(own) = own.filter(|_| !has_calls)
+            && let Err(error) = self.engine.leave(own).await
+        {
+            tracing::warn!(%error, "the key of this instance stays in the engine: the others will claim it");
+        }
+        self.tasks.shutdown().await;
+    }
+
+    fn stop(&mut self) {
+        self.stopping.store(true, SeqCst);
+        self.inputs.wake();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the member's thread had panicked");
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

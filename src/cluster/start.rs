@@ -1,0 +1,177 @@
+//! From the settings to a member: certificates, sockets, a key in the engine, then its thread and tasks.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::errands::{Constants, Errands};
+use super::member::{Begin, Thread};
+use super::status::Board;
+use super::{Cluster, Event, Parts};
+use crate::engine::{Access, AccessError, Engine, Own, Tls, User};
+use crate::peers::{Guard, Identity, IdentityError, Limits, Service, Table};
+use crate::settings::{self, ClusterEngine, SecretError};
+
+/// Errands, keys and events that wait for their turn.
+const ROOM: usize = 1_024;
+/// The file that remembers how far the engine was.
+const SEEN: &str = "engine-revision";
+
+/// Why an instance is no member.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its certificate or keys.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// What is said of the engine.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The engine's password.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A certificate for the engine.
+    #[error("cannot read {} for the engine: {source}", .path.display())]
+    Certificate {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Its address.
+    #[error(
+        "the other members cannot reach this one at {address}: {source}; see [cluster] listen and members"
+    )]
+    Address {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine.
+    #[error("the member's thread cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl Cluster {
+    /// Makes an instance a member. Waits for the engine as long as it takes, and says so. Whoever asks for it holds the
+    /// lock of the instance's journal: what is left of its earlier incarnations is claimed.
+    ///
+    /// # Errors
+    /// What is wrong with the settings or the machine; that the engine is away is none.
+    pub async fn start(
+        settings: &settings::Cluster,
+        parts: Parts,
+    ) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        let identity = Arc::new(Identity::load(&settings.dir, settings.name)?);
+        let seen = parts.dir.join(SEEN);
+        let engine = Engine::new(&access(&settings.engine)?, remembered(&seen))?;
+        let address = settings.listens_at();
+        let refused = |source| StartError::Address { address, source };
+        let socket = std::net::UdpSocket::bind(address).map_err(refused)?;
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let table = Table::new(Limits::default());
+        let (me, of_links) = watch::channel(None);
+        let mut tasks = JoinSet::new();
+        let service = Service::new(table.clone(), of_links, settings.members.keys().copied());
+        let own_identity = Arc::clone(&identity);
+        tasks.spawn(async move {
+            if let Err(error) = service.serve(listener, &own_identity).await {
+                tracing::error!(%error, "other members find no link here");
+            }
+        });
+        warn_of(settings);
+        let constants = Constants {
+            node: settings.name,
+            role: settings.role,
+            terms: settings.terms(),
+            acks: settings.mirror.acks,
+            copies: settings.mirror.copies,
+            addresses: settings.members.clone(),
+            identity: Arc::clone(&identity),
+            engine: engine.clone(),
+            table,
+            seen,
+        };
+        let key = constants.register().await;
+        me.send_replace(Some(key.incarnation));
+        let (errands, waiting) = mpsc::channel(ROOM);
+        let (events, happened) = mpsc::channel(ROOM);
+        let (tell, told) = mpsc::channel(ROOM);
+        let (own, board, stopping) = (Own::default(), Arc::<Board>::default(), Arc::<AtomicBool>::default());
+        board.write().incarnation = Some(key.incarnation);
+        let mirrors = parts.mirrors.clone();
+        let begin = Begin {
+            key,
+            terms: constants.terms.clone(),
+            guard: Guard::new(identity.beat_key(), settings.name, settings.members.keys().copied()),
+            addresses: settings.members.clone(),
+            table: constants.table.clone(),
+            own: own.clone(),
+            parts,
+            errands,
+            board: Arc::clone(&board),
+            stopping: Arc::clone(&stopping),
+        };
+        let (thread, inputs) = Thread::new(begin, socket).map_err(StartError::Thread)?;
+        let thread = std::thread::Builder::new().name("member".to_owned()).spawn(|| thread.run());
+        let thread = thread.map_err(StartError::Thread)?;
+        tasks.spawn(engine.clone().watch(own, tell));
+        let run = Errands {
+            constants,
+            inputs: inputs.clone(),
+            mirrors,
+            me,
+            events,
+            board: Arc::clone(&board),
+            roles: BTreeMap::new(),
+            links: BTreeMap::new(),
+            running: JoinSet::new(),
+        };
+        tasks.spawn(run.run(waiting, told));
+        Ok((Self { inputs, board, engine, stopping, thread: Some(thread), tasks }, happened))
+    }
+}
+
+fn warn_of(settings: &settings::Cluster) {
+    if settings.voters().is_none() {
+        tracing::warn!(
+            members = settings.members.len(),
+            "nobody votes in this cluster: records are mirrored, and nobody takes calls over; three members, one of \
+             which may be a witness, would"
+        );
+    }
+}
+
+/// How far the engine was when this machine looked last; 0: it never did.
+fn remembered(file: &Path) -> u64 {
+    std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The way to the engine that the settings describe.
+fn access(settings: &ClusterEngine) -> Result<Access, StartError> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path);
+        text.map_err(|source| StartError::Certificate { path: path.clone(), source })
+    };
+    let ca = settings.ca.as_ref().map(read).transpose()?;
+    let identity = match (&settings.certificate, &settings.key) {
+        (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+        _ => None,
+    };
+    let user = settings.user()?.map(|(name, password)| User { name, password });
+    Ok(Access {
+        endpoints: settings.endpoints.clone(),
+        tls: Tls { ca, identity },
+        user,
+        cluster: settings.namespace.clone(),
+    })
+}

@@ -1,0 +1,226 @@
+//! What a member does for the others' links: takes their saves, and gives successors what it keeps.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream, WatchStream};
+use tonic::transport::{Certificate, Identity as TlsIdentity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::identity::shows;
+use super::table::{Batch, Full};
+use super::wire::mirror_server::{Mirror, MirrorServer};
+use super::wire::{self, Held, PullRequest};
+use super::{Identity, OLDEST_SAVES_FORMAT, SAVES_FORMAT, Table, incarnation};
+use crate::id::{Epoch, NodeId, Revision};
+use crate::store::journal::Copied;
+use crate::sync::Incarnation;
+
+/// Saves of one batch of an answer to a pull.
+const PULL_BATCH: usize = 256;
+/// Batches of a pull that wait for their way.
+const PULL_ROOM: usize = 8;
+/// How often a silent link is tried, and how long it may take to answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// A link that is being made has so long.
+const HANDSHAKE: Duration = Duration::from_secs(2);
+
+/// Why links are not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// TLS, or the address.
+    #[error("links from other members cannot be served: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// What others are served.
+#[derive(Clone, Debug)]
+pub struct Service {
+    table: Table,
+    me: watch::Receiver<Option<Incarnation>>,
+    members: Arc<[NodeId]>,
+}
+
+impl Service {
+    /// Keeps saves in this table, under the name of whichever incarnation this member is.
+    #[must_use]
+    pub fn new(
+        table: Table,
+        me: watch::Receiver<Option<Incarnation>>,
+        members: impl IntoIterator<Item = NodeId>,
+    ) -> Self {
+        Self { table, me, members: members.into_iter().collect() }
+    }
+
+    /// Serves whoever shows a certificate of the cluster's, until it is dropped.
+    ///
+    /// # Errors
+    /// If the certificates cannot be used.
+    pub async fn serve(self, listener: TcpListener, identity: &Identity) -> Result<(), ServiceError> {
+        let tls = ServerTlsConfig::new()
+            .identity(TlsIdentity::from_pem(&identity.certificate, &identity.key))
+            .client_ca_root(Certificate::from_pem(&identity.ca))
+            .timeout(HANDSHAKE);
+        Server::builder()
+            .tls_config(tls)?
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .tcp_nodelay(true)
+            .add_service(MirrorServer::new(self))
+            .serve_with_incoming(TcpListenerStream::new(listener))
+            .await?;
+        Ok(())
+    }
+
+    /// Whether who asks is this member, by its certificate.
+    fn check<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let certificates = request.peer_certs();
+        let certificate = certificates.as_ref().and_then(|all| all.first());
+        let certificate = certificate.ok_or_else(|| Status::unauthenticated("no certificate"))?;
+        let member = self.members.iter().find(|member| shows(certificate, **member));
+        let member = member.ok_or_else(|| {
+            Status::permission_denied("the certificate is of this cluster, but of no member in the settings")
+        })?;
+        Ok(Caller { member: *member, address: request.remote_addr() })
+    }
+}
+
+struct Caller {
+    member: NodeId,
+    address: Option<SocketAddr>,
+}
+
+#[tonic::async_trait]
+impl Mirror for Service {
+    type FollowStream = WatchStream<Result<Held, Status>>;
+    type PullStream = Pin<Box<dyn Stream<Item = Result<wire::Batch, Status>> + Send>>;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<wire::Batch>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        let caller = self.check(&request)?;
+        let me = *self.me.borrow();
+        let by = me.ok_or_else(|| Status::unavailable("this member has no incarnation yet"))?;
+        let held = move |through| Held { by: Some(by.into()), through };
+        let (tell, told) = watch::channel(Ok(held(None)));
+        let (service, mut batches) = (self.clone(), request.into_inner());
+        tokio::spawn(async move {
+            let followed = service.follow_on(&caller, by, &mut batches, |through| {
+                drop(tell.send(Ok(held(through))));
+            });
+            let ended = followed.await;
+            if let Err(status) = ended {
+                let (member, address) = (caller.member, caller.address.map(|address| address.to_string()));
+                tracing::info!(%member, address, why = status.message(), "a stream of saves is taken no more");
+                drop(tell.send(Err(status)));
+                // What was not read is lost with its sender: it is waited for.
+                tell.closed().await;
+            }
+        });
+        Ok(Response::new(WatchStream::new(told)))
+    }
+
+    async fn pull(&self, request: Request<PullRequest>) -> Result<Response<Self::PullStream>, Status> {
+        self.check(&request)?;
+        let owner = incarnation(request.get_ref().owner.as_ref());
+        let owner = owner.ok_or_else(|| Status::invalid_argument("whose records?"))?;
+        let kept = self.table.of(&[owner]);
+        let (give, given) = mpsc::channel(PULL_ROOM);
+        tokio::spawn(async move {
+            let saves: Vec<wire::Save> = kept
+                .into_iter()
+                .map(|(call, kept)| wire::Save {
+                    call: call.to_string(),
+                    epoch: kept.epoch.0,
+                    revision: kept.revision.0,
+                    record: Some(kept.record),
+                })
+                .collect();
+            for saves in saves.chunks(PULL_BATCH) {
+                let batch = wire::Batch {
+                    format: SAVES_FORMAT,
+                    owner: Some(owner.into()),
+                    saves: saves.to_vec(),
+                    ..wire::Batch::default()
+                };
+                if give.send(Ok(batch)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(given))))
+    }
+}
+
+impl Service {
+    /// Takes a stream until it ends, or this member is another incarnation.
+    async fn follow_on(
+        &self,
+        caller: &Caller,
+        by: Incarnation,
+        batches: &mut Streaming<wire::Batch>,
+        tell: impl Fn(Option<u64>),
+    ) -> Result<(), Status> {
+        let mut me = self.me.clone();
+        let mut connection = None;
+        loop {
+            let batch = tokio::select! {
+                batch = batches.message() => batch?,
+                changed = me.wait_for(|now| *now != Some(by)) => {
+                    drop(changed);
+                    return Err(Status::unavailable("this member goes on as another incarnation"));
+                }
+            };
+            let Some(batch) = batch else { return Ok(()) };
+            let (owner, batch) = read(batch).map_err(Status::invalid_argument)?;
+            if owner.node != caller.member {
+                return Err(Status::permission_denied("the certificate is another member's"));
+            }
+            let connection = match connection {
+                Some((of, connection)) if of == owner => connection,
+                Some(_) => return Err(Status::invalid_argument("a stream is one incarnation's")),
+                None => {
+                    let begun = self.table.begin(owner).map_err(refused)?;
+                    connection = Some((owner, begun));
+                    begun
+                }
+            };
+            let is_told = batch.through.is_some();
+            let held = self.table.take(owner, connection, batch).map_err(refused)?;
+            if is_told {
+                tell(held);
+            }
+        }
+    }
+}
+
+fn refused(full: Full) -> Status {
+    match full {
+        Full::Sealed | Full::Elsewhere => Status::failed_precondition(full.to_string()),
+        Full::Records => Status::resource_exhausted(full.to_string()),
+    }
+}
+
+/// A batch as it came.
+pub(super) fn read(batch: wire::Batch) -> Result<(Incarnation, Batch), String> {
+    let wire::Batch { format, owner, anew, saves, through } = batch;
+    if !(OLDEST_SAVES_FORMAT..=SAVES_FORMAT).contains(&format) {
+        return Err(format!(
+            "saves of format {format}: this Baton reads {OLDEST_SAVES_FORMAT} to {SAVES_FORMAT}; update it first"
+        ));
+    }
+    let owner = incarnation(owner.as_ref()).ok_or("whose saves?")?;
+    let saves = saves.into_iter().map(|save| {
+        let call_id = save.call.parse().map_err(|_| format!("`{}` is no call", save.call))?;
+        let (epoch, revision) = (Epoch(save.epoch), Revision(save.revision));
+        Ok(Copied { call_id, epoch, revision, record: save.record })
+    });
+    let saves = saves.collect::<Result<_, String>>()?;
+    Ok((owner, Batch { anew, saves, through }))
+}

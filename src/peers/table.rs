@@ -1,0 +1,390 @@
+//! The records of others' calls, as far as they have told them: what a successor goes on with.
+//!
+//! ```text
+//!  stream of a#5:  anew ─ saves … through 40 ─► held 40 ─ saves through 41 ─► held 41 ─ sealed: held 41, no more
+//! ```
+//! Records are kept by call, the youngest (epoch, revision) of each, whoever's stream brought it. A stream is taken from
+//! one connection at a time. To seal it and to take a batch of it exclude each other, so that what was told to be held
+//! is what is held.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use crate::id::{CallId, Epoch, Revision};
+use crate::store::journal::Copied;
+use crate::sync::Incarnation;
+
+/// Streams that are remembered: those of the members, and some that are over.
+const MOST_STREAMS: usize = 256;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most records.
+    pub records: usize,
+    /// Most bytes of all records.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 100,000 calls of 5 kB.
+    fn default() -> Self {
+        Self { records: 100_000, bytes: 512 << 20 }
+    }
+}
+
+/// A record of another's call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Whose call it was when it was saved.
+    pub owner: Incarnation,
+    /// Under which ownership.
+    pub epoch: Epoch,
+    /// Which save of that.
+    pub revision: Revision,
+    /// What was saved.
+    pub record: Bytes,
+    /// The snapshot that it was last part of.
+    mark: u64,
+}
+
+/// The table. Copies share it.
+#[derive(Clone, Debug)]
+pub struct Table(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    records: DashMap<CallId, Kept>,
+    bytes: AtomicUsize,
+    marks: AtomicU64,
+    streams: Mutex<BTreeMap<Incarnation, Arc<Mutex<Stream>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    /// The whole of it is held up to here.
+    held: Option<u64>,
+    sealed: bool,
+    /// Which connection brings it.
+    connection: u64,
+    /// The snapshot that is coming in.
+    snapshot: Option<u64>,
+}
+
+/// Some of a stream, as it came.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Batch {
+    pub(super) anew: bool,
+    pub(super) saves: Vec<Copied>,
+    pub(super) through: Option<u64>,
+}
+
+/// Why nothing more of a stream is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// Its owner is held to be absent.
+    #[error("the stream is sealed: its owner was silent for too long")]
+    Sealed,
+    /// Another connection brings it.
+    #[error("another connection brings this stream")]
+    Elsewhere,
+    /// There is no room.
+    #[error("there is no room for more records")]
+    Records,
+}
+
+impl Table {
+    /// An empty one.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            records: DashMap::new(),
+            bytes: AtomicUsize::new(0),
+            marks: AtomicU64::new(0),
+            streams: Mutex::default(),
+        }))
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.records.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.records.is_empty()
+    }
+
+    /// Up to which number the whole of a stream is held.
+    #[must_use]
+    pub fn held(&self, owner: Incarnation) -> Option<u64> {
+        let stream = self.streams().get(&owner).map(Arc::clone)?;
+        locked(&stream).held
+    }
+
+    /// Takes no more of a stream; up to which number the whole of it is held.
+    #[must_use]
+    pub fn seal(&self, owner: Incarnation) -> Option<u64> {
+        let stream = self.stream(owner)?;
+        let mut stream = locked(&stream);
+        stream.sealed = true;
+        stream.held
+    }
+
+    /// Takes a stream again.
+    pub fn unseal(&self, owner: Incarnation) {
+        if let Some(stream) = self.streams().get(&owner) {
+            locked(stream).sealed = false;
+        }
+    }
+
+    /// The records that these incarnations saved last.
+    #[must_use]
+    pub fn of(&self, owners: &[Incarnation]) -> BTreeMap<CallId, Kept> {
+        let records = self.0.records.iter().filter(|kept| owners.contains(&kept.owner));
+        records.map(|kept| (*kept.key(), kept.value().clone())).collect()
+    }
+
+    /// Drops all that an incarnation saved, and its stream: its calls have new owners who saved them, or are over.
+    pub fn forget(&self, owner: Incarnation) {
+        self.streams().remove(&owner);
+        self.drop_where(|kept| kept.owner == owner);
+    }
+
+    /// A connection brings a stream from now on; its number.
+    pub(super) fn begin(&self, owner: Incarnation) -> Result<u64, Full> {
+        let stream = self.stream(owner).ok_or(Full::Records)?;
+        let mut stream = locked(&stream);
+        if stream.sealed {
+            return Err(Full::Sealed);
+        }
+        stream.connection = self.mark();
+        stream.snapshot = None;
+        Ok(stream.connection)
+    }
+
+    /// Takes some of a stream; up to which number the whole of it is held then.
+    pub(super) fn take(
+        &self,
+        owner: Incarnation,
+        connection: u64,
+        batch: Batch,
+    ) -> Result<Option<u64>, Full> {
+        let stream = self.streams().get(&owner).map(Arc::clone).ok_or(Full::Elsewhere)?;
+        let mut stream = locked(&stream);
+        if stream.sealed {
+            return Err(Full::Sealed);
+        }
+        if stream.connection != connection {
+            return Err(Full::Elsewhere);
+        }
+        if batch.anew {
+            stream.snapshot = Some(self.mark());
+        }
+        let mark = stream.snapshot.unwrap_or(0);
+        for save in batch.saves {
+            self.save(owner, save, mark)?;
+        }
+        if let Some(through) = batch.through {
+            if let Some(snapshot) = stream.snapshot.take() {
+                // What was not told again is no more.
+                self.drop_where(|kept| kept.owner == owner && kept.mark != snapshot);
+                stream.held = Some(through);
+            } else if stream.held.is_some() {
+                stream.held = stream.held.max(Some(through));
+            }
+        }
+        Ok(stream.held)
+    }
+
+    fn save(&self, owner: Incarnation, save: Copied, mark: u64) -> Result<(), Full> {
+        let Copied { call_id, epoch, revision, record } = save;
+        let shared = &self.0;
+        let is_full = shared.records.len() >= shared.limits.records;
+        let is_older = |kept: &Kept| (epoch, revision) < (kept.epoch, kept.revision);
+        match (shared.records.entry(call_id), record) {
+            (Entry::Occupied(mut there), _) if is_older(there.get()) => {
+                if there.get().owner == owner {
+                    there.get_mut().mark = mark;
+                }
+            }
+            (Entry::Occupied(mut there), Some(record)) => {
+                self.count(record.len(), there.get().record.len())?;
+                there.insert(Kept { owner, epoch, revision, record, mark });
+            }
+            (Entry::Occupied(there), None) => {
+                shared.bytes.fetch_sub(there.remove().record.len(), Relaxed);
+            }
+            (Entry::Vacant(_), Some(_)) if is_full => return Err(Full::Records),
+            (Entry::Vacant(place), Some(record)) => {
+                self.count(record.len(), 0)?;
+                drop(place.insert(Kept { owner, epoch, revision, record, mark }));
+            }
+            (Entry::Vacant(_), None) => {}
+        }
+        Ok(())
+    }
+
+    fn count(&self, new: usize, old: usize) -> Result<(), Full> {
+        let bytes = &self.0.bytes;
+        if new > old && bytes.load(Relaxed) + new - old > self.0.limits.bytes {
+            return Err(Full::Records);
+        }
+        bytes.fetch_add(new, Relaxed);
+        bytes.fetch_sub(old, Relaxed);
+        Ok(())
+    }
+
+    fn drop_where(&self, is_over: impl Fn(&Kept) -> bool) {
+        self.0.records.retain(|_, kept| {
+            let goes = is_over(kept);
+            if goes {
+                self.0.bytes.fetch_sub(kept.record.len(), Relaxed);
+            }
+            !goes
+        });
+    }
+
+    fn mark(&self) -> u64 {
+        self.0.marks.fetch_add(1, Relaxed) + 1
+    }
+
+    /// The place of a stream; `None`: there are too many.
+    fn stream(&self, owner: Incarnation) -> Option<Arc<Mutex<Stream>>> {
+        let mut streams = self.streams();
+        if streams.len() >= MOST_STREAMS && !streams.contains_key(&owner) {
+            return None;
+        }
+        Some(Arc::clone(streams.entry(owner).or_default()))
+    }
+
+    fn streams(&self) -> MutexGuard<'_, BTreeMap<Incarnation, Arc<Mutex<Stream>>>> {
+        self.0.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Mint;
+
+    fn owner(run: u64) -> Incarnation {
+        Incarnation { node: "a".parse().unwrap(), run }
+    }
+
+    fn calls<const N: usize>() -> [CallId; N] {
+        let mut mint = Mint::seeded(1);
+        [(); N].map(|()| CallId::mint(&mut mint))
+    }
+
+    fn save(call_id: CallId, epoch: u64, revision: u64, text: &str) -> Copied {
+        let record = (!text.is_empty()).then(|| Bytes::copy_from_slice(text.as_bytes()));
+        Copied { call_id, epoch: Epoch(epoch), revision: Revision(revision), record }
+    }
+
+    fn batch(anew: bool, saves: &[Copied], through: Option<u64>) -> Batch {
+        Batch { anew, saves: saves.to_vec(), through }
+    }
+
+    fn texts(table: &Table, of: u64) -> Vec<String> {
+        let kept = table.of(&[owner(of)]);
+        let mut texts: Vec<String> =
+            kept.values().map(|kept| String::from_utf8(kept.record.to_vec()).unwrap()).collect();
+        texts.sort();
+        texts
+    }
+
+    #[test]
+    fn a_stream_is_held_when_all_of_it_has_come() {
+        let [x, y, _] = calls();
+        let table = Table::new(Limits::default());
+        let connection = table.begin(owner(1)).unwrap();
+        let take = |batch| table.take(owner(1), connection, batch);
+        assert_eq!(take(batch(true, &[save(x, 1, 1, "x1")], None)), Ok(None), "more is to come");
+        assert_eq!(take(batch(false, &[save(y, 1, 1, "y1")], Some(4))), Ok(Some(4)));
+        assert_eq!(take(batch(false, &[save(x, 1, 2, "x2")], Some(5))), Ok(Some(5)));
+        assert_eq!(take(batch(false, &[save(x, 1, 1, "x1")], Some(6))), Ok(Some(6)));
+        assert_eq!(texts(&table, 1), ["x2", "y1"], "an older save changes nothing");
+        assert_eq!(take(batch(false, &[save(y, 1, 2, "")], Some(7))), Ok(Some(7)));
+        assert_eq!(texts(&table, 1), ["x2"]);
+        assert_eq!((table.len(), table.0.bytes.load(Relaxed)), (1, 2));
+    }
+
+    /// Until the new snapshot is whole the old one counts; then what it does not hold is gone.
+    #[test]
+    fn a_stream_that_begins_anew_replaces_what_was_held() {
+        let [x, y, z] = calls();
+        let table = Table::new(Limits::default());
+        let first = table.begin(owner(1)).unwrap();
+        let all = [save(x, 1, 1, "x"), save(y, 1, 1, "y")];
+        assert_eq!(table.take(owner(1), first, batch(true, &all, Some(3))), Ok(Some(3)));
+        let second = table.begin(owner(1)).unwrap();
+        assert_eq!(table.take(owner(1), first, batch(false, &[], Some(9))), Err(Full::Elsewhere));
+        assert_eq!(table.take(owner(1), second, batch(true, &[save(z, 1, 1, "z")], None)), Ok(Some(3)));
+        assert_eq!(texts(&table, 1), ["x", "y", "z"]);
+        assert_eq!(table.take(owner(1), second, batch(false, &[save(y, 1, 1, "y")], Some(8))), Ok(Some(8)));
+        assert_eq!(texts(&table, 1).len(), 2, "x was not told again");
+    }
+
+    #[test]
+    fn what_is_sealed_takes_no_more_and_says_what_it_holds() {
+        let [x, ..] = calls::<3>();
+        let table = Table::new(Limits::default());
+        assert_eq!(table.seal(owner(1)), None, "nothing of it has come");
+        assert_eq!(table.begin(owner(1)), Err(Full::Sealed));
+        table.unseal(owner(1));
+        let connection = table.begin(owner(1)).unwrap();
+        let take = |batch| table.take(owner(1), connection, batch);
+        assert_eq!(take(batch(true, &[save(x, 1, 1, "x")], Some(2))), Ok(Some(2)));
+        assert_eq!(table.seal(owner(1)), Some(2));
+        assert_eq!(take(batch(false, &[save(x, 1, 2, "late")], Some(3))), Err(Full::Sealed));
+        assert_eq!((texts(&table, 1), table.held(owner(1))), (vec!["x".to_owned()], Some(2)));
+        table.unseal(owner(1));
+        assert_eq!(take(batch(false, &[save(x, 1, 2, "on")], Some(3))), Ok(Some(3)));
+    }
+
+    #[test]
+    fn a_call_that_has_a_new_owner_is_kept_as_that_one_saved_it() {
+        let [x, ..] = calls::<3>();
+        let table = Table::new(Limits::default());
+        let b = Incarnation { node: "b".parse().unwrap(), run: 2 };
+        for (one, epoch, text) in [(owner(1), 1, "of a"), (b, 7, "of b")] {
+            let connection = table.begin(one).unwrap();
+            table.take(one, connection, batch(true, &[save(x, epoch, 1, text)], Some(1))).unwrap();
+        }
+        assert_eq!((texts(&table, 1).len(), table.of(&[b]).len()), (0, 1));
+        table.forget(owner(1));
+        assert_eq!((table.len(), table.held(owner(1))), (1, None));
+        table.forget(b);
+        assert!(table.is_empty() && table.0.bytes.load(Relaxed) == 0);
+    }
+
+    #[test]
+    fn records_and_bytes_are_bounded() {
+        let [x, y, z] = calls();
+        let table = Table::new(Limits { records: 2, bytes: 10 });
+        let connection = table.begin(owner(1)).unwrap();
+        let take = |save| table.take(owner(1), connection, batch(true, &[save], Some(1)));
+        take(save(x, 1, 1, "12345")).unwrap();
+        assert_eq!(take(save(y, 1, 1, "123456")), Err(Full::Records));
+        let other = Incarnation { node: "b".parse().unwrap(), run: 1 };
+        let connection = table.begin(other).unwrap();
+        let take = |save| table.take(other, connection, batch(false, &[save], None));
+        take(save(y, 1, 1, "1")).unwrap();
+        assert_eq!(take(save(z, 1, 1, "1")), Err(Full::Records));
+        take(save(y, 1, 2, "12345")).unwrap();
+    }
+}

@@ -1,0 +1,184 @@
+//! The links between instances, as they run: gRPC over mutual TLS on loopback.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton::id::{CallId, Epoch, Mint, NodeId, Revision};
+use baton::node::clock::boottime;
+use baton::peers::{Identity, Limits, Link, Service, Table, init, pull};
+use baton::store::journal::{Batch, Journal, Lane, Mirrors};
+use baton::sync::Incarnation;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const PROMISE: Duration = Duration::from_millis(250);
+
+fn node(name: &str) -> NodeId {
+    name.parse().unwrap()
+}
+
+fn one(name: &str, run: u64) -> Incarnation {
+    Incarnation { node: node(name), run }
+}
+
+fn identity(dir: &Path, name: &str) -> Arc<Identity> {
+    Arc::new(Identity::load(&dir.join(name), node(name)).unwrap())
+}
+
+/// A mirror that serves.
+struct Mirror {
+    table: Table,
+    address: SocketAddr,
+    me: watch::Sender<Option<Incarnation>>,
+    _serves: JoinHandle<()>,
+}
+
+impl Mirror {
+    async fn start(identity: Arc<Identity>, name: &str, limits: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let table = Table::new(limits);
+        let (me, of_service) = watch::channel(Some(one(name, 7)));
+        let service = Service::new(table.clone(), of_service, ["a", "b", "c"].map(node));
+        let serves = tokio::spawn(async move { service.serve(listener, &identity).await.unwrap() });
+        Self { table, address, me, _serves: serves }
+    }
+}
+
+/// An owner with a journal, and calls that it saves.
+struct Owner {
+    mirrors: Mirrors,
+    lane: Lane,
+    calls: Vec<CallId>,
+    revision: u64,
+    me: watch::Sender<Option<Incarnation>>,
+    _journal: Journal,
+}
+
+impl Owner {
+    fn new(dir: &Path, acks: usize) -> Self {
+        let mirrors = Mirrors::new(acks, PROMISE, boottime);
+        let (journal, _) = Journal::open_mirrored(dir, Default::default(), mirrors.clone()).unwrap();
+        let lane = journal.lane(|_| {});
+        let mut mint = Mint::seeded(4);
+        let calls = (0..600).map(|_| CallId::mint(&mut mint)).collect();
+        let (me, _) = watch::channel(Some(one("a", 5)));
+        Self { mirrors, lane, calls, revision: 0, me, _journal: journal }
+    }
+
+    /// Saves so many calls once more, in one append.
+    fn save(&mut self, calls: usize) {
+        self.revision += 1;
+        let mut batch = Batch::default();
+        for call in &self.calls[..calls] {
+            let record = format!("{call} {}", self.revision);
+            batch.save(*call, Epoch(5), Revision(self.revision), record.as_bytes()).unwrap();
+        }
+        self.lane.append(batch).unwrap();
+    }
+
+    fn end(&mut self, call: usize) {
+        self.revision += 1;
+        let mut batch = Batch::default();
+        batch.delete(self.calls[call], Epoch(5), Revision(self.revision));
+        self.lane.append(batch).unwrap();
+    }
+
+    fn link(&self, mirror: &Mirror, identity: Arc<Identity>) -> JoinHandle<()> {
+        let (to, address) = (node("b"), mirror.address);
+        let link = Link { to, address, identity, mirrors: self.mirrors.clone(), me: self.me.subscribe() };
+        tokio::spawn(link.run())
+    }
+
+    fn durable(&self) -> (u64, bool) {
+        let durable = self.mirrors.look();
+        (durable.through, durable.degraded)
+    }
+}
+
+async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !is() {
+        assert!(tokio::time::Instant::now() < end, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_saved_is_mirrored_acknowledged_and_given_to_a_successor() {
+    let dir = TempDir::new().unwrap();
+    init(&dir.path().join("x"), &["a", "b", "c"].map(node)).unwrap();
+    let files = dir.path().join("x");
+    let mirror = Mirror::start(identity(&files, "b"), "b", Limits::default()).await;
+    let mut owner = Owner::new(&dir.path().join("journal"), 1);
+    owner.save(600);
+    let link = owner.link(&mirror, identity(&files, "a"));
+    until("the snapshot is acknowledged", || owner.durable() == (1, false)).await;
+    owner.save(2);
+    owner.end(0);
+    until("both appends are acknowledged", || owner.durable() == (3, false)).await;
+    assert_eq!((mirror.table.len(), mirror.table.held(one("a", 5))), (599, Some(3)));
+    let kept = mirror.table.of(&[one("a", 5)]);
+    assert_eq!(kept[&owner.calls[1]].record, format!("{} 2", owner.calls[1]).as_bytes());
+    assert_eq!(kept[&owner.calls[2]].record, format!("{} 1", owner.calls[2]).as_bytes());
+    let pulled = pull(mirror.address, node("b"), &identity(&files, "c"), one("a", 5)).await.unwrap();
+    assert_eq!(pulled.len(), 599);
+    assert!(pulled.iter().all(|saved| kept[&saved.call_id].record == saved.record.clone().unwrap()));
+
+    // Sealed it takes no more, and says what it holds; unsealed it catches up.
+    assert_eq!(mirror.table.seal(one("a", 5)), Some(3));
+    owner.save(1);
+    until("the mirror counts as absent", || owner.durable() == (4, true)).await;
+    assert_eq!(mirror.table.held(one("a", 5)), Some(3));
+    mirror.table.unseal(one("a", 5));
+    until("it catches up", || owner.durable() == (4, false)).await;
+    until("it holds all", || mirror.table.held(one("a", 5)) == Some(4)).await;
+
+    // What it held lapses with its incarnation; and as another one the owner begins anew.
+    mirror.me.send_replace(Some(one("b", 8)));
+    until("it follows again", || owner.durable() == (4, false)).await;
+    owner.mirrors.begin(1, PROMISE);
+    owner.me.send_replace(Some(one("a", 6)));
+    owner.save(3);
+    until("the new stream is acknowledged", || owner.durable() == (1, false)).await;
+    until("both streams are kept", || mirror.table.of(&[one("a", 6)]).len() == 3).await;
+    mirror.table.forget(one("a", 5));
+    assert_eq!(mirror.table.len(), 3);
+    link.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_right_to_a_stream_gets_none() {
+    let dir = TempDir::new().unwrap();
+    let (ours, others) = (dir.path().join("ours"), dir.path().join("others"));
+    init(&ours, &["a", "b", "c", "x"].map(node)).unwrap();
+    init(&others, &["a", "b"].map(node)).unwrap();
+    let mirror = Mirror::start(identity(&ours, "b"), "b", Limits::default()).await;
+    // Another cluster's certificate; one that is ours, of nobody in the settings; and a member under another's name.
+    for (who, why) in [(identity(&others, "a"), "ertificate"), (identity(&ours, "x"), "of no member")] {
+        let error = pull(mirror.address, node("b"), &who, one("a", 5)).await.unwrap_err();
+        let said = format!("{error:?}");
+        assert!(said.contains(why), "{said}");
+    }
+    let mut owner = Owner::new(&dir.path().join("journal"), 1);
+    owner.save(1);
+    let borrowed = owner.link(&mirror, identity(&ours, "c"));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(mirror.table.is_empty(), "c may not bring what is a's");
+    borrowed.abort();
+    // Who is called at b's address must be b.
+    let false_b = Mirror::start(identity(&ours, "c"), "b", Limits::default()).await;
+    let error = pull(false_b.address, node("b"), &identity(&ours, "a"), one("a", 5)).await.unwrap_err();
+    assert!(format!("{error:?}").contains("ertificate"), "{error:?}");
+    // A mirror that is full acknowledges nothing, and the journal alone counts.
+    let small = Mirror::start(identity(&ours, "b"), "b", Limits { records: 1, bytes: 1_000 }).await;
+    owner.save(2);
+    let link = owner.link(&small, identity(&ours, "a"));
+    until("the full one counts as absent", || owner.durable() == (2, true)).await;
+    assert!(small.table.held(one("a", 5)).is_none());
+    link.abort();
+}
