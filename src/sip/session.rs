@@ -277,10 +277,10 @@ impl Session {
     /// Timers that passed meanwhile fire at the next [`timeout`](Self::timeout).
     pub fn resume(&mut self, now: Timestamp, mint: &mut Mint) {
         let mut turn = turn!(self, now, mint);
-        if let Some(calling) = &self.calling {
+        if let Some(calling) = &mut self.calling {
             calling.resume(&mut turn);
         }
-        if let Some(usage) = &self.usage {
+        if let Some(usage) = &mut self.usage {
             usage.resume(&mut turn);
         }
     }

@@ -124,7 +124,7 @@ impl Scenario {
         for _ in 0..dice.below(6) {
             faults.push(Fault::drawn(&mut dice, callees.len()));
         }
-        drawn_clocks(&mut Dice::new(seed ^ 0xc1), &mut faults);
+        drawn_outages(&mut Dice::new(seed ^ 0xc1), &mut faults);
         let noisy = dice.one_in(3);
         Self {
             seed,
@@ -179,8 +179,8 @@ impl Scenario {
     }
 }
 
-/// Clocks are set, by seconds or by hours, and machines booted.
-fn drawn_clocks(dice: &mut Dice, faults: &mut Vec<Fault>) {
+/// Clocks are set, by seconds or by hours, and machines booted; and nobody is there for longer than SIP waits.
+fn drawn_outages(dice: &mut Dice, faults: &mut Vec<Fault>) {
     while dice.one_in(3) {
         let most: u64 = if dice.one_in(4) { 7_200_000 } else { 20_000 };
         let by_ms = i64::try_from(dice.below(most)).expect("small") - i64::try_from(most / 2).expect("small");
@@ -189,6 +189,10 @@ fn drawn_clocks(dice: &mut Dice, faults: &mut Vec<Fault>) {
     if dice.one_in(5) {
         let torn = u8::try_from(dice.below(256)).expect("small");
         faults.push(Fault::Boot { at_ms: dice.below(30_000), down_ms: 500 + dice.below(8_000), torn });
+    }
+    if dice.one_in(8) {
+        let torn = u8::try_from(dice.below(256)).expect("small");
+        faults.push(Fault::Crash { at_ms: dice.below(30_000), down_ms: 25_000 + dice.below(50_000), torn });
     }
 }
 

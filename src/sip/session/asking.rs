@@ -127,7 +127,7 @@ impl Asking {
     }
 
     /// The record was restored.
-    pub(in crate::sip) fn resume(&self, turn: &mut Turn<'_>) {
+    pub(in crate::sip) fn resume(&mut self, turn: &mut Turn<'_>) {
         turn.transmit(self.client.resume(turn.now));
     }
 

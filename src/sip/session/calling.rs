@@ -354,7 +354,11 @@ impl Calling {
             }
             if *give_up <= turn.now && self.invite.is_pending() {
                 self.invite.give_up(turn.now);
-                turn.tell(Event::Cancelled { reasons: Vec::new() });
+                if self.heard == Heard::Nothing {
+                    self.failed(turn, Failure::Unanswered);
+                } else {
+                    turn.tell(Event::Cancelled { reasons: Vec::new() });
+                }
             }
         }
         for early in &mut self.early {
@@ -402,18 +406,26 @@ impl Calling {
     }
 
     /// The record was restored.
-    pub(super) fn resume(&self, turn: &mut Turn<'_>) {
+    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
+        let is_late = self.invite.client().has_lapsed(turn.now);
         self.invite.resume(turn);
-        for early in &self.early {
+        for early in &mut self.early {
             early.usage.resume(turn);
         }
-        if let Cancel::Sent { client, .. } = &self.cancel {
+        let is_pending = self.invite.is_pending();
+        if let Cancel::Sent { client, give_up } = &mut self.cancel {
             turn.transmit(client.resume(turn.now));
+            if is_pending && *give_up <= turn.now {
+                *give_up = turn.now + PATIENCE;
+            }
+        }
+        if is_late {
+            self.resume_late(turn);
         }
         for dialog in &self.dialogs {
             turn.transmit(dialog.ack.clone());
         }
-        for leaving in self.leaving() {
+        for leaving in self.leaving_mut() {
             leaving.resume(turn);
         }
     }

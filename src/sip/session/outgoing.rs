@@ -175,8 +175,13 @@ impl Outgoing {
     /// Another instance goes on with it at another address: final responses that may not have been acknowledged are,
     /// and the INVITE itself is sent no more, because its responses go to the address that it left from.
     pub(in crate::sip) fn take_over(&mut self, turn: &mut Turn<'_>) {
-        self.client.hush();
+        self.hush();
         self.resume(turn);
+    }
+
+    /// Timer B ran out while nobody was there; whoever may have been heard by then, the INVITE is to be cancelled.
+    pub(in crate::sip) fn hush(&mut self) {
+        self.client.hush();
     }
 
     /// No connection could be made for it: sends it by UDP instead, if it may go there.

@@ -398,7 +398,7 @@ impl Usage {
     }
 
     /// The record was restored: everything that may not have left before, once more.
-    pub(in crate::sip) fn resume(&self, turn: &mut Turn<'_>) {
+    pub(in crate::sip) fn resume(&mut self, turn: &mut Turn<'_>) {
         self.answers.resume(turn);
         if let Some(invited) = &self.invited {
             invited.resume(turn);
@@ -406,7 +406,7 @@ impl Usage {
         if let Some(inviting) = &self.inviting {
             inviting.resume(turn);
         }
-        for asking in &self.asking {
+        for asking in &mut self.asking {
             asking.resume(turn);
         }
     }

@@ -183,6 +183,12 @@ impl InviteClient {
         Some(Transmit::first(self.to, request))
     }
 
+    /// True if timer B has run out, whether or not that was noticed.
+    #[must_use]
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        matches!(&self.state, State::Calling { give_up, .. } if *give_up <= now)
+    }
+
     /// Repeats the INVITE no more, and waits for a final response as long as its owner wants.
     pub fn hush(&mut self) {
         if let State::Calling { request, .. } = &self.state {

@@ -115,15 +115,20 @@ impl NonInviteClient {
         }
     }
 
-    /// The record was restored: the request, if it still waits for its answer.
+    /// The record was restored: the request, if it still waits for its answer. What ends something on the other side,
+    /// BYE or CANCEL, is tried anew where its time ran out while nobody was there: it may never have left, and somebody
+    /// would be left ringing or talking.
     #[must_use]
-    pub fn resume(&self, now: Timestamp) -> Option<Transmit> {
-        match &self.state {
-            State::Trying { request, give_up, .. } if now < *give_up => {
-                Some(Transmit::again(self.to, request.clone()))
+    pub fn resume(&mut self, now: Timestamp) -> Option<Transmit> {
+        let State::Trying { request, repeat, give_up } = &mut self.state else { return None };
+        if *give_up <= now {
+            if !request.starts_with(b"BYE ") && !request.starts_with(b"CANCEL ") {
+                return None;
             }
-            State::Trying { .. } | State::Completed { .. } | State::Terminated => None,
+            *repeat = Repeat::start(Timer::E, now, self.to.reliability());
+            *give_up = Timer::F.deadline(now, self.to.reliability());
         }
+        Some(Transmit::again(self.to, request.clone()))
     }
 
     /// Where the request goes.

@@ -51,7 +51,7 @@ impl Leaving {
         self.bye.poll_timeout()
     }
 
-    pub(super) fn resume(&self, turn: &mut Turn<'_>) {
+    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
         self.bye.resume(turn);
     }
 
@@ -89,6 +89,17 @@ impl Calling {
         }
     }
 
+    /// The record was restored, and says of an INVITE whose time has run out that nobody answered. While nobody was there
+    /// somebody may have: the phone may be ringing. (Or a wrong clock says that the time has run out.)
+    pub(super) fn resume_late(&mut self, turn: &mut Turn<'_>) {
+        self.invite.hush();
+        let reason = match &self.cancel {
+            Cancel::Wanted { reason } => reason.clone(),
+            Cancel::Unwanted | Cancel::Sent { .. } => Some(owner_lost()),
+        };
+        self.send_cancel(turn, reason.as_ref());
+    }
+
     /// Another instance goes on, at another address. Answered dialogs are acknowledged again; an INVITE without a final
     /// response is given up, whether it has left or not.
     pub(in crate::sip::session) fn take_over(&mut self, turn: &mut Turn<'_>, skip: u32) {
@@ -100,7 +111,7 @@ impl Calling {
         for leaving in self.leaving_mut() {
             leaving.take_over(turn, skip);
         }
-        match &self.cancel {
+        match &mut self.cancel {
             Cancel::Sent { client, .. } => turn.transmit(client.resume(turn.now)),
             Cancel::Wanted { reason } if is_pending => {
                 let reason = reason.clone();

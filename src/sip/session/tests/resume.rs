@@ -28,11 +28,49 @@ fn an_invite_is_not_sent_again_once_the_peer_has_it_or_too_late() {
     recv!(s, time 10, ["Progress 180"]);
     s.away_until(3_000);
     quiet!(s, until 40_009);
+}
+
+/// Nobody was there for longer than 64*T1: a response may have come to nobody, and the phone may ring. (The INVITE again
+/// would ring it anew.)
+#[test]
+fn an_invite_whose_time_ran_out_meanwhile_is_cancelled() {
+    let mut s = Trace::calling();
+    recv!(s, time 0, ["INVITE 1"]);
+    s.away_until(33_000);
+    recv!(s, time 33_000, ["CANCEL 1"]);
+    send!(s, time 33_010, response("INVITE", 200).tag("b"));
+    recv!(s, time 33_010, ["CancelCrossed", "ACK 1", "BYE 2"]);
 
     let mut s = Trace::calling();
     recv!(s, time 0, ["INVITE 1"]);
-    s.away_until(33_000); // the callee may have forgotten it, and would ring anew
-    s.nothing_more();
+    s.away_until(33_000);
+    recv!(s, time 33_000, ["CANCEL 1"]);
+    send!(s, time 33_010, response("CANCEL", 481));
+    recv!(s, time 65_000, ["Failed silence"]); // not before: nobody else may be rung
+}
+
+#[test]
+fn what_was_to_be_left_is_left_however_long_nobody_was_there() {
+    let mut s = Trace::answered();
+    s.caller(2_000, |session, now, mint| session.bye(now, None, mint));
+    recv!(s, time 2_000, ["BYE 2"]);
+    s.away_until(60_000);
+    recv!(s, time 60_000, ["ACK 1 again", "BYE 2 again"]);
+    recv!(s, time 60_500, ["BYE 2 again"]);
+    send!(s, time 60_600, response("BYE", 481));
+    recv!(s, time 60_600, ["ByeDone 481"]);
+
+    let mut s = Trace::calling();
+    recv!(s, time 0, ["INVITE 1"]);
+    send!(s, time 10, response("INVITE", 180).tag("b"));
+    recv!(s, time 10, ["Progress 180"]);
+    s.caller(1_000, |session, now, mint| session.cancel(now, None, mint));
+    recv!(s, time 1_000, ["CANCEL 1"]);
+    s.away_until(60_000);
+    recv!(s, time 60_000, ["CANCEL 1 again"]);
+    send!(s, time 60_010, response("CANCEL", 200));
+    send!(s, time 60_020, response("INVITE", 487).tag("b"));
+    recv!(s, time 60_020, ["ACK 1", "Cancelled"]);
 }
 
 #[test]
