@@ -203,6 +203,12 @@ impl Call {
         before.chain([self.trunks.current.as_str()]).chain(passed_over).chain(next)
     }
 
+    /// The number of the trunk that it goes through.
+    #[must_use]
+    pub fn try_number(&self) -> TryNumber {
+        self.trunks.number()
+    }
+
     /// The trunks that may still be tried: it wants to know which of them are closed.
     pub fn next_trunks(&self) -> impl Iterator<Item = &str> {
         let is_calling = matches!(self.stage, Stage::Calling);

@@ -48,7 +48,7 @@ impl Earlier {
 const WORTH_A_THREAD: usize = 50;
 
 /// Does something with all of them, a part on each core.
-fn shared<T: Send, R: Send>(mut all: Vec<T>, work: impl Fn(Vec<T>) -> R + Sync) -> Vec<R> {
+pub(super) fn shared<T: Send, R: Send>(mut all: Vec<T>, work: impl Fn(Vec<T>) -> R + Sync) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let parts = cores.min(all.len() / WORTH_A_THREAD).max(1);
     let size = all.len().div_ceil(parts);
@@ -104,7 +104,7 @@ impl Node {
 
     /// The local address that a trunk of a call is called from. One that is no longer in the settings is reached by
     /// the first that leads there.
-    fn way_back(&self, call: &Call, trunk: &str, settings: &Settings) -> usize {
+    pub(super) fn way_back(&self, call: &Call, trunk: &str, settings: &Settings) -> usize {
         let trunk = settings.trunks.get(trunk);
         let way = trunk.and_then(|trunk| self.way(trunk).ok()).map(|(way, _)| way);
         way.or_else(|| self.transport.ways().toward(None, call.first_hop().address)).unwrap_or(0)

@@ -387,6 +387,7 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
             | Post::Renew { .. }
             | Post::Taken { .. }
             | Post::Silence { .. }
+            | Post::TakeOver(_)
             | Post::Stop => Vec::new(),
         })
     })

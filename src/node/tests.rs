@@ -4,6 +4,7 @@ mod phone;
 mod restart;
 mod silence;
 mod speech;
+mod takeover;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -71,6 +71,9 @@ pub struct Trunk {
     /// Most INVITEs to it in any second; absent: as many as come.
     #[serde(default, deserialize_with = "units::some_count")]
     pub cps: Option<u32>,
+    /// Calls of another instance that are moved here in a second, when that one is gone.
+    #[serde(default = "takeover_cps", deserialize_with = "units::count")]
+    pub takeover_cps: u32,
     /// What its refusals mean, where they mean something else than usual.
     #[serde(default, deserialize_with = "outcomes::of_refusals")]
     pub outcomes: Overrides,
@@ -115,6 +118,11 @@ const fn ping_interval() -> Option<Duration> {
     Some(Duration::from_secs(30))
 }
 
+/// A PBX took 200 re-INVITEs at once and had answered all after 120 ms.
+const fn takeover_cps() -> u32 {
+    1_000
+}
+
 const fn redirects() -> u8 {
     5
 }
@@ -146,6 +154,7 @@ impl Trunk {
             ring_timeout: ring_timeout(),
             channels: None,
             cps: None,
+            takeover_cps: takeover_cps(),
             outcomes: Overrides::default(),
             redirects: redirects(),
             session_expires: session_expires(),

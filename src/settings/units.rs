@@ -197,12 +197,16 @@ pub(super) fn reserve_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 
 /// Number of calls at once, or in a second.
 pub(super) fn some_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    count(deserializer).map(Some)
+}
+
+/// The same where there is always one.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let count = i64::deserialize(deserializer)?;
     u32::try_from(count)
         .ok()
         .filter(|count| (1..=100_000).contains(count))
         .ok_or_else(|| wrong(format_args!("{count} is no number of calls"), "from 1 to 100000"))
-        .map(Some)
 }
 
 /// Number of live calls.

@@ -1,11 +1,50 @@
 //! A gap: a process died before this one, or this one was stopped. Its calls are told first of all.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Shard;
 use super::live::Live;
-use super::{Resumed, Shard};
-use crate::call::Input;
-use crate::id::CallId;
+use crate::call::{Call, Input, TakenOver};
+use crate::id::{CallId, Epoch, Revision};
+use crate::node::Ways;
+use crate::node::inherit::Countdown;
+use crate::node::ports::{PortError, PortPair};
+use crate::time::Timestamp;
+
+/// A call of the process before.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    /// As it was saved last.
+    pub(crate) call: Call,
+    /// Under what that was.
+    pub(crate) saved: (Epoch, Revision),
+    /// When the process before is known to have lived last.
+    pub(crate) alive: Option<Timestamp>,
+    /// The local addresses that its trunks are called from.
+    pub(crate) ways: Ways,
+    /// Its ports, bound again; `None`: it needs none.
+    pub(crate) ports: Option<Result<PortPair, PortError>>,
+}
+
+/// A call of another instance.
+#[derive(Debug)]
+pub(crate) struct Inherit {
+    /// As it was saved last.
+    pub(crate) call: Call,
+    /// Under what that was.
+    pub(crate) saved: (Epoch, Revision),
+    /// How it falls to this one.
+    pub(crate) taken: TakenOver,
+    /// The local addresses that its trunks are called from.
+    pub(crate) ways: Ways,
+    /// Its ports; `None`: it needs none, or there was none.
+    pub(crate) ports: Option<PortPair>,
+    /// Its turn.
+    pub(crate) at: Timestamp,
+    /// Is told when it is saved here.
+    pub(crate) countdown: Arc<Countdown>,
+}
 
 impl Shard {
     /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
@@ -25,6 +64,34 @@ impl Shard {
         let channel = self.hands.budgets.occupied(call.trunk());
         self.calls.insert(id, Live::resumed(call, saved, ways, ports, channel));
         self.tell(id, input);
+    }
+
+    /// Goes on with the calls of other instances whose turn has come.
+    pub(super) fn take_over_due(&mut self) {
+        let now = self.clock.now();
+        while let Some(first) = self.inherited.first_entry().filter(|first| first.key().0 <= now) {
+            let inherit = first.remove();
+            self.take_over(*inherit);
+        }
+    }
+
+    fn take_over(&mut self, inherit: Inherit) {
+        let Inherit { call, saved, taken, ways, ports, countdown, .. } = inherit;
+        let id = call.id();
+        if self.calls.get(&id).is_some_and(|live| live.saved.0 >= taken.epoch) {
+            self.hands.fault("takeover", "older", format_args!("call {id} is here, of a later ownership"));
+            self.drop_held();
+            return countdown.refused();
+        }
+        self.abandon(id); // of an ownership that has ended
+        if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
+            self.hands.quotas.keep(id, digest, &quotas);
+        }
+        let channel = self.hands.budgets.occupied(call.trunk());
+        let mut live = Live::resumed(call, saved, ways, ports, channel);
+        live.inherited = Some(countdown);
+        self.calls.insert(id, live);
+        self.tell(id, Input::TakenOver(Box::new(taken)));
     }
 
     /// Was the process stopped while this waited? Its calls are told before anything that came meanwhile.

@@ -1,6 +1,7 @@
 //! A call as its shard holds it: the machine, what waits for saves, its media and its place in the timers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Span;
@@ -9,6 +10,7 @@ use super::parking::Parking;
 use crate::call::{Call, Output, TryNumber};
 use crate::id::{Epoch, Revision};
 use crate::node::budgets::Channel;
+use crate::node::inherit::Countdown;
 use crate::node::masked::Masked;
 use crate::node::media::Statistics;
 use crate::node::ports::PortPair;
@@ -32,6 +34,8 @@ pub(super) struct Live {
     /// Places in quotas were asked for: those of them that are full.
     pub(super) reserved: Option<Vec<String>>,
     pub(super) ending: Ending,
+    /// It was another instance's, and is not saved here yet.
+    pub(super) inherited: Option<Arc<Countdown>>,
     pub(super) span: Span,
 }
 
@@ -100,6 +104,7 @@ impl Live {
             saved,
             reserved: None,
             ending: Ending::default(),
+            inherited: None,
             span,
         }
     }

@@ -10,6 +10,7 @@
 //! be sent that is not saved, and whatever the journal holds is there for the next start.
 
 mod delivery;
+mod ending;
 mod gap;
 mod hands;
 mod held;
@@ -23,18 +24,18 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
+use super::Reserved;
 use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
-use super::ports::{PortError, PortPair};
 use super::transport::{Arrived, Mail, Otherwise};
-use super::{Reserved, Ways};
 use crate::call::{Assets, Call, Input, Output, RecordingId, Start, Taken};
-use crate::id::{CallId, Epoch, Revision};
+use crate::id::CallId;
 use crate::settings::Trunk;
 use crate::sip::{Message, StatusCode};
 use crate::store::journal::{Ack, AppendError};
 use crate::time::Timestamp;
 
+pub(crate) use gap::{Inherit, Resumed};
 pub(crate) use hands::{Hands, HandsParts};
 use held::Held;
 use live::Live;
@@ -67,6 +68,8 @@ pub(crate) enum Post {
     },
     /// A call of the process before, to go on with.
     Resume(Box<Resumed>),
+    /// A call of another instance, to go on with when its turn has come.
+    TakeOver(Box<Inherit>),
     /// A call to place as soon as it is ready.
     Hold {
         /// What it is made of.
@@ -118,21 +121,6 @@ pub(crate) enum Post {
     Stop,
 }
 
-/// A call of the process before.
-#[derive(Debug)]
-pub(crate) struct Resumed {
-    /// As it was saved last.
-    pub(crate) call: Call,
-    /// Under what that was.
-    pub(crate) saved: (Epoch, Revision),
-    /// When the process before is known to have lived last.
-    pub(crate) alive: Option<Timestamp>,
-    /// The local addresses that its trunks are called from.
-    pub(crate) ways: Ways,
-    /// Its ports, bound again; `None`: it needs none.
-    pub(crate) ports: Option<Result<PortPair, PortError>>,
-}
-
 /// One shard. Lives on its own thread.
 pub(crate) struct Shard {
     clock: Clock,
@@ -144,6 +132,8 @@ pub(crate) struct Shard {
     held: BTreeMap<CallId, Held>,
     /// When those of them leave that only wait for their trunk's `cps`.
     paced: BTreeSet<(Timestamp, CallId)>,
+    /// Calls of other instances, until their turn.
+    inherited: BTreeMap<(Timestamp, CallId), Box<Inherit>>,
     timers: BTreeSet<(Timestamp, CallId)>,
     saves: Saves,
     hands: Hands,
@@ -161,8 +151,22 @@ impl Shard {
         saves: Saves,
         hands: Hands,
     ) -> Self {
-        let (calls, held, timers, paced) = <_>::default();
-        Self { clock, assets, trunks, inbox, acks, calls, held, paced, timers, saves, hands, stopping: false }
+        let (calls, held, timers, paced, inherited) = <_>::default();
+        Self {
+            clock,
+            assets,
+            trunks,
+            inbox,
+            acks,
+            calls,
+            held,
+            paced,
+            inherited,
+            timers,
+            saves,
+            hands,
+            stopping: false,
+        }
     }
 
     /// Runs until it is told to stop or the journal fails.
@@ -196,6 +200,7 @@ impl Shard {
             let Ok(post) = self.inbox.try_recv() else { break };
             self.take(post);
         }
+        self.take_over_due();
         self.fire();
         self.saves.append()?;
         self.flush();
@@ -207,7 +212,8 @@ impl Shard {
         let most = if self.hands.delivery.is_waiting() { RETRY } else { IDLE };
         let due =
             Timestamp::earliest(self.timers.first().map(|one| one.0), self.paced.first().map(|one| one.0));
-        let due = due.map(|at| self.clock.until(at));
+        let turn = self.inherited.first_key_value().map(|((at, _), _)| *at);
+        let due = Timestamp::earliest(due, turn).map(|at| self.clock.until(at));
         due.map_or(most, |due| due.min(most))
     }
 
@@ -219,6 +225,9 @@ impl Shard {
                 self.tell(id, Input::Started);
             }
             Post::Resume(resumed) => self.resume(*resumed),
+            Post::TakeOver(inherit) => {
+                self.inherited.insert((inherit.at, inherit.call.id()), inherit);
+            }
             Post::Hold { start, reserved } => {
                 self.held.insert(start.call_id, Held { start, reserved });
             }
@@ -400,6 +409,9 @@ impl Shard {
         let (batch, calls) = self.saves.answered(ack)?;
         for id in calls {
             if let Some(live) = self.calls.get_mut(&id) {
+                if let Some(countdown) = live.inherited.take() {
+                    countdown.taken();
+                }
                 live.parking.durable(batch);
                 let span = live.span.clone();
                 span.in_scope(|| self.release(id));
@@ -436,79 +448,5 @@ impl Shard {
             self.saves.delete(id, epoch, revision);
             self.remove(id);
         }
-    }
-
-    /// Lets go of a call that cannot go on. Its record stays as it was.
-    fn abandon(&mut self, id: CallId) {
-        if let Some(live) = self.calls.get_mut(&id) {
-            self.hands.close_media(live);
-            if !live.ending.told {
-                self.hands.load.ended();
-            }
-        }
-        self.remove(id);
-    }
-
-    fn remove(&mut self, id: CallId) {
-        if let Some(live) = self.calls.remove(&id) {
-            if let Some(due) = live.due {
-                self.timers.remove(&(due, id));
-            }
-            self.hands.load.forgotten();
-            self.hands.recordings.release(id);
-        }
-    }
-
-    /// The journal failed: no call of this shard may say anything more.
-    fn fail(&mut self, error: &AppendError) {
-        self.stopping = true;
-        if self.hands.load.fail() {
-            tracing::error!(
-                %error,
-                calls = self.calls.len(),
-                "the journal cannot be written: no call goes on and none is taken. Mend its disk and restart"
-            );
-            self.hands.delivery.failed(format!("the journal cannot be written: {error}"));
-        }
-        self.abandon_all();
-    }
-
-    /// Another instance may speak for these calls from now on. Their records stay until it is known that one does.
-    fn silence(&mut self, tell: Option<usize>) {
-        self.abandon_all();
-        if let Some(calls) = tell {
-            self.hands.delivery.silenced(calls);
-        }
-    }
-
-    fn abandon_all(&mut self) {
-        std::mem::take(&mut self.held).into_iter().for_each(|_| self.drop_held());
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
-        for call in calls {
-            self.abandon(call);
-        }
-    }
-
-    /// The last turn: what was told and kept is deleted, what could not be told stays in the journal.
-    fn end(mut self) {
-        let mut untold = 0_usize;
-        for (&call, live) in &self.calls {
-            if live.ending.told && live.ending.stored {
-                let (epoch, revision) = live.saved;
-                self.saves.delete(call, epoch, revision);
-            } else {
-                untold += 1;
-            }
-        }
-        if let Err(error) = self.saves.append() {
-            tracing::warn!(%error, "the records of ended calls were not deleted");
-        }
-        if untold > 0 {
-            tracing::warn!(
-                calls = untold,
-                "calls stay in the journal: they had not ended, or nobody kept their result"
-            );
-        }
-        self.flush();
     }
 }
