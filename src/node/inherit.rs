@@ -66,13 +66,16 @@ impl fmt::Debug for Inheritance {
     }
 }
 
+/// Whom it is told.
+type OnSettled = Box<dyn FnOnce(Settled) + Send>;
+
 /// Counts the calls of an inheritance until all are settled.
 pub(crate) struct Countdown {
     /// Calls that are not settled, and one for who still hands them out.
     left: AtomicUsize,
     refused: AtomicUsize,
     taken: AtomicUsize,
-    settled: Mutex<Option<Box<dyn FnOnce(Settled) + Send>>>,
+    settled: Mutex<Option<OnSettled>>,
 }
 
 impl fmt::Debug for Countdown {
@@ -82,7 +85,7 @@ impl fmt::Debug for Countdown {
 }
 
 impl Countdown {
-    fn new(calls: usize, settled: Box<dyn FnOnce(Settled) + Send>) -> Self {
+    fn new(calls: usize, settled: OnSettled) -> Self {
         let (refused, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self { left: AtomicUsize::new(calls + 1), refused, taken, settled: Mutex::new(Some(settled)) }
     }

@@ -207,7 +207,8 @@ fn the_calls_of_a_trunk_are_moved_at_its_pace() {
         let invite = world.phone.request("INVITE");
         let id = invite.headers().call_id().unwrap().to_owned();
         if !known.contains(&id) {
-            (came.push(begun.elapsed()), known.push(id));
+            came.push(begun.elapsed());
+            known.push(id);
         }
         world.phone.pick_up(&invite);
     }
