@@ -45,7 +45,7 @@ impl World {
             world.run(name);
         }
         for name in NAMES {
-            world.member(name).until("speaks");
+            world.member(name).ready();
         }
         world
     }
@@ -140,7 +140,7 @@ async fn a_member_dies_and_each_of_its_calls_has_one_successor() {
     }
     // Started again it is a new incarnation, and mirrors what the others have.
     world.run("a");
-    world.member("a").until("speaks");
+    world.member("a").ready();
     let of_b: BTreeMap<String, String> = own.into_iter().chain(more).collect();
     tokio::time::sleep(Duration::from_millis(500)).await;
     world.member("b").signal(Signal::SIGKILL);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! stdin   save 6 · leave
-//! stdout  is a#5 · speaks µs · silent µs · saved CALL … · durable 1 · took a#5 12 CALL=TEXT … · fenced · began b#9 · away · there
+//! stdout  is a#5 · speaks µs · silent µs · mirrored · unmirrored · saved CALL … · durable 1 · took a#5 12 CALL=TEXT … · fenced · began b#9 · away · there
 //! ```
 
 use std::collections::BTreeMap;
@@ -74,7 +74,17 @@ impl Member {
             .unwrap_or_else(|| panic!("{} never said `{begins}`: {:#?}", self.name, self.said))
     }
 
-    /// The same, for so long.
+    /// Waits until it may speak, and others mirror what it saves: before that its journal alone counts.
+    pub(crate) fn ready(&mut self) {
+        let (mut speaks, mut mirrored) = (false, false);
+        while !(speaks && mirrored) {
+            let line = self.until("");
+            speaks |= line.starts_with("speaks");
+            mirrored |= line == "mirrored";
+        }
+    }
+
+    /// Waits for a line that begins with this, for so long.
     pub(crate) fn within(&mut self, begins: &str, time: Duration) -> Option<String> {
         let end = Instant::now() + time;
         loop {
@@ -182,7 +192,7 @@ async fn run(file: &Path) {
             }
         }
     });
-    let mut away = false;
+    let (mut away, mut lacks) = (false, true);
     let mut look = tokio::time::interval(Duration::from_millis(20));
     loop {
         tokio::select! {
@@ -198,7 +208,12 @@ async fn run(file: &Path) {
                 }
             },
             _ = look.tick() => {
-                let is_away = cluster.status().engine_away.is_some();
+                let status = cluster.status();
+                if status.mirrors_lacking != lacks {
+                    lacks = status.mirrors_lacking;
+                    tell(if lacks { "unmirrored" } else { "mirrored" });
+                }
+                let is_away = status.engine_away.is_some();
                 if is_away != away {
                     away = is_away;
                     tell(if away { "away" } else { "there" });
