@@ -28,4 +28,6 @@ mod problems;
 mod reload;
 mod restart;
 mod rounds;
+#[allow(dead_code, reason = "the unit tests need more of it")]
+mod shape;
 mod world;

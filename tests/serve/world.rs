@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::machine::{self, Place, Running};
-use crate::survey;
+use crate::{signal, survey};
 
 /// How long anything may take that happens at once.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -24,6 +24,12 @@ press = "1"
 [[party.turn]]
 question = "age"
 press = "37#"
+
+[[party]]
+users = "speaks"
+[[party.turn]]
+silence = 1
+say = "voice.wav"
 
 [[party]]
 users = "slow"
@@ -53,6 +59,19 @@ pub(crate) const BUSY: &str = "486";
 /// Whose phone rings for ever.
 pub(crate) const AWAY: &str = "777";
 
+/// Who speaks for six seconds when it is quiet.
+pub(crate) const SPEAKS: &str = "sip:speaks@127.0.0.1";
+
+/// Words of a second with pauses between them.
+fn voice() -> Vec<i16> {
+    let word = |seed: u32| {
+        let mut said = signal::noise(60 + seed, 800);
+        said.resize(8_000, 0);
+        said
+    };
+    (0..6).flat_map(word).collect()
+}
+
 /// A place for one instance; starts and restarts it.
 pub(crate) struct World {
     pub(crate) place: Place,
@@ -79,6 +98,7 @@ impl World {
         let place = Place::new();
         let people_port = machine::ports(32);
         let questionnaire = survey::write(&place);
+        signal::write_wav(&place.file("voice.wav"), &voice());
         let people = place.write("people.toml", PEOPLE);
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
         command.current_dir(place.path()).args(["callee", "--listen", &format!("127.0.0.1:{people_port}")]);
@@ -183,11 +203,23 @@ impl World {
         Ask { method: method.to_owned(), url, headers: right.into_iter().collect(), body: None }
     }
 
+    /// What stands there; it is as the document says.
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path).send();
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        answer.json()
+        let value = answer.json();
+        let shape = match path.trim_start_matches("/api/v1/").split(['/', '?']).collect::<Vec<_>>().as_slice()
+        {
+            ["calls", id] if path.contains("calls/") && !id.is_empty() => "Call",
+            ["calls", ..] => "CallList",
+            ["cases", ..] => "Case",
+            ["nodes"] => "NodeList",
+            _ => return value,
+        };
+        let document: Value = serde_json::from_str(::baton::http::OPENAPI).unwrap();
+        crate::shape::check(&document, &document["components"]["schemas"][shape], &value, path);
+        value
     }
 
     /// Places a call; its id.
