@@ -8,7 +8,7 @@ use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
 use crate::machine;
-use crate::world::{AWAY, CALL, SLOW, SOON, WILLING, World};
+use crate::world::{AWAY, CALL, SLOW, SOON, SPEAKS, WILLING, World};
 
 /// Says that we are in a mount namespace of our own.
 const INSIDE: &str = "BATON_TEST_MOUNTS";
@@ -37,16 +37,26 @@ fn alone(name: &str) -> bool {
 /// A world whose data stand on a disk of their own.
 fn world() -> World {
     let world = World::with("", SETTINGS);
-    let data = world.place.file("data");
-    std::fs::create_dir(&data).unwrap();
-    mount(Some("tmpfs"), &data, Some("tmpfs"), MsFlags::empty(), Some("size=16m,mode=0700")).unwrap();
+    disk(&world, "data", "16m");
     world
+}
+
+/// Puts a small disk there.
+fn disk(world: &World, dir: &str, size: &str) {
+    let dir = world.place.file(dir);
+    std::fs::create_dir(&dir).unwrap();
+    let options = format!("size={size},mode=0700");
+    mount(Some("tmpfs"), &dir, Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).unwrap();
 }
 
 /// Fills the disk to its last byte, whoever else writes there at the same time.
 fn fill(world: &World) {
+    fill_up(world, "data/filler");
+}
+
+fn fill_up(world: &World, filler: &str) {
     let mut options = OpenOptions::new();
-    let mut file = options.create(true).append(true).open(world.place.file("data/filler")).unwrap();
+    let mut file = options.create(true).append(true).open(world.place.file(filler)).unwrap();
     let mut bytes = vec![0x5A; 1 << 16];
     while !bytes.is_empty() {
         match file.write(&bytes) {
@@ -157,4 +167,87 @@ fn an_instance_that_dies_on_a_full_disk_goes_on_there() {
     assert!(machine::until(SOON, ready), "{:?}\n{}", reasons(&world), world.said());
     let invited = world.people_say().iter().filter(|event| event["event"] == "invited").count();
     assert_eq!(invited, 3, "each was called once");
+}
+
+const RECORDS: &str = r##"<questionnaire id="voices" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <retry id="short" wait="4s" no-input="0" no-match="0" then="skip"/>
+  <section id="all">
+    <record id="message" max="30s" silence-end="2s" retry="short">
+      <say lang="en" audio="hello.wav">Please speak.</say>
+    </record>
+  </section>
+  <end id="done" outcome="complete"><say lang="en" audio="done.wav">Goodbye.</say></end>
+</questionnaire>
+"##;
+
+/// The take of a call that ended as it should.
+#[track_caller]
+fn take(world: &World, id: &str) -> Value {
+    let ended = world.until_state(id, "ended");
+    assert_eq!(ended["disposition"], "complete", "{ended:#}");
+    let takes = ended["result"]["recordings"].as_array().unwrap();
+    assert_eq!(takes.len(), 1, "{ended:#}");
+    takes[0].clone()
+}
+
+fn files(world: &World, ending: &str) -> Vec<String> {
+    let all = std::fs::read_dir(world.place.file("voices")).unwrap();
+    let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(ending)).collect()
+}
+
+#[test]
+fn recordings_fail_on_a_full_disk_and_the_interviews_go_on() {
+    if !alone("recordings_fail_on_a_full_disk_and_the_interviews_go_on") {
+        return;
+    }
+    let mut world = World::with("", "[recordings]\ndir = \"voices\"");
+    world.place.write("voices.xml", RECORDS);
+    let settings =
+        world.place.read("baton.toml").replace("\"interop.xml\"", "\"interop.xml\", \"voices.xml\"");
+    world.place.write("baton.toml", settings);
+    disk(&world, "voices", "1m");
+    world.start();
+    let place = || {
+        let body = json!({"to": SPEAKS, "questionnaire": "voices", "trunk": "a"});
+        let answer = world.ask("POST", "/api/v1/calls").json(&body).send();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["call_id"].as_str().unwrap().to_owned()
+    };
+    // One that ends before the disk is full, one that is spoken meanwhile, one that is asked then.
+    let first = take(&world, &place());
+    assert_eq!((&first["ended_by"], &first["fault"]), (&json!("silence"), &Value::Null), "{first:#}");
+    let before = std::fs::read(world.place.file("voices").join(first["file"].as_str().unwrap())).unwrap();
+    let second = place();
+    assert!(machine::until(CALL, || !files(&world, ".take").is_empty()), "{}", world.said());
+    std::thread::sleep(std::time::Duration::from_millis(2_500)); // a chunk of 2 s is on disk
+    fill_up(&world, "voices/filler");
+    let third = place();
+    for id in [&second, &third] {
+        let failed = take(&world, id);
+        assert_eq!((&failed["ended_by"], &failed["file"]), (&json!("fault"), &Value::Null), "{failed:#}");
+        assert!(failed["fault"].as_str().unwrap().contains("No space left"), "{failed:#}");
+        let kept = failed["duration_ms"].as_u64().unwrap();
+        assert!(if id == &second { kept >= 2_000 } else { kept == 0 }, "{failed:#}");
+    }
+    let said = world.said();
+    assert_eq!(said.matches("a recording cannot be stored; look after its disk").count(), 2, "{said}");
+    assert_eq!(metric(&world, "baton_faults_total{kind=\"recording\",reason=\"unstored\"}"), 2);
+    assert_eq!(reasons(&world), Vec::<String>::new(), "calls are taken as before");
+    // Room again: the next one is kept, the earlier one is as it was, and what was stored of the second becomes a file.
+    std::fs::remove_file(world.place.file("voices/filler")).unwrap();
+    let fourth = take(&world, &place());
+    assert_eq!((&fourth["ended_by"], &fourth["fault"]), (&json!("silence"), &Value::Null), "{fourth:#}");
+    assert_eq!(
+        std::fs::read(world.place.file("voices").join(first["file"].as_str().unwrap())).unwrap(),
+        before
+    );
+    assert_eq!(files(&world, ".take"), [format!("{second}-message-0.take")]);
+    // Once nothing is owed to its peer any more; a call that the journal still holds is left alone.
+    assert!(machine::until(CALL, || metric(&world, "baton_node_calls_held") == 0), "{}", world.said());
+    world.kill();
+    world.start();
+    assert!(machine::until(SOON, || files(&world, ".take").is_empty()), "{}", world.said());
+    let rest = std::fs::metadata(world.place.file(&format!("voices/{second}-message-0.wav"))).unwrap().len();
+    assert!(rest >= 32_000, "{rest} bytes of two seconds");
 }

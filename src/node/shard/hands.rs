@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use super::Post;
 use super::delivery::Delivery;
 use super::live::{Live, Media};
-use crate::call::{Call, Input, MediaPlan, Output, Play, Recording, Step};
+use crate::call::{Call, Input, MediaPlan, Output, Play, Recording, Step, Taken};
+use crate::id::CallId;
 use crate::interview::RecordingEnd;
 use crate::node::budgets::Budgets;
 use crate::node::clock::Clock;
@@ -228,6 +229,13 @@ impl Hands {
             recording: recording.recording,
         };
         self.command(thread, Command::Record { call, recording, take: Arc::new(take) });
+    }
+
+    /// Counts a recording that could not be stored.
+    pub(super) fn note_taken(&self, call: CallId, taken: &Taken) {
+        if let Taken::Failed { why, .. } = taken {
+            self.fault("recording", "unstored", format_args!("call {call}: {why}"));
+        }
     }
 
     /// Has a file made of what an earlier process stored. If the store has no room now the call goes on without it;

@@ -266,7 +266,10 @@ impl Shard {
                 }
             }
             Post::Renew { assets, trunks } => (self.assets, self.trunks) = (assets, trunks),
-            Post::Taken { call, recording, taken } => self.tell(call, Input::Taken { recording, taken }),
+            Post::Taken { call, recording, taken } => {
+                self.hands.note_taken(call, &taken);
+                self.tell(call, Input::Taken { recording, taken });
+            }
             Post::Silence { tell, done } => {
                 self.silence(tell);
                 drop(done);
