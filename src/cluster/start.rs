@@ -107,10 +107,7 @@ impl Cluster {
         let (events, happened) = mpsc::channel(ROOM);
         let (tell, told) = mpsc::channel(ROOM);
         let (own, board, stopping) = (Own::default(), Arc::<Board>::default(), Arc::<AtomicBool>::default());
-        {
-            let mut status = board.write();
-            (status.incarnation, status.mirrors_lacking) = (Some(key.incarnation), constants.acks > 0);
-        }
+        board.begins(key.incarnation, constants.acks > 0);
         let mirrors = parts.mirrors.clone();
         let begin = Begin {
             key,

@@ -43,6 +43,12 @@ pub struct Other {
 pub(super) struct Board(Mutex<Status>);
 
 impl Board {
+    /// It is this incarnation, and nobody mirrors anything yet.
+    pub(super) fn begins(&self, incarnation: Incarnation, wants_mirrors: bool) {
+        let mut status = self.write();
+        (status.incarnation, status.mirrors_lacking) = (Some(incarnation), wants_mirrors);
+    }
+
     pub(super) fn status(&self) -> Status {
         self.write().clone()
     }
