@@ -171,19 +171,7 @@ async fn run(file: &Path) {
     let parts = Parts { right: right.clone(), mirrors, look: Box::new(look), dir };
     let (cluster, mut events) = Cluster::start(&cluster, parts).await.unwrap();
     tell(&format!("is {}", cluster.status().incarnation.unwrap()));
-    let watched = right.clone();
-    std::thread::spawn(move || {
-        let mut held = false;
-        loop {
-            let holds = watched.holds();
-            if holds != held {
-                held = holds;
-                let what = if holds { "speaks" } else { "silent" };
-                tell(&format!("{what} {}", boottime().as_micros()));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    });
+    watch(right.clone());
     let (ask, mut asked) = tokio::sync::mpsc::channel::<String>(8);
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
@@ -224,6 +212,22 @@ async fn run(file: &Path) {
             return;
         }
     }
+}
+
+/// Tells when the right to send begins and ends.
+fn watch(right: Right) {
+    std::thread::spawn(move || {
+        let mut held = false;
+        loop {
+            let holds = right.holds();
+            if holds != held {
+                held = holds;
+                let what = if holds { "speaks" } else { "silent" };
+                tell(&format!("{what} {}", boottime().as_micros()));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
 }
 
 fn happened(event: Event, cluster: &Cluster, right: &Right, saver: &Mutex<Saver>) {
