@@ -94,7 +94,7 @@ fn full() -> Value {
     json!({
         "call_id": "9qbtzk2fgmsy3ctx", "attempt_id": "9qbtzk2fgmsy3cty", "case_id": "9qbtzk2fgmsy3ctz", "to": "+2547",
         "trunk": "a", "tries": [tried], "disposition": "complete", "aapor": "1.1", "sip_status": 200, "cause": 16,
-        "retry_after_s": 5, "ended_by": "fault", "fault": "peer_gone", "answered_by": "person",
+        "retry_after_s": 5, "ended_by": "fault", "fault": "peer_gone", "takeovers": 0, "answered_by": "person",
         "tones": [{"tone": "sit", "at": at}], "media": media, "started_at": at, "ringing_at": at, "answered_at": at,
         "ended_at": at, "questionnaire": {"id": "q", "version": "1", "digest": "00".repeat(32)}, "language": "en",
         "seed": 7, "quotas": [{"quota": "women", "full": true, "applies": true}], "transfer": "+2541",

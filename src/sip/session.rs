@@ -288,7 +288,8 @@ impl Session {
     /// Another instance goes on with the session, at another address. One that was answered is moved there by a
     /// re-INVITE with this offer: [`Event::ReinviteAnswered`] or [`Event::ReinviteRefused`] follows. Without an offer it
     /// is not moved, and to be ended. An INVITE that has no final response cannot be moved and is cancelled, unheard:
-    /// [`Event::Cancelled`] follows when the phone rings no longer. What else was under way is said again as far as
+    /// [`Event::Cancelled`], or [`Event::Failed`] where nobody is known to have heard it, follows when the phone rings no
+    /// longer. What else was under way is said again as far as
     /// somebody may lack it, and given up as far as only we would.
     pub fn take_over(&mut self, now: Timestamp, moved: Moved, offer: Option<&Bytes>, mint: &mut Mint) {
         (self.local.sent_by, self.local.contact) = (moved.sent_by, moved.contact);

@@ -60,8 +60,12 @@ fn broken_off(first_port: u16, act: impl FnOnce(&mut Phone), gap: Duration) -> u
         std::thread::sleep(gap);
         phone.hear_on();
     });
-    let next = world.phone.hear();
-    sound.iter().position(|frame| *frame == next).expect("the prompt")
+    // On a busy machine the stream may go on a tick or two before its prompt.
+    let found = (0..5).find_map(|_| {
+        let next = world.phone.hear();
+        sound.iter().position(|frame| *frame == next)
+    });
+    found.expect("the prompt")
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn an_invite_that_may_not_even_have_left_is_cancelled_and_never_sent_again() {
     assert_eq!(s.destination(), "198.51.100.7:5060", "to the same next hop");
     // Nobody hears the answers: the phone may ring for two ring timeouts of 40 s, and 64*T1 more are 112 s.
     assert_eq!(said_until(&mut s, 111_999, "CANCEL"), []);
-    recv!(s, time 112_000, ["Cancelled"]);
+    recv!(s, time 112_000, ["Failed silence"]);
     assert_eq!(said_until(&mut s, 144_000, "CANCEL"), expected(144_000, &["Over"]));
 }
 
