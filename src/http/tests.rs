@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::OPENAPI;
-use crate::call::{CallResult, TryEnd};
+use crate::call::{CallResult, Fault, TryEnd};
 use crate::instance::State;
 use crate::instance::request::CallRequest;
 use crate::outcome::Disposition;
@@ -145,6 +145,18 @@ fn the_document_has_every_word_of_a_result() {
         TryEnd::Stopped,
     ];
     assert_eq!(words("Tried", "end"), ends.iter().map(word).collect());
+    let faults = [
+        Fault::MediaTimeout,
+        Fault::PeerGone,
+        Fault::SessionExpired,
+        Fault::PortsLost,
+        Fault::RingingLost,
+        Fault::GoneAtTakeover,
+        Fault::StaleRecord,
+        Fault::TakeoverUnanswered,
+        Fault::TakeoverRefused,
+    ];
+    assert_eq!(words("Result", "fault"), faults.iter().map(word).collect());
     let dispositions: BTreeSet<String> = Disposition::ALL.map(|it| it.as_str().to_owned()).into();
     assert_eq!(words("Result", "disposition"), dispositions);
     let tones = document.pointer("/components/schemas/Result/properties/tones/items/properties/tone/enum");
