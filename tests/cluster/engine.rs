@@ -327,7 +327,9 @@ async fn users_and_certificates_let_us_in() {
     let mut without = etcd.access();
     without.tls.identity = None;
     let error = Engine::new(&without, 0).unwrap().ticket("b".parse().unwrap()).await.unwrap_err();
-    assert!(error.to_string().contains("ertificate"), "{error}");
+    // TLS 1.3 refuses behind the handshake (RFC 8446 §4.4.2.4): the connection may be closed before the alert is read.
+    let said = error.to_string();
+    assert!(said.contains("ertificate") || said.contains("connection closed"), "{said}");
     let mut unknown = etcd.access();
     unknown.tls.ca = None;
     let error = Engine::new(&unknown, 0).unwrap().ticket("b".parse().unwrap()).await.unwrap_err();
