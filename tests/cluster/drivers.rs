@@ -66,9 +66,15 @@ impl World {
     fn save(&mut self, name: &str, count: usize) -> BTreeMap<String, String> {
         let member = self.member(name);
         member.say(&format!("save {count}"));
-        let saved = calls(&member.until("saved"));
+        // Two threads tell it: either may be first.
+        let (mut saved, mut is_durable) = (None, false);
+        while saved.is_none() || !is_durable {
+            let line = member.until("");
+            is_durable |= line.starts_with("durable");
+            saved = saved.or(line.strip_prefix("saved ").map(calls));
+        }
+        let saved = saved.unwrap();
         assert_eq!(saved.len(), count);
-        member.until("durable");
         saved
     }
 
