@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use crate::baresip::Baresip;
+use crate::baton::Outcome;
 use crate::capture::Capture;
 use crate::instance::Instance;
 use crate::machine;
@@ -71,26 +72,27 @@ fn baresip_holds_over_a_death_and_comes_back() {
 /// A call to a SIPp that changes its codecs in the middle, `before_ms` after its keys began, and acknowledges
 /// `ack_ms` late; `die` kills and starts.
 #[track_caller]
-fn reinvited(before_ms: &str, ack_ms: &str, die: impl FnOnce(&Sipp, &mut Instance)) -> Trace {
+fn reinvited(before_ms: &str, ack_ms: &str, die: impl FnOnce(&Sipp, &mut Instance)) -> (Trace, Outcome) {
     let times = [("before_ms", before_ms), ("ack_ms", ack_ms)];
     let sipp = Sipp::callee("reinvite.xml", &times, &[("keys.pcap", &keys(6_000))]);
     let mut instance = Instance::calling(sipp.port, "");
     wait_for(&sipp, "\nACK sip:");
     die(&sipp, &mut instance);
-    instance.finish().assert_complete(42, "42");
-    sipp.finish()
+    let outcome = instance.finish();
+    (sipp.finish(), outcome)
 }
 
 /// The peer's re-INVITE comes while nobody is there: its repeat is answered by the next process.
 #[test]
 fn sipp_offers_again_while_nobody_is_there() {
-    let trace = reinvited("1500", "1", |sipp, instance| {
+    let (trace, outcome) = reinvited("1500", "1", |sipp, instance| {
         pause(800);
         instance.kill();
         wait_for(sipp, "CSeq: 1 INVITE");
         pause(300);
         instance.start();
     });
+    outcome.assert_complete(42, "42");
     assert_eq!(trace.story(), ["INVITE", "ACK", "ACK", "200 INVITE", "BYE"], "{trace}");
     let answer = trace.received("SIP/2.0 200")[0].body();
     assert!(answer.contains("m=audio") && answer.contains("RTP/AVP 8"), "{answer}");
@@ -99,13 +101,14 @@ fn sipp_offers_again_while_nobody_is_there() {
 /// The re-INVITE was answered, and its ACK comes to the next process.
 #[test]
 fn sipp_acknowledges_the_answer_to_the_next_process() {
-    let trace = reinvited("700", "2000", |sipp, instance| {
+    let (trace, outcome) = reinvited("700", "2000", |sipp, instance| {
         let answered = machine::until(SOON, || sipp.seen().matches("SIP/2.0 200 OK").count() >= 2);
         instance.kill();
         assert!(answered, "{}", sipp.seen());
         pause(100);
         instance.start();
     });
+    assert_eq!(outcome.responses()[0]["value"], "yes", "it went on: {:#}", outcome.result);
     let answers = trace.received("SIP/2.0 200");
     assert!(answers.len() >= 2, "the next process says it again:\n{trace}");
     let first = &answers[0].text;
