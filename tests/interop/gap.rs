@@ -29,6 +29,16 @@ fn keys(before_ms: u32) -> Vec<u8> {
     speaker.voice(3_000).pcap()
 }
 
+/// The callee was asked on and hung up on in order. SIPp replays keys at times of its own, so that not all of them are
+/// told to a question that waits.
+#[track_caller]
+fn goes_on(outcome: &Outcome) {
+    let result = &outcome.result;
+    assert_eq!((&result["sip_status"], &result["ended_by"]), (&200.into(), &"caller".into()), "{result:#}");
+    assert_eq!(result["fault"], serde_json::Value::Null, "{result:#}");
+    assert!(outcome.responses()[0]["asked"].as_u64() >= Some(2), "asked anew after the gap: {result:#}");
+}
+
 #[track_caller]
 fn wait_for(sipp: &Sipp, what: &str) {
     let came = machine::until(SOON, || sipp.seen().contains(what));
@@ -92,7 +102,7 @@ fn sipp_offers_again_while_nobody_is_there() {
         pause(300);
         instance.start();
     });
-    outcome.assert_complete(42, "42");
+    goes_on(&outcome);
     assert_eq!(trace.story(), ["INVITE", "ACK", "ACK", "200 INVITE", "BYE"], "{trace}");
     let answer = trace.received("SIP/2.0 200")[0].body();
     assert!(answer.contains("m=audio") && answer.contains("RTP/AVP 8"), "{answer}");
@@ -108,7 +118,7 @@ fn sipp_acknowledges_the_answer_to_the_next_process() {
         pause(100);
         instance.start();
     });
-    assert_eq!(outcome.responses()[0]["value"], "yes", "it went on: {:#}", outcome.result);
+    goes_on(&outcome);
     let answers = trace.received("SIP/2.0 200");
     assert!(answers.len() >= 2, "the next process says it again:\n{trace}");
     let first = &answers[0].text;
@@ -156,7 +166,7 @@ fn sipp_gets_the_ack_of_the_next_process() {
     instance.start();
     wait_for(&sipp, "\nACK sip:");
     let took = at.elapsed();
-    instance.finish().assert_complete(42, "42");
+    goes_on(&instance.finish());
     let lost = relay.lost();
     let trace = sipp.finish();
     let ack = trace.received("ACK ")[0];
