@@ -172,8 +172,7 @@ impl Call {
     /// Our re-INVITE was answered. Terms that cannot be met end the call (RFC 3261 §14.1, §13.2.2.4).
     fn reinvite_answered(&mut self, now: Timestamp, body: Option<Bytes>, assets: &Assets, turn: &mut Turn) {
         let Stage::Talking(talk) = &self.stage else { return };
-        let answer = body.map(|body| sdp::negotiate(&self.local, &body));
-        match answer {
+        match body.map(|body| sdp::negotiate(&self.local, &body)) {
             None => {} // as before
             Some(Ok(negotiated)) => {
                 self.local.refused.clone_from(&negotiated.refused);

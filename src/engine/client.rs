@@ -271,17 +271,20 @@ fn is_token_void(status: &Status) -> bool {
     status.code() == Code::Unauthenticated || status.message().contains("invalid auth token")
 }
 
-fn failure(status: &Status) -> Failure {
-    let mut message = status.message().to_owned();
-    // tonic says "transport error"; what is behind it says why.
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        let said = error.to_string();
-        if !message.contains(&said) {
-            message = format!("{message}: {said}");
+/// What a status of gRPC says, with what is behind it: tonic says "transport error", and that says why.
+pub(crate) fn said_by(status: &Status) -> String {
+    let sources = std::iter::successors(std::error::Error::source(status), |error| error.source());
+    let mut said = status.message().to_owned();
+    for source in sources.map(ToString::to_string) {
+        if !said.contains(&source) {
+            said = format!("{said}: {source}");
         }
-        source = error.source();
     }
+    said
+}
+
+fn failure(status: &Status) -> Failure {
+    let message = said_by(status);
     let is_final = matches!(
         status.code(),
         Code::InvalidArgument

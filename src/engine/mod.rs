@@ -34,6 +34,7 @@ pub(crate) mod wire {
     tonic::include_proto!("etcdserverpb");
 }
 
+pub(crate) use client::said_by;
 pub use client::{Access, AccessError, Tls, User};
 pub use keys::ValueError;
 pub use requests::Engine;

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::placing::seen;
 use super::resume::shared;
 use super::shard::{Inherit, Post};
 use super::{Node, Ways, shard_of};
@@ -201,13 +202,9 @@ impl Node {
         let mut ports = None;
         if call.is_talking() {
             let way = ways.get(number).or(ways.first()).copied().unwrap_or(0);
-            let local = self.transport.ways().facing(way, call.first_hop().address);
-            let local = local.unwrap_or_else(|_| self.transport.ways().at(way).local);
-            let bound =
-                settings.media.address.facing(local.ip()).unwrap_or(self.transport.ways().at(way).local.ip());
-            let seen =
-                settings.trunks.get(call.trunk()).and_then(|trunk| trunk.advertise).map(|seen| seen.ip);
-            let address = seen.or(settings.media.address.facing(local.ip())).unwrap_or(local.ip());
+            let local = self.local_facing(way, call.first_hop().address);
+            let trunk = settings.trunks.get(call.trunk());
+            let (bound, address) = self.media(settings, trunk, way, local.ip());
             match self.ports.at(bound).bind() {
                 Ok(pair) => ports = Some((SocketAddr::new(address, pair.lease.port()), pair)),
                 Err(error) => {
@@ -225,11 +222,9 @@ impl Node {
 
     /// Our address in Via and Contact, as the peer of a trunk sees it.
     fn seen_at(&self, call: &Call, trunk: &str, way: usize, settings: &Settings) -> SocketAddr {
-        let peer = settings.trunks.get(trunk).map_or(call.first_hop().address, |trunk| trunk.address);
-        let local = self.transport.ways().facing(way, peer);
-        let local = local.unwrap_or_else(|_| self.transport.ways().at(way).local);
-        let seen = settings.trunks.get(trunk).and_then(|trunk| trunk.advertise);
-        seen.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())))
+        let trunk = settings.trunks.get(trunk);
+        let peer = trunk.map_or(call.first_hop().address, |trunk| trunk.address);
+        seen(trunk, self.local_facing(way, peer))
     }
 }
 

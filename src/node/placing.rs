@@ -170,12 +170,9 @@ impl Node {
             address: trunk.address,
             source,
         })?;
-        let sent_by =
-            trunk.advertise.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())));
+        let sent_by = seen(Some(trunk), local);
         let from = placement::from(name, trunk, placement.caller_id.as_deref(), sent_by)?;
-        let media = settings.media.address.facing(local.ip());
-        let bound = media.unwrap_or(self.transport.ways().at(way).local.ip());
-        let address = trunk.advertise.map(|seen| seen.ip).or(media).unwrap_or(local.ip());
+        let (bound, address) = self.media(settings, Some(trunk), way, local.ip());
         Ok(Usable { name, trunk, way, sent_by, target, from, bound, address })
     }
 
@@ -187,6 +184,33 @@ impl Node {
         let way = way.ok_or(io::ErrorKind::AddrNotAvailable)?;
         Ok((way, ways.facing(way, trunk.address)?))
     }
+
+    /// Our address on a way, as a peer sees it; where no route leads there, as it is bound.
+    pub(super) fn local_facing(&self, way: usize, peer: SocketAddr) -> SocketAddr {
+        let ways = self.transport.ways();
+        ways.facing(way, peer).unwrap_or(ways.at(way).local)
+    }
+
+    /// Where the RTP of a call comes in that leaves by a way, where it has this address: what is bound, and what the peer
+    /// of its trunk is told.
+    pub(super) fn media(
+        &self,
+        settings: &Settings,
+        trunk: Option<&Trunk>,
+        way: usize,
+        facing: IpAddr,
+    ) -> (IpAddr, IpAddr) {
+        let set = settings.media.address.facing(facing);
+        let bound = set.unwrap_or(self.transport.ways().at(way).local.ip());
+        let advertised = trunk.and_then(|trunk| trunk.advertise).map(|seen| seen.ip);
+        (bound, advertised.or(set).unwrap_or(facing))
+    }
+}
+
+/// How a local address looks to the peer of a trunk, in Via and Contact.
+pub(super) fn seen(trunk: Option<&Trunk>, local: SocketAddr) -> SocketAddr {
+    let advertised = trunk.and_then(|trunk| trunk.advertise);
+    advertised.map_or(local, |seen| SocketAddr::new(seen.ip, seen.port.unwrap_or(local.port())))
 }
 
 /// Every address of the same family.

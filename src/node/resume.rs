@@ -7,7 +7,6 @@
 //! People hear nothing until it is done, so the machine's cores share in it. Nothing is signalled for it: the peer need not notice. All this is done before the first message is read, so that
 //! none finds its call missing.
 
-use std::net::SocketAddr;
 use std::num::NonZero;
 
 use super::placing::every_address;
@@ -127,11 +126,8 @@ impl Node {
     /// Its ports, at the address that all its trunks reach us at, else at every one.
     fn ports_again(&self, call: &Call, ways: &Ways, settings: &Settings) -> Result<PortPair, PortError> {
         let peer = call.first_hop().address;
-        let mut bound = ways.iter().map(|&way| {
-            let local: SocketAddr = self.transport.ways().at(way).local;
-            let facing = self.transport.ways().facing(way, peer).unwrap_or(local);
-            settings.media.address.facing(facing.ip()).unwrap_or(local.ip())
-        });
+        let mut bound =
+            ways.iter().map(|&way| self.media(settings, None, way, self.local_facing(way, peer).ip()).0);
         let first = bound.next().unwrap_or(peer.ip());
         let address = if bound.all(|other| other == first) { first } else { every_address(first) };
         self.ports.at(address).bind_at(call.rtp_port())

@@ -22,6 +22,7 @@ use super::service::read;
 use super::wire::mirror_client::MirrorClient;
 use super::wire::{self, Held, PullRequest};
 use super::{Identity, SAVES_FORMAT, incarnation};
+use crate::engine::said_by;
 use crate::id::NodeId;
 use crate::store::journal::{Append, Copied, Mirrors, Snapshot};
 use crate::sync::Incarnation;
@@ -65,7 +66,7 @@ impl Link {
             };
             let ended = match self.follow(me).await {
                 Ok(()) => None,
-                Err(status) => Some(of_status(&status)),
+                Err(status) => Some(said_by(&status)),
             };
             // What is said again and again is said once.
             if let Some(why) = &ended
@@ -208,16 +209,4 @@ fn channel(address: SocketAddr, to: NodeId, identity: &Identity) -> Result<Chann
         .tls_config(tls)
         .map_err(wrong)?;
     Ok(way.connect_lazy())
-}
-
-/// What a status says, with what is behind it.
-fn of_status(status: &Status) -> String {
-    let sources = std::iter::successors(std::error::Error::source(status), |error| error.source());
-    let mut said = status.message().to_owned();
-    for source in sources.map(ToString::to_string) {
-        if !said.contains(&source) {
-            said = format!("{said}: {source}");
-        }
-    }
-    said
 }

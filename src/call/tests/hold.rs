@@ -8,9 +8,10 @@ use crate::call::{Activity, Input, Output, Phase, Start, Step};
 use crate::interview::Status;
 use crate::outcome::Disposition;
 
-const SENDONLY: &str = "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly";
-const TALKS: &str = "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000";
-const CONSENT: &str = "Press 1 to begin, 2 to be called later.";
+pub(super) const SENDONLY: &str =
+    "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly";
+pub(super) const TALKS: &str = "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000";
+pub(super) const CONSENT: &str = "Press 1 to begin, 2 to be called later.";
 
 /// The ways in which a telephone says that it holds (RFC 3264 §8.4).
 fn holds() -> [String; 3] {
@@ -40,7 +41,7 @@ fn resume(line: &mut Line) {
 }
 
 /// A call whose first question plays; it is `consent`.
-fn asking() -> Line {
+pub(super) fn asking() -> Line {
     let mut line = Line::answered("");
     line.hear_out(400);
     assert_eq!(said(&line).as_deref(), Some(CONSENT));
@@ -48,13 +49,13 @@ fn asking() -> Line {
 }
 
 /// The same, when the question has been heard.
-fn asked() -> Line {
+pub(super) fn asked() -> Line {
     let mut line = asking();
     line.hear_out(400);
     line
 }
 
-fn said(line: &Line) -> Option<String> {
+pub(super) fn said(line: &Line) -> Option<String> {
     line.play().map(|play| play.prompt.text())
 }
 

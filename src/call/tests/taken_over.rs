@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endings::willing;
+use super::hold::{CONSENT, SENDONLY, TALKS, asked, asking, said};
 use super::midcall::{Line, sdp, value};
 use super::person::{Person, Phone, Reaction::*, Room};
 use super::resume::essence;
@@ -15,10 +16,6 @@ use crate::interview::Status;
 use crate::outcome::Disposition;
 use crate::rtp::Anchor;
 use crate::sdp::Direction;
-
-const TALKS: &str = "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000";
-const CONSENT: &str = "Press 1 to begin, 2 to be called later.";
-const SENDONLY: &str = "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly";
 
 fn there(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 9], port))
@@ -45,24 +42,6 @@ fn take_over(line: &mut Line, taken: TakenOver) {
 fn plainly(line: &mut Line) {
     let plain = taken(line);
     take_over(line, plain);
-}
-
-/// A call whose first question plays.
-fn asking() -> Line {
-    let mut line = Line::answered("");
-    line.hear_out(400);
-    line
-}
-
-/// The same, when the question has been heard.
-fn asked() -> Line {
-    let mut line = asking();
-    line.hear_out(400);
-    line
-}
-
-fn said(line: &Line) -> Option<String> {
-    line.play().map(|play| play.prompt.text())
 }
 
 fn anchor(line: &Line) -> Option<Anchor> {

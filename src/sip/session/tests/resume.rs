@@ -60,12 +60,7 @@ fn what_was_to_be_left_is_left_however_long_nobody_was_there() {
     send!(s, time 60_600, response("BYE", 481));
     recv!(s, time 60_600, ["ByeDone 481"]);
 
-    let mut s = Trace::calling();
-    recv!(s, time 0, ["INVITE 1"]);
-    send!(s, time 10, response("INVITE", 180).tag("b"));
-    recv!(s, time 10, ["Progress 180"]);
-    s.caller(1_000, |session, now, mint| session.cancel(now, None, mint));
-    recv!(s, time 1_000, ["CANCEL 1"]);
+    let mut s = cancelled();
     s.away_until(60_000);
     recv!(s, time 60_000, ["CANCEL 1 again"]);
     send!(s, time 60_010, response("CANCEL", 200));
@@ -73,14 +68,20 @@ fn what_was_to_be_left_is_left_however_long_nobody_was_there() {
     recv!(s, time 60_020, ["ACK 1", "Cancelled"]);
 }
 
-#[test]
-fn a_cancel_an_ack_and_a_bye() {
+/// It rings, and is cancelled after a second.
+fn cancelled() -> Trace {
     let mut s = Trace::calling();
     recv!(s, time 0, ["INVITE 1"]);
     send!(s, time 10, response("INVITE", 180).tag("b"));
     recv!(s, time 10, ["Progress 180"]);
     s.caller(1_000, |session, now, mint| session.cancel(now, None, mint));
     recv!(s, time 1_000, ["CANCEL 1"]);
+    s
+}
+
+#[test]
+fn a_cancel_an_ack_and_a_bye() {
+    let mut s = cancelled();
     s.away_until(1_200);
     recv!(s, time 1_200, ["CANCEL 1 again"]);
     same_bytes(&s, 1);
