@@ -92,6 +92,8 @@ pub enum Input {
     Restored {
         /// When the process before is known to have lived last.
         alive: Option<Timestamp>,
+        /// Under which ownership it goes on; `None`: the same, of an instance that stands alone.
+        epoch: Option<Epoch>,
     },
     /// The record was read back by another instance than the one that saved it, which owns the call from now on, at
     /// other addresses.

@@ -168,6 +168,12 @@ impl Call {
         self.subject.call_id
     }
 
+    /// The attempt that it is.
+    #[must_use]
+    pub const fn attempt(&self) -> AttemptId {
+        self.subject.attempt_id
+    }
+
     /// The trunk that it goes through.
     #[must_use]
     pub fn trunk(&self) -> &str {
@@ -223,7 +229,7 @@ impl Call {
             Input::Withdrawn { why } => self.withdraw(now, why, assets, &mut turn),
             Input::TrunkClosed { trunk, until } => self.trunk_closed(trunk, until),
             Input::TimedOut => self.timed_out(now, assets, &mut turn),
-            Input::Restored { alive } => self.restored(now, alive, assets, &mut turn),
+            Input::Restored { alive, epoch } => self.restored(now, (alive, epoch), assets, &mut turn),
             Input::TakenOver(taken) => self.taken_over(now, &taken, assets, &mut turn),
             Input::Stalled { since } => self.stalled(now, since, assets, &mut turn),
             Input::PortsLost => self.ports_lost(now, assets, &mut turn),

@@ -9,7 +9,7 @@
 
 use std::net::SocketAddr;
 
-use crate::id::Digest;
+use crate::id::{Digest, Epoch};
 use crate::interview::Heard;
 use crate::outcome::Disposition;
 use crate::sip::Hop;
@@ -69,10 +69,15 @@ impl Call {
     pub(super) fn restored(
         &mut self,
         now: Timestamp,
-        alive: Option<Timestamp>,
+        (alive, epoch): (Option<Timestamp>, Option<Epoch>),
         assets: &Assets,
         turn: &mut Turn,
     ) {
+        if let Some(epoch) = epoch {
+            turn.changed = true; // mirrors get it as the new owner's
+            self.epoch = epoch;
+            self.mint.rekey(epoch);
+        }
         self.session.resume(now, &mut self.mint);
         self.resume_lingering(now);
         self.streaming = matches!(&self.stage, Stage::Talking(talk) if !talk.is_gone());

@@ -18,6 +18,7 @@ use crate::id::NodeId;
 use crate::peers::{Identity, Link, Table};
 use crate::store::journal::Mirrors;
 use crate::sync::{ClaimResult, Incarnation, Inheritance, Input, Key, Ownership, Role, Terms, Transaction};
+use crate::time::Timestamp;
 
 /// From one try to register to the next.
 const RETRY: Duration = Duration::from_millis(500);
@@ -31,7 +32,7 @@ pub(super) enum Errand {
     Rejoin(Transaction),
     Read(Incarnation),
     Release { target: Incarnation, revision: u64, gone: Vec<Incarnation> },
-    TakeOver { by: Incarnation, inheritance: Inheritance },
+    TakeOver { by: Incarnation, inheritance: Inheritance, lived: Option<Timestamp> },
     Begin(Incarnation),
     Fenced { by: Option<Incarnation> },
     Silence,
@@ -157,7 +158,7 @@ impl Errands {
                     }
                 });
             }
-            Errand::TakeOver { by, inheritance } => self.take_over(by, inheritance),
+            Errand::TakeOver { by, inheritance, lived } => self.take_over(by, inheritance, lived),
             Errand::Begin(next) => self.begin(next).await,
             Errand::Fenced { by } => self.fenced(by),
             Errand::Silence => self.tell(Event::Silence).await,
@@ -170,10 +171,10 @@ impl Errands {
         }
     }
 
-    fn take_over(&mut self, by: Incarnation, inheritance: Inheritance) {
+    fn take_over(&mut self, by: Incarnation, inheritance: Inheritance, lived: Option<Timestamp>) {
         let (constants, me, events) = (self.constants.clone(), self.me.subscribe(), self.events.clone());
         self.running.spawn(async move {
-            let taken = gather::gather(&constants, by, inheritance).await;
+            let taken = gather::gather(&constants, by, inheritance, lived).await;
             if *me.borrow() == Some(by) {
                 tracing::warn!(
                     of = %taken.inheritance.of,

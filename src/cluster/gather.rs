@@ -12,6 +12,7 @@ use crate::id::CallId;
 use crate::peers::pull;
 use crate::store::journal::Copied;
 use crate::sync::{Claim, Incarnation, Inheritance, heir};
+use crate::time::Timestamp;
 
 /// How long others may take to tell what they hold, at most: calls are without a voice meanwhile.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -19,7 +20,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 type Records = BTreeMap<CallId, (Incarnation, Copied)>;
 
 /// All that falls to `by`.
-pub(super) async fn gather(constants: &Constants, by: Incarnation, inheritance: Inheritance) -> TakeOver {
+pub(super) async fn gather(
+    constants: &Constants,
+    by: Incarnation,
+    inheritance: Inheritance,
+    lived: Option<Timestamp>,
+) -> TakeOver {
     let Inheritance { of, epoch, claim, earlier } = &inheritance;
     let owners: Vec<Incarnation> =
         std::iter::once(*of).chain(earlier.iter().map(|(first, _)| *first)).collect();
@@ -38,7 +44,7 @@ pub(super) async fn gather(constants: &Constants, by: Incarnation, inheritance: 
     });
     let records: Vec<Inherited> = records.collect();
     let stale = claim.stale || !is_answered;
-    TakeOver { records, stale, inheritance }
+    TakeOver { records, stale, lived, inheritance }
 }
 
 /// How many claims lie between an owner's save and this one; `None`: the call went to another one.

@@ -217,8 +217,8 @@ impl Thread {
                 self.errand(Some(Errand::Release { target, revision, gone }));
             }
             Output::TakeOver(inheritance) => {
-                let by = self.member.incarnation();
-                self.errand(Some(Errand::TakeOver { by, inheritance }));
+                let (by, lived) = (self.member.incarnation(), self.member.lived(inheritance.of));
+                self.errand(Some(Errand::TakeOver { by, inheritance, lived }));
             }
             Output::Begin(next) => self.errand(Some(Errand::Begin(next))),
             Output::Fenced { by } => self.errand(Some(Errand::Fenced { by })),

@@ -32,6 +32,7 @@ use crate::engine::Engine;
 use crate::node::Right;
 use crate::store::journal::{Copied, Mirrors};
 use crate::sync::{Incarnation, Inheritance, Input, Usage};
+use crate::time::Timestamp;
 
 pub use start::StartError;
 pub use status::{Other, Status};
@@ -107,6 +108,8 @@ pub struct TakeOver {
     pub records: Vec<Inherited>,
     /// Something newer may have existed: a larger step of CSeq, the question asked again.
     pub stale: bool,
+    /// When its owner is known to have lived last, by [`boottime`](crate::node::clock::boottime).
+    pub lived: Option<Timestamp>,
 }
 
 /// A call that falls to this instance.
@@ -131,11 +134,35 @@ pub struct Cluster {
     tasks: JoinSet<()>,
 }
 
+/// How a membership stands, for whoever asks. It outlives the membership.
+#[derive(Clone, Debug)]
+pub struct View(Arc<Board>);
+
+impl View {
+    /// How it stands, and who else is there.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.status()
+    }
+
+    /// Whether fewer mirrors than wanted hold the saves: then no call starts.
+    #[must_use]
+    pub fn lacks_mirrors(&self) -> bool {
+        self.0.write().mirrors_lacking
+    }
+}
+
 impl Cluster {
     /// How it stands, and who else is there.
     #[must_use]
     pub fn status(&self) -> Status {
         self.board.status()
+    }
+
+    /// The same, for others to look at.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View(Arc::clone(&self.board))
     }
 
     /// All calls that [`Event::TakeOver`] gave of this incarnation are saved under this one's name (or are over).

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! accepted ─► dialling ─► ringing ─► talking ─► ending ─► (kept: it is off the board)
+//!      └───────────┴────────────┴───────────┴─► elsewhere ─► (its result is fetched, or it goes on here)
 //! ```
 //! Soft: it follows the steps that the node tells, of which some may be missing under load.
 
@@ -33,11 +34,14 @@ pub enum State {
     Talking,
     /// Its outcome is known, and about to be kept.
     Ending,
+    /// Another instance may go on with it; its result is fetched.
+    Elsewhere,
 }
 
 impl State {
     /// Every state, in the order in which a call goes through them.
-    pub const ALL: [Self; 5] = [Self::Accepted, Self::Dialling, Self::Ringing, Self::Talking, Self::Ending];
+    pub const ALL: [Self; 6] =
+        [Self::Accepted, Self::Dialling, Self::Ringing, Self::Talking, Self::Ending, Self::Elsewhere];
 
     /// The word for it.
     #[must_use]
@@ -48,6 +52,7 @@ impl State {
             Self::Ringing => "ringing",
             Self::Talking => "talking",
             Self::Ending => "ending",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
@@ -120,6 +125,28 @@ impl Board {
     /// A call of an earlier process goes on here.
     pub(super) fn found(&self, call: CallId, progress: Progress, now: Timestamp) {
         self.inner().open.insert(call, Open { state: progress.into(), since: now, item: None });
+    }
+
+    /// Others may go on with these.
+    pub(super) fn elsewhere(&self, calls: impl IntoIterator<Item = CallId>, now: Timestamp) {
+        let mut inner = self.inner();
+        for call in calls {
+            inner.open.insert(call, Open { state: State::Elsewhere, since: now, item: None });
+        }
+    }
+
+    /// Others may go on with all that there are.
+    pub(super) fn all_elsewhere(&self, now: Timestamp) {
+        for open in self.inner().open.values_mut().filter(|open| open.state != State::Elsewhere) {
+            (open.state, open.since) = (State::Elsewhere, now);
+        }
+    }
+
+    /// The calls that others may go on with.
+    pub(super) fn those_elsewhere(&self) -> Vec<CallId> {
+        let inner = self.inner();
+        let elsewhere = inner.open.iter().filter(|(_, open)| open.state == State::Elsewhere);
+        elsewhere.map(|(call, _)| *call).collect()
     }
 
     /// A call was written down and not placed after all.

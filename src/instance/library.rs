@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::task::{JoinHandle, spawn_blocking};
+
 use crate::call::Assets;
 use crate::dialplan::Dialplan;
 use crate::id::Digest;
@@ -62,11 +64,25 @@ fn lines(findings: &[Finding]) -> String {
 /// Where libraries come from.
 #[derive(Debug)]
 pub(super) struct Shelf {
-    pub(super) editions: Editions,
+    pub(super) kept: Editions,
     pub(super) prompts: Arc<PromptStore>,
+    /// Editions stay on disk: calls of other instances may be pinned to them.
+    pub(super) keeps_all: bool,
 }
 
+/// A library that is being read.
+type Reading = JoinHandle<Result<Library, LibraryError>>;
+
 impl Shelf {
+    /// The shelf of an instance, and what these settings name on its way from there.
+    pub(super) fn new(settings: &Settings, data: &Path) -> (Arc<Self>, Reading) {
+        let kept = Editions::new(data.join("editions"), settings.limits.prompt_file);
+        let prompts = Arc::new(PromptStore::new(settings));
+        let shelf = Arc::new(Self { kept, prompts, keeps_all: settings.cluster.is_some() });
+        let (at, settings) = (Arc::clone(&shelf), settings.clone());
+        (shelf, spawn_blocking(move || at.library(settings)))
+    }
+
     /// Reads everything that these settings name. Warnings are logged.
     pub(super) fn library(&self, settings: Settings) -> Result<Library, LibraryError> {
         if settings.questionnaires.is_empty() {
@@ -75,7 +91,7 @@ impl Shelf {
         let dialplan = dialplan(&settings)?;
         let mut questionnaires: BTreeMap<String, (PathBuf, Arc<Questionnaire>)> = BTreeMap::new();
         for file in &settings.questionnaires {
-            let edition = self.editions.keep(file)?;
+            let edition = self.kept.keep(file)?;
             warn(&edition.warnings);
             let questionnaire = Arc::new(self.sounding(edition, file)?);
             let id = questionnaire.id().to_owned();
@@ -90,20 +106,27 @@ impl Shelf {
 
     /// Adds the editions of running calls to a library; one that cannot be had any more is told in the log.
     pub(super) fn add(&self, library: &mut Library, needed: &BTreeSet<Digest>) {
-        let known: BTreeSet<Digest> = library.all().map(|it| it.digest()).collect();
-        for &digest in needed.difference(&known) {
+        let loaded = self.editions(&library.lacks(needed));
+        library.older.extend(loaded.into_iter().map(|one| (one.digest(), one)));
+    }
+
+    /// Editions of running calls; one that cannot be had any more is told in the log.
+    pub(super) fn editions(&self, needed: &BTreeSet<Digest>) -> Vec<Arc<Questionnaire>> {
+        let mut loaded = Vec::new();
+        for &digest in needed {
             match self.older(digest) {
-                Ok(questionnaire) => drop(library.older.insert(digest, Arc::new(questionnaire))),
+                Ok(questionnaire) => loaded.push(Arc::new(questionnaire)),
                 Err(error) => tracing::error!(
                     %error,
                     "running calls are pinned to an edition that cannot be had any more; they will be ended"
                 ),
             }
         }
+        loaded
     }
 
     fn older(&self, digest: Digest) -> Result<Questionnaire, LibraryError> {
-        let edition = self.editions.load(digest)?;
+        let edition = self.kept.load(digest)?;
         let file = edition.file.clone();
         self.sounding(edition, &file)
     }
@@ -126,13 +149,22 @@ impl Shelf {
     pub(super) fn retain(&self, library: &Library) {
         let all: Vec<&Questionnaire> = library.all().map(Arc::as_ref).collect();
         self.prompts.retain(&all);
-        self.editions.retain(&all.iter().map(|questionnaire| questionnaire.digest()).collect());
+        if self.keeps_all {
+            return;
+        }
+        self.kept.retain(&all.iter().map(|questionnaire| questionnaire.digest()).collect());
     }
 }
 
 impl Library {
     fn all(&self) -> impl Iterator<Item = &Arc<Questionnaire>> {
         self.questionnaires.values().chain(self.older.values())
+    }
+
+    /// Those of these editions that it does not hold.
+    pub(super) fn lacks(&self, needed: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+        let known: BTreeSet<Digest> = self.all().map(|it| it.digest()).collect();
+        needed.difference(&known).copied().collect()
     }
 
     /// Keeps those of these editions that the library before has and this one has not.

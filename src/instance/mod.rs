@@ -12,16 +12,20 @@
 mod board;
 mod keeper;
 mod library;
+mod looking;
+mod membership;
 mod placing;
 mod recover;
 mod reload;
 pub mod request;
 mod route;
+mod start;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
@@ -29,15 +33,14 @@ use tokio::task::spawn_blocking;
 use self::board::Board;
 use self::keeper::Keeper;
 use self::library::{Library, Shelf};
-use self::recover::Left;
+use self::membership::Member;
+use crate::cluster;
 use crate::id::{CallId, Digest};
 use crate::node::clock::Clock;
-use crate::node::{Earlier, Node, NodeConfig, NodeError, Pulse, Refusal, Usage};
+use crate::node::{Node, NodeError, Refusal, Usage};
 use crate::outcome::Disposition;
-use crate::prompts::PromptStore;
-use crate::settings::{Settings, TokenDigest};
-use crate::store::editions::Editions;
-use crate::store::journal::{self, Journal};
+use crate::settings::TokenDigest;
+use crate::store::journal;
 use crate::store::records::{self, Filter, Kept, Page, Records, RecordsError};
 use crate::time::Timestamp;
 
@@ -45,11 +48,15 @@ pub use board::{Open, State, Tally};
 pub use library::LibraryError;
 pub use placing::{Placed, Refused};
 pub use reload::{ReloadError, Reloaded};
+pub use witness::Witness;
 
 /// Locks that requests with a key wait at.
 const TURNS: usize = 64;
 /// A shard that has not turned for so long is stuck: it turns at least once a second.
 pub const STUCK: Duration = Duration::from_secs(5);
+/// Why no call starts that nobody could go on with.
+const UNMIRRORED: &str = "fewer other instances than [cluster.mirror] acks hold copies of its calls; running calls go on, and \
+                          none starts. Look at the other instances and the links to them";
 /// Open calls that are looked at for one page, so that a filter over few of many stays cheap.
 const MOST_LOOKED_AT: usize = 100_000;
 
@@ -68,6 +75,8 @@ pub struct Instance {
     clock: Clock,
     since: Timestamp,
     name: String,
+    /// Its membership of a cluster; `None`: it stands alone.
+    member: Option<Member>,
 }
 
 /// Why an instance did not start.
@@ -90,6 +99,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// Its membership of a cluster.
+    #[error(transparent)]
+    Cluster(#[from] cluster::StartError),
     /// The records.
     #[error(transparent)]
     Records(#[from] records::OpenError),
@@ -107,106 +119,13 @@ pub enum StartError {
 /// Why an instance is not ready for new calls.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Trouble {
-    /// A stable word: `failed`, `stuck`, `draining`, `disk-full`, `records`, `no-trunk`.
+    /// A stable word: `failed`, `stuck`, `draining`, `silent`, `unmirrored`, `disk-full`, `records`, `no-trunk`.
     pub code: &'static str,
     /// What it means and what to do.
     pub detail: String,
 }
 
-/// How long the steps of a start take: while they do, the callees of a process that died hear nothing.
-struct Steps {
-    last: Instant,
-}
-
-impl Steps {
-    fn begin() -> Self {
-        Self { last: Instant::now() }
-    }
-
-    /// The milliseconds of the step that ends now.
-    fn took(&mut self) -> u64 {
-        let before = std::mem::replace(&mut self.last, Instant::now());
-        u64::try_from(self.last.duration_since(before).as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
 impl Instance {
-    /// Starts an instance: its journal, records, questionnaires, prompts and node. Calls of an earlier process that
-    /// were never placed end as not attempted.
-    ///
-    /// # Errors
-    /// [`StartError`]; what was started is stopped then.
-    pub async fn start(settings: Settings) -> Result<Arc<Self>, StartError> {
-        let data = settings.data.dir.clone().ok_or(StartError::NoData)?;
-        let dir = settings.journal.dir.clone().ok_or(StartError::NoData)?;
-        let (segment_bytes, reserve_bytes) = (settings.journal.segment, settings.journal.reserve);
-        let limits = journal::Limits { segment_bytes, reserve_bytes, ..journal::Limits::default() };
-        let mut steps = Steps::begin();
-        // First: its lock keeps a second process out of everything.
-        let (journal, replay) = Journal::open(&dir, limits)?;
-        let (calls, journal_took) = (replay.calls.len(), steps.took());
-        for loss in &replay.losses {
-            tracing::warn!(?loss, "bytes of the journal are no record");
-        }
-        // Side by side: who talks to a process that died hears nothing until all of it is done.
-        let saved = replay.calls;
-        let earlier = spawn_blocking(move || Earlier::read(saved));
-        let editions = Editions::new(data.join("editions"), settings.limits.prompt_file);
-        let shelf = Arc::new(Shelf { editions, prompts: Arc::new(PromptStore::new(&settings)) });
-        let (at, named) = (Arc::clone(&shelf), settings.clone());
-        let library = spawn_blocking(move || at.library(named));
-        let records = Records::open(&data.join("records")).await?;
-        let (open, counted) = (records.open_calls().await?, records.counted().await?);
-        let records_took = steps.took();
-        let earlier = earlier.await.expect("nothing in it panics");
-        let left = Left::of(&earlier, open);
-        let mut library = library.await.expect("nothing in it panics")?;
-        shelf.add(&mut library, &left.editions);
-        let library_took = steps.took();
-        let unwritten = |source| StartError::Clock { dir: dir.clone(), source };
-        let pulse = Pulse::of(&dir).map_err(unwritten)?;
-        let clock = Clock::continued(&dir, !earlier.is_empty(), pulse.last()).map_err(unwritten)?;
-        let config =
-            NodeConfig { clock, pulse: Some(pulse), resume: earlier, counted, ..NodeConfig::new(settings) };
-        let started = Node::start(config, library.assets(), Arc::clone(&shelf.prompts), journal);
-        let (node, events) = started?;
-        let node_took = steps.took();
-        tracing::info!(
-            calls,
-            journal_took,
-            records_took,
-            library_took,
-            node_took,
-            "started, in milliseconds"
-        );
-        let board = Arc::new(Board::default());
-        for (call, progress) in left.journal {
-            board.found(call, progress, clock.now());
-        }
-        let keeper = Keeper::new(records.clone(), Arc::clone(&board));
-        tokio::spawn(keeper.clone().run(events, clock));
-        for accepted in left.unplaced {
-            let digest = accepted.digest.to_string();
-            let questionnaire = library.edition(&digest).map(Arc::as_ref);
-            tracing::warn!(call = %accepted.call_id, "accepted by an earlier process and never placed: not attempted");
-            keeper.keep(recover::never_placed(&accepted, questionnaire, clock.now()), None);
-        }
-        shelf.retain(&library);
-        Ok(Arc::new(Self {
-            node: Arc::new(node),
-            records,
-            board,
-            keeper,
-            shelf,
-            library: RwLock::new(library),
-            pinned: left.editions,
-            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
-            clock,
-            since: clock.now(),
-            name: host_name(),
-        }))
-    }
-
     /// A call as it stands in the records, and how far it is if it is open.
     ///
     /// # Errors
@@ -302,6 +221,9 @@ impl Instance {
     pub async fn end(&self, limit: Duration) -> usize {
         let node = Arc::clone(&self.node);
         let left = spawn_blocking(move || node.end_all(limit)).await.unwrap_or_default();
+        if let Some(member) = &self.member {
+            member.leave(left > 0).await;
+        }
         self.records.close().await;
         left
     }
@@ -361,6 +283,17 @@ impl Instance {
         self.library.read().await.settings.drain.limit
     }
 
+    /// How its membership of a cluster stands; `None`: it stands alone.
+    #[must_use]
+    pub fn cluster(&self) -> Option<cluster::Status> {
+        self.member.as_ref().map(|member| member.view.status())
+    }
+
+    /// Whether fewer other instances hold copies of its calls than the settings want.
+    fn lacks_mirrors(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.view.lacks_mirrors())
+    }
+
     /// Why it is not ready for new calls; empty: it is.
     pub async fn troubles(&self) -> Vec<Trouble> {
         let usage = self.node.usage();
@@ -383,6 +316,9 @@ impl Instance {
             let what = "it may send nothing: it has lost touch with the others of its cluster. It goes on by itself when \
                         it reaches them and etcd again";
             say("silent", what.to_owned());
+        }
+        if self.lacks_mirrors() && usage.closed != Some(Refusal::Silent) {
+            say("unmirrored", UNMIRRORED.to_owned());
         }
         if usage.closed == Some(Refusal::DiskFull) {
             let left = usage.journal.reserve >> 10;
@@ -417,9 +353,4 @@ pub enum Wanted {
     Ended,
     /// Those with this outcome.
     Disposition(Disposition),
-}
-
-fn host_name() -> String {
-    let read = std::fs::read_to_string(PathBuf::from("/proc/sys/kernel/hostname"));
-    read.map(|name| name.trim().to_owned()).unwrap_or_else(|_| "localhost".to_owned())
 }

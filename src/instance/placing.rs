@@ -107,6 +107,9 @@ impl Instance {
             Some(Refusal::Failed) => return Err(Refused::Failed),
             Some(Refusal::Full) | None => {}
         }
+        if self.lacks_mirrors() {
+            return Err(Refused::Busy(super::UNMIRRORED.to_owned()));
+        }
         if usage.calls >= usage.limit {
             let limit = usage.limit;
             return Err(Refused::Busy(PlaceError::Full { limit }.to_string()));

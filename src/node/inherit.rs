@@ -15,13 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::placing::seen;
-use super::resume::shared;
+use super::resume::Earlier;
 use super::shard::{Inherit, Post};
 use super::{Node, Ways, shard_of};
 use crate::call::{Call, TakenOver};
-use crate::id::Epoch;
+use crate::id::{Epoch, Revision};
 use crate::settings::Settings;
-use crate::store::journal::SavedCall;
 use crate::time::Timestamp;
 
 /// What calls are taken over with.
@@ -38,10 +37,10 @@ pub struct Inheritance {
 }
 
 /// A call that falls to this instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Inherited {
     /// Its last record that is known.
-    pub saved: SavedCall,
+    pub earlier: Earlier,
     /// Claims in the chain since that was saved, this one included.
     pub claims: u32,
     /// A newer record may have existed.
@@ -68,7 +67,7 @@ impl fmt::Debug for Inheritance {
 }
 
 /// Whom it is told.
-type OnSettled = Box<dyn FnOnce(Settled) + Send>;
+pub type OnSettled = Box<dyn FnOnce(Settled) + Send>;
 
 /// Counts the calls of an inheritance until all are settled.
 pub(crate) struct Countdown {
@@ -86,7 +85,7 @@ impl fmt::Debug for Countdown {
 }
 
 impl Countdown {
-    fn new(calls: usize, settled: OnSettled) -> Self {
+    pub(super) fn new(calls: usize, settled: OnSettled) -> Self {
         let (refused, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self { left: AtomicUsize::new(calls + 1), refused, taken, settled: Mutex::new(Some(settled)) }
     }
@@ -103,14 +102,14 @@ impl Countdown {
         self.one_less();
     }
 
-    fn one_less(&self) {
+    pub(super) fn one_less(&self) {
         if self.left.fetch_sub(1, SeqCst) > 1 {
             return;
         }
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(settled) = settled {
             let (taken, refused) = (self.taken.load(SeqCst), self.refused.load(SeqCst));
-            tracing::info!(taken, refused, "calls of another instance are taken over");
+            tracing::info!(taken, refused, "calls are taken over and saved here");
             settled(Settled { taken, refused });
         }
     }
@@ -142,33 +141,27 @@ impl Node {
         let settings = self.current().settings;
         tracing::warn!(calls = calls.len(), epoch = epoch.0, "taking over calls of another instance");
         let countdown = Arc::new(Countdown::new(calls.len(), settled));
-        let read = |calls: Vec<Inherited>| -> Vec<_> {
-            calls.into_iter().map(|one| (Call::restore(&one.saved.record), one)).collect()
-        };
         let mut turns = Turns { begin: now, given: BTreeMap::new() };
-        for (call, one) in shared(calls, read).into_iter().flatten() {
-            let Some(call) = self.is_taken(call, &one, epoch) else {
+        for Inherited { earlier, claims, stale } in calls {
+            let (call_id, saved) = (earlier.call_id, earlier.saved);
+            let Some(call) = self.is_taken(earlier, epoch) else {
                 countdown.refused();
                 continue;
             };
             let cps = settings.trunks.get(call.trunk()).map_or(1_000, |trunk| trunk.takeover_cps);
             let at = turns.next(call.trunk(), cps);
-            let inherit = self.inherit(call, &one, (epoch, alive, at), &settings, &countdown);
+            let one = (saved, claims, stale);
+            let inherit = self.inherit(call, one, (epoch, alive, at), &settings, &countdown);
             self.load.resume();
-            let shard = shard_of(one.saved.call_id, self.shards.len());
+            let shard = shard_of(call_id, self.shards.len());
             self.post(shard, Post::TakeOver(Box::new(inherit)));
         }
         countdown.one_less();
     }
 
     /// The call of a record that is to be taken over; `None`: it is not.
-    fn is_taken(
-        &self,
-        call: Result<Call, crate::call::RecordError>,
-        one: &Inherited,
-        epoch: Epoch,
-    ) -> Option<Call> {
-        let SavedCall { call_id, epoch: saved, revision, .. } = one.saved;
+    fn is_taken(&self, earlier: Earlier, epoch: Epoch) -> Option<Call> {
+        let Earlier { call_id, saved, call } = earlier;
         let refuse = |reason, detail: fmt::Arguments<'_>| {
             self.faults.count(self.clock.now(), "takeover", reason, detail);
             tracing::error!(call = %call_id, reason, "a call of another instance is not taken over: {detail}");
@@ -176,10 +169,10 @@ impl Node {
         let call =
             call.inspect_err(|error| refuse("unreadable", format_args!("call {call_id}: {error}"))).ok()?;
         let here = self.journal.mirrors().and_then(|mirrors| mirrors.version(call_id));
-        if epoch <= saved || here.is_some_and(|here| here > (saved, revision)) {
+        if epoch <= saved.0 || here.is_some_and(|here| here > saved) {
             refuse(
                 "older",
-                format_args!("call {call_id}: a newer record than that of epoch {} is here", saved.0),
+                format_args!("call {call_id}: a newer record than that of epoch {} is here", saved.0.0),
             );
             return None;
         }
@@ -190,7 +183,7 @@ impl Node {
     fn inherit(
         &self,
         call: Call,
-        one: &Inherited,
+        (saved, claims, stale): ((Epoch, Revision), u32, bool),
         (epoch, alive, at): (Epoch, Option<Timestamp>, Timestamp),
         settings: &Settings,
         countdown: &Arc<Countdown>,
@@ -214,9 +207,7 @@ impl Node {
             }
         }
         let (media, ports) = ports.unzip();
-        let Inherited { saved, claims, stale } = one;
-        let taken = TakenOver { epoch, claims: *claims, stale: *stale, alive, sent_by, media };
-        let saved = (saved.epoch, saved.revision);
+        let taken = TakenOver { epoch, claims, stale, alive, sent_by, media };
         Inherit { call, saved, taken, ways, ports, at, countdown: Arc::clone(countdown) }
     }
 

@@ -72,14 +72,14 @@ use crate::store::recordings::Recordings;
 pub use budgets::TrunkUsage;
 pub use event::{Event, Receipt};
 pub use faults::FaultCount;
-pub use inherit::{Inheritance, Inherited, Settled};
+pub use inherit::{Inheritance, Inherited, OnSettled, Settled};
 pub use load::Refusal;
 pub use media::LatenessCounts;
 pub(crate) use media::beep;
 pub use placement::{PlaceError, Placement};
 pub use ports::PortError;
 pub use pulse::Pulse;
-pub use resume::Earlier;
+pub use resume::{Earlier, Regained};
 pub use right::Right;
 pub use start::{NodeConfig, NodeError};
 
@@ -165,6 +165,10 @@ pub struct Usage {
     pub trunks: Vec<TrunkUsage>,
     /// How long ago the slowest shard turned last; they turn at least once a second.
     pub turned: Duration,
+    /// The same of its media threads.
+    pub media_turned: Duration,
+    /// For how long the journal has been at its present write; zero: it has nothing to write.
+    pub writes_for: Duration,
 }
 
 impl Node {
@@ -265,6 +269,8 @@ impl Node {
             closed: self.closed(),
             trunks: self.budgets.usage(),
             turned: self.turns.slowest(self.clock.now()),
+            media_turned: self.engine.turned(self.clock.now()),
+            writes_for: self.journal.busy_for(),
         }
     }
 

@@ -7,8 +7,11 @@
 //! People hear nothing until it is done, so the machine's cores share in it. Nothing is signalled for it: the peer need not notice. All this is done before the first message is read, so that
 //! none finds its call missing.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::sync::Arc;
 
+use super::inherit::{Countdown, OnSettled};
 use super::placing::every_address;
 use super::ports::{PortError, PortPair};
 use super::shard::{Post, Resumed};
@@ -65,15 +68,67 @@ pub(super) fn shared<T: Send, R: Send>(mut all: Vec<T>, work: impl Fn(Vec<T>) ->
     })
 }
 
+/// The calls of this instance's own former incarnation: at the same addresses, under another ownership.
+pub struct Regained {
+    /// The revision of the claim.
+    pub epoch: Epoch,
+    /// When the former one is known to have lived last.
+    pub alive: Option<Timestamp>,
+    /// As the journal has them.
+    pub calls: Vec<Earlier>,
+    /// Called as that of [`Inheritance`](super::Inheritance).
+    pub settled: OnSettled,
+}
+
+impl std::fmt::Debug for Regained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let calls = self.calls.len();
+        f.debug_struct("Regained").field("epoch", &self.epoch).field("calls", &calls).finish_non_exhaustive()
+    }
+}
+
+/// As what calls go on.
+struct As {
+    alive: Option<Timestamp>,
+    regained: Option<(Epoch, Arc<Countdown>)>,
+}
+
 impl Node {
+    /// Goes on with the calls of this instance's former incarnation, each from its record in the journal: it is saved
+    /// under its new ownership, then its stream goes on. Nothing is signalled.
+    pub fn regain(&self, regained: Regained) {
+        let Regained { epoch, alive, calls, settled } = regained;
+        let countdown = Arc::new(Countdown::new(calls.len(), settled));
+        self.go_on(calls, &As { alive, regained: Some((epoch, Arc::clone(&countdown))) });
+        countdown.one_less();
+    }
+
+    /// Others may speak for these calls, or nobody knows yet who does: their messages are not denied.
+    pub(super) fn leave(&self, calls: Vec<CallId>) {
+        let mut by_shard: BTreeMap<usize, Vec<CallId>> = BTreeMap::new();
+        for call in calls {
+            by_shard.entry(shard_of(call, self.shards.len())).or_default().push(call);
+        }
+        by_shard.into_iter().for_each(|(shard, calls)| self.post(shard, Post::Left(calls)));
+    }
+
+    /// The record of a call that is known to be another instance's, or whose result is kept, is deleted here.
+    pub fn disown(&self, call: CallId, saved: (Epoch, Revision)) {
+        self.post(shard_of(call, self.shards.len()), Post::Disown { call, saved });
+    }
+
     /// Hands each call to its shard; `alive` is when the process before is known to have lived last. A record that
     /// this build cannot read stays in the journal.
     pub(super) fn resume(&self, calls: Vec<Earlier>, alive: Option<Timestamp>) {
+        self.go_on(calls, &As { alive, regained: None });
+    }
+
+    fn go_on(&self, calls: Vec<Earlier>, how: &As) {
         let settings = self.current().settings;
         let go_on = |calls: Vec<Earlier>| {
             let count = calls.len();
             let resumed =
-                calls.into_iter().filter_map(|earlier| self.go_on(earlier, alive, &settings)).count();
+                calls.into_iter().filter_map(|earlier| self.go_on_with(earlier, how, &settings)).count();
             (resumed, count - resumed)
         };
         let (resumed, unread) = shared(calls, go_on)
@@ -85,18 +140,20 @@ impl Node {
     }
 
     /// Hands a call to its shard; `None` if nobody can read it.
-    fn go_on(&self, earlier: Earlier, alive: Option<Timestamp>, settings: &Settings) -> Option<()> {
+    fn go_on_with(&self, earlier: Earlier, how: &As, settings: &Settings) -> Option<()> {
         let Earlier { call_id, saved, call } = earlier;
         let call = call
             .inspect_err(|error| {
                 tracing::error!(call = %call_id, %error, "a call of the process before cannot be read");
+                how.regained.iter().for_each(|(_, countdown)| countdown.refused());
             })
             .ok()?;
         let ways: Ways = call.trunks().map(|trunk| self.way_back(&call, trunk, settings)).collect();
         self.look_for_peer(&call, &ways, settings);
         let ports = call.needs_ports().then(|| self.ports_again(&call, &ways, settings));
         self.load.resume();
-        let resumed = Resumed { call, saved, alive, ways, ports };
+        let (alive, regained) = (how.alive, how.regained.clone());
+        let resumed = Resumed { call, saved, alive, ways, ports, regained };
         self.post(shard_of(call_id, self.shards.len()), Post::Resume(Box::new(resumed)));
         Some(())
     }

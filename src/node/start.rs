@@ -66,7 +66,8 @@ pub struct NodeConfig {
     pub resume: Vec<Earlier>,
     /// Complete interviews of earlier processes, by questionnaire and quota.
     pub counted: Vec<(Digest, String, u32)>,
-    /// Other calls that the journal holds: they stay there, and their recordings are left alone.
+    /// Other calls that the journal holds: they stay there, and their recordings are left alone. A member of a cluster
+    /// does not deny them before it knows whose they are.
     pub left: Vec<CallId>,
     /// Whether anything of any call may leave.
     pub right: Right,
@@ -145,6 +146,7 @@ impl Node {
         let (shards, ahead) = (shards.max(1), settings.speech.ahead);
         let assets = with_settings(&settings, assets)?;
         let seed = drawn_seed()?;
+        let others = if right.promise().is_some() { left.clone() } else { Vec::new() };
         left.extend(resume.iter().map(|saved| saved.call_id));
         let transport = bind(&settings, &right)?;
         let trunks = Arc::new(settings.trunks.clone());
@@ -207,6 +209,7 @@ impl Node {
             _recordings: recordings,
             journal,
         };
+        node.leave(others);
         node.come_to_life(resume, pulse, &desk)?;
         tracing::info!(shards, media_threads, "node started");
         Ok((node, receiver))
@@ -388,6 +391,8 @@ fn outlet(inbox: Sender<Post>) -> Outlet {
             | Post::Taken { .. }
             | Post::Silence { .. }
             | Post::TakeOver(_)
+            | Post::Left(_)
+            | Post::Disown { .. }
             | Post::Stop => Vec::new(),
         })
     })

@@ -1,4 +1,4 @@
-//! Whether the shards turn: each says so at the end of every turn, at least four times a second.
+//! Whether the shards and the media threads turn: each says so at the end of every turn, at least four times a second.
 //!
 //! A watchdog that only asks whether the process is there would not see a shard that waits for ever.
 

@@ -207,6 +207,13 @@ impl Member {
         self.watch.of(other).map(|heard| heard.usage)
     }
 
+    /// When an incarnation is known to have lived last: its last beat that was promised something.
+    #[must_use]
+    pub fn lived(&self, one: Incarnation) -> Option<Timestamp> {
+        let absent = self.watch.absent_from(one)?;
+        Some(Timestamp::EPOCH + absent.since(Timestamp::EPOCH).saturating_sub(self.promise_of(one)))
+    }
+
     /// The living incarnations of the other members, what each is for, and what it has to do, as it said last.
     pub fn others_there(&self) -> impl Iterator<Item = (Incarnation, Role, Option<Usage>)> + '_ {
         let others = self.registry.others(self.me.node).into_values();

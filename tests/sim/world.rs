@@ -445,7 +445,7 @@ impl World<'_> {
             let live = Live::new(call, callee, (record.epoch, record.revision));
             let process = self.process.as_mut().expect("it has begun");
             process.calls.insert(record.call_id, live);
-            self.feed(record.call_id, Input::Restored { alive });
+            self.feed(record.call_id, Input::Restored { alive, epoch: None });
         }
         if self.switch == Switch::PlacesAgain {
             self.waiting.extend(self.placed.keys().copied());

@@ -110,7 +110,7 @@ struct Rest {
 fn to_its_end(call: Call) -> CallResult {
     let (assets, _) = super::assets();
     let now = Timestamp::from_millis(1_795_416_217_000) + Duration::from_secs(20);
-    let next = vec![Input::Restored { alive: None }];
+    let next = vec![Input::Restored { alive: None, epoch: None }];
     let mut rest = Rest { now, call, assets, next, asked: None, presses: 0, result: None };
     for _ in 0..500 {
         if rest.step() {

@@ -149,7 +149,7 @@ impl Line {
     /// Another process goes on with it, from its last record.
     pub(super) fn restart(&mut self, alive: Option<Timestamp>) {
         self.call = Call::restore(&self.call.record().bytes).unwrap();
-        self.feed(Input::Restored { alive });
+        self.feed(Input::Restored { alive, epoch: None });
     }
 
     /// The prompt that this turn plays.

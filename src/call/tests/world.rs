@@ -448,7 +448,7 @@ impl World {
         });
         self.asked_again = Some(self.now);
         match self.elsewhere {
-            None => self.feed(Input::Restored { alive: Some(self.now) }),
+            None => self.feed(Input::Restored { alive: Some(self.now), epoch: None }),
             Some(count) => self.take_over(count + 1),
         }
         if let Some((at, digit, key)) = self.held {

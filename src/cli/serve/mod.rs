@@ -22,8 +22,10 @@ use self::notify::Notify;
 use super::gateway::machine;
 use super::{Exit, MachineError};
 use crate::http::Api;
-use crate::instance::{Instance, STUCK, StartError};
-use crate::settings::Settings;
+use crate::cluster;
+use crate::instance::{Instance, STUCK, StartError, Witness};
+use crate::settings::{self, Settings};
+use crate::sync::Role;
 
 /// How long calls have to end in order after they are told to.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -93,8 +95,8 @@ impl Signals {
 async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
     let mut signals = Signals::new()?;
     let notify = Notify::from_env();
-    if settings.cluster.is_some() {
-        tracing::warn!("[cluster] is checked and not joined by this version: this instance stands alone");
+    if let Some(cluster) = settings.cluster.as_ref().filter(|cluster| cluster.role == Role::Witness) {
+        return witness(&settings, cluster, &mut signals, &notify).await;
     }
     let listen = settings.http.listen;
     let api = Api::bind(listen).await;
@@ -124,6 +126,41 @@ async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
     }
     end.send_replace(true);
     drop(api.await);
+    watchdog.abort();
+    tracing::info!("ended");
+    Ok(Exit::Done)
+}
+
+/// Votes in a cluster until it is told to end. It has no API: it carries nothing.
+async fn witness(
+    settings: &Settings,
+    cluster: &settings::Cluster,
+    signals: &mut Signals,
+    notify: &Notify,
+) -> anyhow::Result<Exit> {
+    let mut witness = tokio::select! {
+        started = Witness::start(settings, cluster) => started.map_err(of_start)?,
+        () = keep_waiting(notify) => unreachable!("it never ends"),
+        () = signals.end() => return Ok(Exit::Done),
+    };
+    let name = cluster.name;
+    tracing::info!(%name, address = %cluster.listens_at(), "ready: a witness, which carries no calls");
+    notify.say("READY=1\nSTATUS=witness");
+    let watchdog = tokio::spawn({
+        let notify = notify.clone();
+        async move {
+            let Some(every) = notify.watchdog() else { return };
+            loop {
+                notify.say("WATCHDOG=1");
+                tokio::time::sleep(every / 2).await;
+            }
+        }
+    });
+    tokio::select! {
+        () = witness.run() => {}
+        () = signals.end() => {}
+    }
+    witness.end().await;
     watchdog.abort();
     tracing::info!("ended");
     Ok(Exit::Done)
@@ -205,6 +242,13 @@ async fn watch_over(instance: Arc<Instance>, notify: Notify) {
 fn of_start(error: StartError) -> anyhow::Error {
     match error {
         StartError::NoData | StartError::Library(_) => error.into(),
+        StartError::Cluster(error) => match error {
+            cluster::StartError::Address { .. } | cluster::StartError::Thread(_) => machine(error),
+            cluster::StartError::Identity(_)
+            | cluster::StartError::Access(_)
+            | cluster::StartError::Secret(_)
+            | cluster::StartError::Certificate { .. } => error.into(),
+        },
         StartError::Journal(_)
         | StartError::Clock { .. }
         | StartError::Records(_)

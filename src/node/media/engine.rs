@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use mio::{Poll, Waker};
@@ -18,7 +19,9 @@ use crate::node::clock::Clock;
 use crate::node::faults::Faults;
 use crate::node::ports::PortPair;
 use crate::node::right::Right;
+use crate::node::turns::Turns;
 use crate::store::recordings::{Sink, Take};
+use crate::time::Timestamp;
 
 /// Commands that wait for one thread. A shard that finds it full waits: a media thread never waits for a shard.
 const COMMANDS: usize = 4_096;
@@ -83,6 +86,7 @@ pub(crate) type Outlet = Box<dyn Fn(Vec<MediaEvent>) -> Result<(), Vec<MediaEven
 pub(crate) struct Engine {
     threads: Vec<Handle>,
     stopping: Arc<AtomicBool>,
+    turns: Turns,
 }
 
 #[derive(Debug)]
@@ -107,7 +111,8 @@ impl Engine {
         recordings: &Sink,
     ) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
-        let mut engine = Self { threads: Vec::new(), stopping: Arc::clone(&stopping) };
+        let turns = Turns::new(threads.max(1), clock.now());
+        let mut engine = Self { threads: Vec::new(), stopping: Arc::clone(&stopping), turns };
         for number in 0..threads.max(1) {
             let (commands, inbox) = bounded(COMMANDS);
             let streams = Arc::new(AtomicUsize::new(0));
@@ -124,6 +129,7 @@ impl Engine {
                 recordings: recordings.clone(),
                 right: right.clone(),
                 stopping: Arc::clone(&stopping),
+                turn: engine.turns.of(number),
             };
             let joined = std::thread::Builder::new()
                 .name(format!("media-{number}"))
@@ -149,6 +155,11 @@ impl Engine {
         }
         let taken = handle.commands.send(command).is_ok();
         taken && handle.waker.wake().is_ok()
+    }
+
+    /// How long ago the slowest thread turned last; they turn at least four times a second.
+    pub(crate) fn turned(&self, now: Timestamp) -> Duration {
+        self.turns.slowest(now)
     }
 
     /// Streams of all threads.

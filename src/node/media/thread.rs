@@ -27,13 +27,14 @@ use crate::node::datagrams::{Reader, Wait};
 use crate::node::faults::Faults;
 use crate::node::ports::Lease;
 use crate::node::right::Right;
+use crate::node::turns::TurnOf;
 use crate::store::recordings::{Order, Sink};
 use crate::time::Timestamp;
 
 /// Sockets that one poll may report; more are reported by the next.
 const READY: usize = 1_024;
-/// The longest wait of a thread without streams.
-const IDLE: Duration = Duration::from_secs(1);
+/// The longest wait of a thread without streams: by its turns it is known that it does not hang.
+const IDLE: Duration = Duration::from_millis(250);
 /// Datagrams of one read: a call gets 50 a second, so that more than one is rare.
 const READ_SLOTS: usize = 8;
 /// Bytes of a datagram that are read: an Ethernet frame, where G.711 needs 172.
@@ -76,6 +77,7 @@ pub(super) struct Fittings {
     pub(super) recordings: Sink,
     pub(super) right: Right,
     pub(super) stopping: Arc<AtomicBool>,
+    pub(super) turn: TurnOf,
 }
 
 /// See the file's head.
@@ -102,13 +104,14 @@ pub(super) struct Thread {
     /// What streams that are closed had still to be stored.
     unstored: VecDeque<Order>,
     stopping: Arc<AtomicBool>,
+    turn: TurnOf,
 }
 
 impl Thread {
     /// A thread with nothing to do yet; made on the thread itself, whose read buffers stay there.
     pub(super) fn new(fittings: Fittings) -> Self {
         let Fittings { clock, poll, commands, outlets, count, lateness, faults, .. } = fittings;
-        let Fittings { recordings, right, stopping, .. } = fittings;
+        let Fittings { recordings, right, stopping, turn, .. } = fittings;
         Self {
             clock,
             poll,
@@ -129,6 +132,7 @@ impl Thread {
             right,
             unstored: VecDeque::new(),
             stopping,
+            turn,
         }
     }
 
@@ -157,6 +161,7 @@ impl Thread {
             self.carry_out();
             self.store_rest();
             self.tell();
+            self.turn.turned(self.clock.now());
         }
         let calls: Vec<CallId> = self.streams.iter().flatten().map(|stream| stream.call).collect();
         for call in calls {

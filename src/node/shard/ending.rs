@@ -1,7 +1,7 @@
 //! How calls leave a shard: one that cannot go on, all of them when the journal fails or the right to send ends, and
 //! what is left at the shard's own end.
 
-use super::Shard;
+use super::{MOST_ELSEWHERE, Shard};
 use crate::id::CallId;
 use crate::store::journal::AppendError;
 
@@ -43,9 +43,19 @@ impl Shard {
 
     /// Another instance may speak for these calls from now on. Their records stay until it is known that one does.
     pub(super) fn silence(&mut self, tell: Option<usize>) {
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        self.left(calls);
         self.abandon_all();
         if let Some(calls) = tell {
             self.hands.delivery.silenced(calls);
+        }
+    }
+
+    /// Others may speak for these, or nobody knows yet who does: what comes for them is not denied here.
+    pub(super) fn left(&mut self, calls: Vec<CallId>) {
+        self.elsewhere.extend(calls);
+        while self.elsewhere.len() > MOST_ELSEWHERE {
+            self.elsewhere.pop_first();
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Resumed {
     pub(crate) ways: Ways,
     /// Its ports, bound again; `None`: it needs none.
     pub(crate) ports: Option<Result<PortPair, PortError>>,
+    /// The ownership under which it goes on, and who is told when it is saved; `None`: the same as before.
+    pub(crate) regained: Option<(Epoch, Arc<Countdown>)>,
 }
 
 /// A call of another instance.
@@ -49,20 +51,29 @@ pub(crate) struct Inherit {
 impl Shard {
     /// Goes on with a call of the process before. Without its ports nothing would be heard: it is ended in order.
     pub(super) fn resume(&mut self, resumed: Resumed) {
-        let Resumed { call, saved, alive, ways, ports } = resumed;
+        let Resumed { call, saved, alive, ways, ports, regained } = resumed;
         let id = call.id();
+        let (epoch, countdown) = regained.unzip();
+        if self.calls.contains_key(&id) {
+            self.hands.fault("takeover", "older", format_args!("call {id} goes on here already"));
+            self.drop_held();
+            return countdown.into_iter().for_each(|countdown| countdown.refused());
+        }
+        self.elsewhere.remove(&id);
         if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
             self.hands.quotas.keep(id, digest, &quotas);
         }
         let (ports, input) = match ports.transpose() {
-            Ok(ports) => (ports, Input::Restored { alive }),
+            Ok(ports) => (ports, Input::Restored { alive, epoch }),
             Err(error) => {
                 self.hands.fault("rtp", "ports-lost", format_args!("call {id}: {error}"));
                 (None, Input::PortsLost)
             }
         };
         let channel = self.hands.budgets.occupied(call.trunk());
-        self.calls.insert(id, Live::resumed(call, saved, ways, ports, channel));
+        let mut live = Live::resumed(call, saved, ways, ports, channel);
+        live.inherited = countdown;
+        self.calls.insert(id, live);
         self.tell(id, input);
     }
 
@@ -84,6 +95,7 @@ impl Shard {
             return countdown.refused();
         }
         self.abandon(id); // of an ownership that has ended
+        self.elsewhere.remove(&id);
         if let Some((digest, quotas)) = call.kept_quotas(&self.assets) {
             self.hands.quotas.keep(id, digest, &quotas);
         }

@@ -29,7 +29,7 @@ use super::clock::Clock;
 use super::media::{End, MediaEvent, Told, Untaken, Why};
 use super::transport::{Arrived, Mail, Otherwise};
 use crate::call::{Assets, Call, Input, Output, RecordingId, Start, Taken};
-use crate::id::CallId;
+use crate::id::{CallId, Epoch, Revision};
 use crate::settings::Trunk;
 use crate::sip::{Message, StatusCode};
 use crate::store::journal::{Ack, AppendError};
@@ -50,6 +50,8 @@ const TURN: usize = 256;
 const IDLE: Duration = Duration::from_millis(250);
 /// How soon results that found no room are offered again.
 const RETRY: Duration = Duration::from_millis(20);
+/// Calls of other instances whose messages are not denied; those of many more are.
+const MOST_ELSEWHERE: usize = 65_536;
 /// Outputs of one call that may wait for the journal before what comes from its peer is dropped: the peer sends again.
 const MAX_PARKED: usize = 256;
 
@@ -70,6 +72,15 @@ pub(crate) enum Post {
     Resume(Box<Resumed>),
     /// A call of another instance, to go on with when its turn has come.
     TakeOver(Box<Inherit>),
+    /// Calls of which nobody knows yet whose they are, or that are others': what comes for them is not denied.
+    Left(Vec<CallId>),
+    /// The record of a call that is another's now, as it was saved here last.
+    Disown {
+        /// Which call.
+        call: CallId,
+        /// Under what its record was saved here.
+        saved: (Epoch, Revision),
+    },
     /// A call to place as soon as it is ready.
     Hold {
         /// What it is made of.
@@ -134,6 +145,8 @@ pub(crate) struct Shard {
     paced: BTreeSet<(Timestamp, CallId)>,
     /// Calls of other instances, until their turn.
     inherited: BTreeMap<(Timestamp, CallId), Box<Inherit>>,
+    /// Calls that may be others'.
+    elsewhere: BTreeSet<CallId>,
     timers: BTreeSet<(Timestamp, CallId)>,
     saves: Saves,
     hands: Hands,
@@ -151,7 +164,7 @@ impl Shard {
         saves: Saves,
         hands: Hands,
     ) -> Self {
-        let (calls, held, timers, paced, inherited) = <_>::default();
+        let (calls, held, timers, paced, inherited, elsewhere) = <_>::default();
         Self {
             clock,
             assets,
@@ -162,6 +175,7 @@ impl Shard {
             held,
             paced,
             inherited,
+            elsewhere,
             timers,
             saves,
             hands,
@@ -228,6 +242,12 @@ impl Shard {
             Post::TakeOver(inherit) => {
                 self.inherited.insert((inherit.at, inherit.call.id()), inherit);
             }
+            Post::Left(calls) => self.left(calls),
+            Post::Disown { call, saved: (epoch, revision) } => {
+                if !self.calls.contains_key(&call) {
+                    self.saves.delete(call, epoch, revision);
+                }
+            }
             Post::Hold { start, reserved } => {
                 self.held.insert(start.call_id, Held { start, reserved });
             }
@@ -281,6 +301,10 @@ impl Shard {
     fn arrived(&mut self, arrived: Arrived) {
         let Arrived { owner, message, from, otherwise } = arrived;
         let Some(live) = self.calls.get(&owner) else {
+            if self.elsewhere.contains(&owner) {
+                // To deny it would end the dialog (RFC 3261 §12.2.1.2) that another instance goes on with.
+                return self.hands.fault("sip", "elsewhere", format_args!("call {owner} may be another's"));
+            }
             return match otherwise {
                 Otherwise::Answer => self.hands.answer_stray(&message, from),
                 Otherwise::Drop => {

@@ -75,8 +75,13 @@ impl Second {
     }
 }
 
+fn inherited_of(saved: Vec<journal::SavedCall>) -> Vec<Inherited> {
+    let one = |earlier| Inherited { earlier, claims: 1, stale: false };
+    Earlier::read(saved).into_iter().map(one).collect()
+}
+
 fn inherited(world: &World) -> Vec<Inherited> {
-    world.saved().into_iter().map(|saved| Inherited { saved, claims: 1, stale: false }).collect()
+    inherited_of(world.saved())
 }
 
 #[test]
@@ -139,12 +144,12 @@ fn what_is_no_call_or_older_than_what_is_here_is_refused_counted_and_changes_not
     world.phone.pick_up(&invite);
     world.phone.hear();
     world.node.silence();
-    let calls = inherited(&world);
+    let calls = world.saved();
     let mut damaged = calls.clone();
-    damaged[0].saved.record.truncate(40);
+    damaged[0].record.truncate(40);
     let mut newer = calls.clone();
-    newer[0].saved.record[0] = 250;
-    let settled = second.take_over([damaged, newer].concat(), 7);
+    newer[0].record[0] = 250;
+    let settled = second.take_over(inherited_of([damaged, newer].concat()), 7);
     assert_eq!(settled.recv_timeout(PATIENCE).unwrap(), Settled { taken: 0, refused: 2 });
     assert!(second.saved().is_empty());
     assert_eq!(second.node.usage().held, 0);

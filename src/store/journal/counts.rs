@@ -1,8 +1,11 @@
 //! What the journal has done, for people and dashboards.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::lane::Pending;
+use crate::node::clock::boottime;
+use crate::time::Timestamp;
 
 /// Shared between the journal's thread and who asks.
 #[derive(Debug, Default)]
@@ -16,6 +19,8 @@ pub(super) struct Counters {
     segments: AtomicUsize,
     full: AtomicBool,
     reserve: AtomicU64,
+    /// Since when it writes, in µs of the machine's monotonic time; 0: it waits for appends.
+    busy_since: AtomicU64,
 }
 
 /// What the journal has done since it was opened, and what it holds.
@@ -63,6 +68,17 @@ impl Counters {
     pub(super) fn room(&self, full: bool, reserve: u64) {
         self.full.store(full, Ordering::Relaxed);
         self.reserve.store(reserve, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_busy(&self, is: bool) {
+        self.busy_since.store(if is { boottime().as_micros().max(1) } else { 0 }, Ordering::Relaxed);
+    }
+
+    pub(super) fn busy_for(&self) -> Duration {
+        match self.busy_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => boottime().since(Timestamp::from_micros(since)),
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -26,6 +26,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
@@ -159,6 +160,12 @@ impl Journal {
     #[must_use]
     pub const fn mirrors(&self) -> Option<&Mirrors> {
         self.mirrors.as_ref()
+    }
+
+    /// For how long the present write has taken; zero: there is none.
+    #[must_use]
+    pub fn busy_for(&self) -> Duration {
+        self.counters.busy_for()
     }
 
     /// Whether the disk is full: no new call should be placed until there is room again.

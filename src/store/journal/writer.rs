@@ -120,6 +120,7 @@ impl Writer {
         loop {
             let open = self.gather(messages, &mut waiting);
             if !waiting.is_empty() {
+                self.counters.is_busy(true);
                 let places = self.copy(&waiting);
                 let result = self.commit(&waiting).map_err(|error| AppendError::Write(Arc::new(error)));
                 if let Err(error) = &result {
@@ -130,6 +131,7 @@ impl Writer {
                 self.answer(&mut waiting, places, &result);
                 self.remove_dead();
                 self.counters.holds(self.index.len(), self.index.segments());
+                self.counters.is_busy(false);
             }
             self.room.look_if_due(self.active.as_ref());
             if !open {

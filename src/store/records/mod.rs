@@ -155,6 +155,16 @@ impl Records {
         }
     }
 
+    /// Writes down calls of other instances that go on here. One that is known already stays as it is.
+    ///
+    /// # Errors
+    /// [`RecordsError`]; none is written down then. Their results are kept all the same.
+    pub async fn inherit(&self, calls: Vec<Accepted>) -> Result<(), RecordsError> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order { work: Work::Inherit(calls), answer }).await?;
+        answered.await.map_err(|_| RecordsError::Closed)?.map(drop)
+    }
+
     /// Takes back a call that was accepted and could not be placed: its key may be used again.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ pub(super) struct Order {
 #[derive(Debug)]
 pub(super) enum Work {
     Accept(Box<Accepted>),
+    Inherit(Vec<Accepted>),
     Withdraw(CallId),
     Keep(Arc<CallResult>),
     Close,
@@ -34,6 +35,7 @@ pub(super) enum Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Accepted(Acceptance),
+    Inherited,
     Withdrawn,
     Kept { first: bool },
     Closed,
@@ -108,6 +110,12 @@ async fn transact(connection: &mut SqliteConnection, group: &[Order]) -> Result<
     for order in group {
         done.push(match &order.work {
             Work::Accept(accepted) => Done::Accepted(accept(&mut all, accepted).await?),
+            Work::Inherit(calls) => {
+                for call in calls {
+                    add(&mut all, call).await?;
+                }
+                Done::Inherited
+            }
             Work::Withdraw(call) => {
                 let gone = "DELETE FROM calls WHERE call_id = $1 AND disposition IS NULL";
                 sqlx::query(gone).bind(call.as_str()).execute(&mut *all).await?;
@@ -135,9 +143,15 @@ async fn accept(to: &mut SqliteConnection, accepted: &Accepted) -> Result<Accept
             return Ok(Acceptance::Known(call));
         }
     }
+    if add(to, accepted).await? { Ok(Acceptance::New) } else { Ok(Acceptance::Conflict) }
+}
+
+/// Adds the row of a call. False: there is one of this id.
+async fn add(to: &mut SqliteConnection, accepted: &Accepted) -> Result<bool, RecordsError> {
+    let request_digest = Digest::of(accepted.request.as_bytes()).to_string();
     let add = "INSERT INTO calls (call_id, attempt_id, destination, trunk, questionnaire, digest, request, \
                request_digest, idempotency_key, accepted_at, case_name) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
     let added = sqlx::query(add)
         .bind(accepted.call_id.as_str())
         .bind(accepted.attempt_id.as_str())
@@ -150,8 +164,7 @@ async fn accept(to: &mut SqliteConnection, accepted: &Accepted) -> Result<Accept
         .bind(&accepted.key)
         .bind(accepted.accepted_at.to_string())
         .bind(&accepted.case);
-    added.execute(to).await?;
-    Ok(Acceptance::New)
+    Ok(added.execute(to).await?.rows_affected() > 0)
 }
 
 async fn keep(to: &mut SqliteConnection, result: &CallResult) -> Result<bool, RecordsError> {

@@ -1,0 +1,311 @@
+//! An instance as a member of its cluster: what happens to its membership, carried out on its node.
+//!
+//! ```text
+//! Silence ───► Node::silence                  its calls may be others' from now on
+//! Fenced ────► they are: the board says so
+//! Began ─────► Node::begin_anew               as another incarnation, without calls
+//! TakeOver ──► of its own former incarnation: Node::regain, from the journal, at the same addresses
+//!              of another's: Node::take_over, from the mirrors' records            ─► saved ─► settled
+//! ```
+//! A journal may hold records of several incarnations of this instance. Each names its ownership, which only grows: those
+//! from the claimed incarnation's on are its own; what is older fell to others.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock, Weak};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+
+use super::looking::{Looking, Place};
+use super::{Instance, StartError};
+use crate::call::{Call, Progress};
+use crate::cluster::{Cluster, Event, Inherited, Parts, TakeOver, View};
+use crate::id::{Digest, Epoch, NodeId};
+use crate::node::clock::boottime;
+use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
+use crate::settings;
+use crate::store::journal::{self, Mirrors, SavedCall};
+use crate::store::records::Accepted;
+use crate::sync::Incarnation;
+use crate::time::Timestamp;
+
+/// A membership that has begun; nothing happens to it before [`run`](Self::run).
+pub(super) struct Membership {
+    cluster: Cluster,
+    events: mpsc::Receiver<Event>,
+    right: Right,
+    node: Place,
+    me: NodeId,
+    journal: PathBuf,
+    /// What the journal held at the start, until it is known whose it is, and when the process before lived last.
+    found: Option<(Vec<Earlier>, Option<Timestamp>)>,
+    /// When this incarnation fell silent, by the node's clock.
+    silent: Option<Timestamp>,
+}
+
+/// What an instance knows of its membership.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) view: View,
+    leave: mpsc::Sender<Leave>,
+}
+
+/// The end of a membership, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Leave {
+    has_calls: bool,
+    left: oneshot::Sender<()>,
+}
+
+impl Membership {
+    /// Begins: waits for the engine for as long as it takes. The lock of the journal in `journal` is held.
+    pub(super) async fn begin(
+        settings: &settings::Cluster,
+        mirrors: Mirrors,
+        journal: PathBuf,
+    ) -> Result<Self, StartError> {
+        let (right, node) = (Right::of_member(settings.promise), Arc::new(OnceLock::new()));
+        let mut looking = Looking::at(Arc::clone(&node));
+        let look = Box::new(move || looking.look());
+        let parts = Parts { right: right.clone(), mirrors, look, dir: journal.clone() };
+        let (cluster, events) = Cluster::start(settings, parts).await?;
+        let me = settings.name;
+        Ok(Self { cluster, events, right, node, me, journal, found: None, silent: None })
+    }
+
+    /// The node is this member's: it may send what the membership allows, and goes on with what the journal held when it
+    /// is known whose that is. `alive` is when the process before lived last.
+    pub(super) fn holds(
+        &mut self,
+        config: &mut NodeConfig,
+        earlier: Vec<Earlier>,
+        alive: Option<Timestamp>,
+    ) {
+        config.right = self.right.clone();
+        config.epoch = Epoch(self.cluster.status().incarnation.map_or(0, |own| own.run));
+        config.left = earlier.iter().map(|one| one.call_id).collect();
+        self.found = Some((earlier, alive));
+    }
+
+    /// Goes on until it is told to leave, or the instance is gone.
+    pub(super) fn run(self, instance: &Arc<Instance>, leave: mpsc::Receiver<Leave>) {
+        self.node.get_or_init(|| Arc::downgrade(&instance.node));
+        tokio::spawn(self.live(Arc::downgrade(instance), leave));
+    }
+
+    async fn live(mut self, instance: Weak<Instance>, mut leave: mpsc::Receiver<Leave>) {
+        let (tell, mut settled) = mpsc::unbounded_channel(); // one for each takeover
+        loop {
+            tokio::select! {
+                event = self.events.recv() => {
+                    let (Some(event), Some(instance)) = (event, instance.upgrade()) else { return };
+                    self.happened(&instance, event, &tell).await;
+                }
+                Some(of) = settled.recv() => self.cluster.settled(of),
+                asked = leave.recv() => {
+                    let Some(Leave { has_calls, left }) = asked else { return };
+                    self.cluster.end(has_calls).await;
+                    drop(left);
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn happened(
+        &mut self,
+        instance: &Arc<Instance>,
+        event: Event,
+        settled: &mpsc::UnboundedSender<Incarnation>,
+    ) {
+        let node = Arc::clone(&instance.node);
+        match event {
+            Event::Silence => {
+                self.silent = Some(instance.clock.now());
+                instance.board.all_elsewhere(instance.clock.now());
+                on(node, Node::silence).await;
+            }
+            // Its calls were dropped when it fell silent; who has not spoken yet has none.
+            Event::Fenced { done, .. } => {
+                self.silent.get_or_insert_with(|| instance.clock.now());
+                on(node, Node::silence).await;
+                drop(done);
+            }
+            Event::Began { incarnation, done } => {
+                on(node, move |node| node.begin_anew(Epoch(incarnation.run))).await;
+                drop(done);
+            }
+            Event::TakeOver(taken) => self.take_over(instance, *taken, settled).await,
+        }
+    }
+
+    async fn take_over(
+        &mut self,
+        instance: &Arc<Instance>,
+        taken: TakeOver,
+        settled: &mpsc::UnboundedSender<Incarnation>,
+    ) {
+        let TakeOver { inheritance, records, stale, lived } = taken;
+        let of = inheritance.of;
+        // What is left of a claim that its successor did not carry out may be anybody's.
+        let records: Vec<Inherited> =
+            records.into_iter().filter(|record| record.owner.node != self.me).collect();
+        let own = if of.node == self.me {
+            let earlier = inheritance.earlier.iter().map(|(first, _)| *first);
+            let first = earlier.chain([of]).filter(|one| one.node == self.me).map(|one| one.run).min();
+            Some(self.own(Epoch(first.unwrap_or(of.run))).await)
+        } else {
+            None
+        };
+        let shares = Shares::of(1 + usize::from(own.is_some()), of, settled.clone());
+        let epoch = Epoch(inheritance.epoch);
+        if let Some((calls, alive)) = own {
+            instance.goes_on_with(calls.iter()).await;
+            let settled = shares.one();
+            let regained = Regained { epoch, alive, calls, settled };
+            on(Arc::clone(&instance.node), move |node| node.regain(regained)).await;
+        }
+        let calls = spawn_blocking(move || read(records, stale)).await.unwrap_or_default();
+        instance.goes_on_with(calls.iter().map(|one| &one.earlier)).await;
+        let rows = instance.rows(calls.iter().map(|one| &one.earlier)).await;
+        let lost_for = lived.map(|lived| boottime().since(lived));
+        let inheritance = node::Inheritance { epoch, lost_for, calls, settled: shares.one() };
+        on(Arc::clone(&instance.node), move |node| node.take_over(inheritance)).await;
+        if let Err(error) = instance.records.inherit(rows).await {
+            tracing::warn!(%error, "calls of another instance go on, and do not show before their results are kept");
+        }
+    }
+
+    /// The calls of this instance's own incarnations from this ownership on, and when they were carried last.
+    async fn own(&mut self, first: Epoch) -> (Vec<Earlier>, Option<Timestamp>) {
+        let (calls, alive) = match self.found.take() {
+            Some(found) => found,
+            None => {
+                let dir = self.journal.clone();
+                let read = spawn_blocking(move || journal::read(&dir).map(|replay| Earlier::read(replay.calls)));
+                let calls = match read.await {
+                    Ok(Ok(calls)) => calls,
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, "the journal cannot be read: this instance's own calls do not go on");
+                        Vec::new()
+                    }
+                    Err(_) => Vec::new(), // told by the panic itself
+                };
+                (calls, self.silent)
+            }
+        };
+        (calls.into_iter().filter(|call| call.saved.0 >= first).collect(), alive)
+    }
+}
+
+/// A takeover in parts: it is settled when all are.
+struct Shares {
+    of: Incarnation,
+    left: Arc<AtomicUsize>,
+    settled: mpsc::UnboundedSender<Incarnation>,
+}
+
+impl Shares {
+    fn of(count: usize, of: Incarnation, settled: mpsc::UnboundedSender<Incarnation>) -> Self {
+        Self { of, left: Arc::new(AtomicUsize::new(count)), settled }
+    }
+
+    /// To be called when one part is settled.
+    fn one(&self) -> node::OnSettled {
+        let (of, left, settled) = (self.of, Arc::clone(&self.left), self.settled.clone());
+        Box::new(move |_| {
+            if left.fetch_sub(1, SeqCst) == 1 {
+                settled.send(of).unwrap_or_default(); // a membership that has ended needs no answer
+            }
+        })
+    }
+}
+
+fn read(records: Vec<Inherited>, stale: bool) -> Vec<node::Inherited> {
+    let claims: Vec<u32> = records.iter().map(|record| record.claims).collect();
+    let saved = records.into_iter().map(|Inherited { saved, .. }| SavedCall {
+        call_id: saved.call_id,
+        epoch: saved.epoch,
+        revision: saved.revision,
+        record: saved.record.unwrap_or_default().to_vec(),
+    });
+    let calls = Earlier::read(saved.collect()).into_iter().zip(claims);
+    calls.map(|(earlier, claims)| node::Inherited { earlier, claims, stale }).collect()
+}
+
+impl Instance {
+    /// These calls go on here: what they ask is loaded, and they show.
+    async fn goes_on_with(&self, calls: impl Iterator<Item = &Earlier> + Clone) {
+        let now = self.clock.now();
+        for Earlier { call_id, call, .. } in calls.clone() {
+            self.board.found(*call_id, call.as_ref().map_or(Progress::Dialling, Call::progress), now);
+        }
+        let needed = calls.filter_map(|one| one.call.as_ref().ok()).map(Call::questionnaire).collect();
+        self.have(&needed).await;
+    }
+
+    /// Loads what calls are pinned to and this instance does not ask itself, or any more.
+    async fn have(&self, needed: &BTreeSet<Digest>) {
+        let missing = self.library.read().await.lacks(needed);
+        if missing.is_empty() {
+            return;
+        }
+        let shelf = Arc::clone(&self.shelf);
+        let loaded = spawn_blocking(move || shelf.editions(&missing)).await.unwrap_or_default();
+        let mut library = self.library.write().await;
+        library.older.extend(loaded.into_iter().map(|one| (one.digest(), one)));
+        let (settings, assets) = (library.settings.clone(), library.assets());
+        on(Arc::clone(&self.node), move |node| {
+            if let Err(error) = node.renew(settings, assets) {
+                tracing::error!(%error, "editions of other instances' calls cannot be used; those calls will be ended");
+            }
+        })
+        .await;
+    }
+
+    /// The calls of another instance as they stand in these records.
+    async fn rows(&self, calls: impl Iterator<Item = &Earlier>) -> Vec<Accepted> {
+        let library = self.library.read().await;
+        let row = |call: &Call| {
+            let digest = call.questionnaire();
+            let known = library.edition(&digest.to_string());
+            Accepted {
+                call_id: call.id(),
+                attempt_id: call.attempt(),
+                to: call.to().to_owned(),
+                trunk: call.trunk().to_owned(),
+                questionnaire: known.map(|it| it.id().to_owned()).unwrap_or_default(),
+                digest,
+                case: None,
+                request: "{}".to_owned(),
+                key: None,
+                accepted_at: self.clock.now(),
+            }
+        };
+        calls.filter_map(|one| one.call.as_ref().ok()).map(row).collect()
+    }
+}
+
+/// Does something with the node that may wait for its threads.
+async fn on(node: Arc<Node>, what: impl FnOnce(&Node) + Send + 'static) {
+    // A panic in there is told by the panic itself.
+    drop(spawn_blocking(move || what(&node)).await);
+}
+
+impl Member {
+    pub(super) fn of(membership: &Membership) -> (Self, mpsc::Receiver<Leave>) {
+        let (leave, asked) = mpsc::channel(1);
+        (Self { name: membership.me.to_string(), view: membership.cluster.view(), leave }, asked)
+    }
+
+    /// Leaves the cluster. With calls the others take them over, as after a death.
+    pub(super) async fn leave(&self, has_calls: bool) {
+        let (left, done) = oneshot::channel();
+        if self.leave.send(Leave { has_calls, left }).await.is_ok() {
+            drop(done.await); // done when it is dropped
+        }
+    }
+}
