@@ -78,12 +78,7 @@ impl Membership {
 
     /// The node is this member's: it may send what the membership allows, and goes on with what the journal held when it
     /// is known whose that is. `alive` is when the process before lived last.
-    pub(super) fn holds(
-        &mut self,
-        config: &mut NodeConfig,
-        earlier: Vec<Earlier>,
-        alive: Option<Timestamp>,
-    ) {
+    pub(super) fn holds(&mut self, config: &mut NodeConfig, earlier: Vec<Earlier>, alive: Option<Timestamp>) {
         config.right = self.right.clone();
         config.epoch = Epoch(self.cluster.status().incarnation.map_or(0, |own| own.run));
         config.left = earlier.iter().map(|one| one.call_id).collect();
@@ -185,7 +180,8 @@ impl Membership {
             Some(found) => found,
             None => {
                 let dir = self.journal.clone();
-                let read = spawn_blocking(move || journal::read(&dir).map(|replay| Earlier::read(replay.calls)));
+                let read =
+                    spawn_blocking(move || journal::read(&dir).map(|replay| Earlier::read(replay.calls)));
                 let calls = match read.await {
                     Ok(Ok(calls)) => calls,
                     Ok(Err(error)) => {

@@ -63,16 +63,23 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
                         Exit codes: 0 all results are as they should be, 1 some differ, 2 wrong usage or \
                         file, 3 the machine refused.")]
 pub(super) struct Args {
-    /// How many people to call [default: 20; with --crash 200 who talk, and some more]
+    /// How many people to call [default: 20; with --crash or --takeover 200 who talk, and some more]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5_000))]
     calls: Option<u16>,
-    /// Calls started per second [default: 4; with --crash so many that all of them talk at once]
+    /// Calls started per second [default: 4; with --crash or --takeover so many that all of them talk at once]
     #[arg(long, value_name = "R", value_parser = rate)]
     cps: Option<f64>,
     /// Call from a process of its own, kill that one (kill -9) while everybody talks, start it again at once, and
     /// measure what the callees heard of it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "takeover")]
     crash: bool,
+    /// Call from three instances of a cluster, kill the busiest one (kill -9) while everybody talks, and measure what the
+    /// callees heard of it when the two others went on. Needs etcd
+    #[arg(long)]
+    takeover: bool,
+    /// The program of etcd, 3.4 or later
+    #[arg(long, value_name = "PATH", default_value = "etcd", requires = "takeover")]
+    etcd: PathBuf,
     /// What to ask; without it a customer survey that is on board
     #[arg(long, value_name = "FILE")]
     questionnaire: Option<PathBuf>,
@@ -94,11 +101,16 @@ fn rate(text: &str) -> Result<f64, String> {
 
 impl Args {
     fn calls(&self) -> u16 {
-        self.calls.unwrap_or(if self.crash { crash::CALLS } else { CALLS })
+        self.calls.unwrap_or(if self.kills() { crash::CALLS } else { CALLS })
     }
 
     fn cps(&self) -> f64 {
-        self.cps.unwrap_or_else(|| if self.crash { crash::rate(self.calls()) } else { CPS })
+        self.cps.unwrap_or_else(|| if self.kills() { crash::rate(self.calls()) } else { CPS })
+    }
+
+    /// Whether an instance is killed.
+    const fn kills(&self) -> bool {
+        self.crash || self.takeover
     }
 }
 
@@ -118,7 +130,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     survey.check_fields(&fields)?;
     let now = Clock::of_process().now();
     let calls = usize::from(args.calls());
-    let (mut people, cut) = match args.crash {
+    let (mut people, cut) = match args.kills() {
         false => (people::gather(&survey.questionnaire, &fields, calls, args.seed, now), None),
         true => {
             let gathered =
@@ -137,7 +149,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(cut) => {
             let questionnaire = (survey.questionnaire.id(), file.as_path());
             let (people, crowd, out) = (&people, &crowd, args.out.as_path());
-            let plan = crash::Plan { questionnaire, people, cut, cps: args.cps(), out, crowd };
+            let etcd = args.takeover.then_some(args.etcd.as_path());
+            let plan = crash::Plan { questionnaire, people, cut, cps: args.cps(), out, crowd, etcd };
             crash::call_everyone(&plan, &mut files)?
         }
         None => {
@@ -188,6 +201,11 @@ fn introduce(args: &Args, questionnaire: &Questionnaire, people: usize) {
         args.cps(),
         args.seed
     ));
+    if args.takeover {
+        super::say(
+            "Three instances call them; the busiest is killed while they talk, and the two others go on.",
+        );
+    }
     if args.crash {
         super::say("The instance that calls them is killed while they talk, and started again at once.");
     }
@@ -223,7 +241,7 @@ fn conclude(
     let Heard { ran, killed, testimonies } = heard;
     let differences = match ran.interrupted {
         true => Vec::new(),
-        false => all_differences(questionnaire, &args.out, people, ran, testimonies),
+        false => all_differences(questionnaire, &args.out, people, heard),
     };
     let outcomes = tally::outcomes(&ran.results);
     let questions = tally::questions(questionnaire, &ran.results);
@@ -271,15 +289,15 @@ fn all_differences(
     questionnaire: &Questionnaire,
     out: &Path,
     people: &[Person],
-    ran: &Ran,
-    testimonies: &[Testimony],
+    heard: &Heard<'_>,
 ) -> Vec<Difference> {
+    let Heard { ran, killed, testimonies } = heard;
     let mut results: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for result in &ran.results {
         results.entry(&result.to).or_default().push(result);
     }
     let mut heard: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for testimony in testimonies {
+    for testimony in *testimonies {
         heard.entry(&testimony.user).or_default().push(testimony);
     }
     let samples = |file: &str| Recordings::samples(&out.join(files::RECORDINGS), file);
@@ -288,6 +306,10 @@ fn all_differences(
     for person in people {
         let result = results.get(person.number.as_str()).map_or(&[][..], Vec::as_slice);
         let testimony = heard.get(person.number.as_str()).map_or(&[][..], Vec::as_slice);
+        let ended_ringing = |killed| result.iter().any(|it| crash::ended_ringing(killed, it, testimony));
+        if result.len() == 1 && killed.as_ref().is_some_and(ended_ringing) {
+            continue;
+        }
         let compared = compare(evidence, person, result, testimony);
         differences.extend(compared.differences);
         came.extend(compared.expected);

@@ -1,17 +1,18 @@
-//! The instance of `baton demo --crash`: `baton serve` in a process of its own, killed and started again.
+//! An instance of `baton demo --crash` or `--takeover`: `baton serve` in a process of its own, to be killed.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::cluster::text;
 use crate::cli::MachineError;
 use crate::cli::client::Client;
 use crate::cli::demo::{RING_TIMEOUT, TRUNK};
@@ -31,6 +32,7 @@ const END: Duration = Duration::from_secs(12);
 
 /// A process that serves; it ends with this value.
 pub(super) struct Instance {
+    name: String,
     config: PathBuf,
     out: PathBuf,
     api: SocketAddr,
@@ -50,25 +52,38 @@ pub(super) struct Terms<'a> {
     /// Where the telephones are.
     pub(super) crowd: SocketAddr,
     pub(super) calls: usize,
+    /// Its place in a cluster; `None`: it stands alone.
+    pub(super) seat: Option<&'a Seat>,
+}
+
+/// An instance's place in a cluster.
+pub(super) struct Seat {
+    pub(super) name: String,
+    /// Where it listens for SIP, at an address of this machine's loopback that no other has.
+    pub(super) sip: SocketAddr,
+    /// Where its API listens.
+    pub(super) api: SocketAddr,
+    /// `[cluster]` of its settings.
+    pub(super) cluster: String,
 }
 
 impl Instance {
-    /// Writes the settings and starts the first process; returns when it takes calls.
-    pub(super) fn start(terms: &Terms<'_>, stop: &AtomicBool) -> anyhow::Result<Self> {
-        let [sip, api] = free_ports().map_err(machine)?;
-        let text = |path: &Path| -> anyhow::Result<String> {
-            let path = std::path::absolute(path)?;
-            let path = path.to_str().with_context(|| format!("{} is no UTF-8", path.display()))?;
-            Ok(Value::from(path).to_string()) // a JSON string is a TOML string
+    /// Writes the settings and starts the first process. [`wait_until_ready`](Self::wait_until_ready) waits until it takes
+    /// calls.
+    pub(super) fn start(terms: &Terms<'_>) -> anyhow::Result<Self> {
+        let [sip, api] = match terms.seat {
+            Some(seat) => [seat.sip, seat.api],
+            None => free_ports(Ipv4Addr::LOCALHOST.into()).map_err(machine)?,
         };
         let (questionnaire, data) = (text(terms.questionnaire)?, text(terms.data)?);
         let recordings = text(terms.recordings)?;
         let ring_timeout = format!("{}s", RING_TIMEOUT.as_secs());
+        let cluster = terms.seat.map_or("", |seat| &seat.cluster);
         let settings = format!(
             "questionnaires = [{questionnaire}]\n[data]\ndir = {data}\n[recordings]\ndir = {recordings}\n\
              [http]\nlisten = \"{api}\"\n[drain]\nlimit = \"0s\"\n[sip]\nlisten = \"{sip}\"\n\
              [media]\naddress = \"{}\"\n[limits]\ncalls = {}\n\
-             [trunks.{TRUNK}]\naddress = \"{}\"\nring_timeout = \"{ring_timeout}\"\n",
+             [trunks.{TRUNK}]\naddress = \"{}\"\nring_timeout = \"{ring_timeout}\"\n{cluster}",
             sip.ip(),
             terms.calls,
             terms.crowd,
@@ -77,9 +92,9 @@ impl Instance {
         std::fs::write(&config, settings).map_err(machine)?;
         let client = Client::at(format!("http://{api}"), None);
         let out = terms.out.to_owned();
-        let mut instance = Self { config, out, api, starts: 0, child: None, client };
+        let name = terms.seat.map_or("serve", |seat| &seat.name).to_owned();
+        let mut instance = Self { name, config, out, api, starts: 0, child: None, client };
         instance.spawn()?;
-        instance.wait_until_ready(stop)?;
         Ok(instance)
     }
 
@@ -98,7 +113,7 @@ impl Instance {
     }
 
     fn log(&self) -> PathBuf {
-        self.out.join(format!("serve-{}.log", self.starts))
+        self.out.join(format!("{}-{}.log", self.name, self.starts))
     }
 
     /// Kills it as a crash does. Between the two times it died; after the second nothing of it is sent.
@@ -132,6 +147,27 @@ impl Instance {
         self.client.get("/api/v1/nodes").map(drop)
     }
 
+    /// Waits until nothing keeps it from taking calls: in a cluster, until others hold copies of what it saves.
+    pub(super) fn wait_until_takes_calls(&self, stop: &AtomicBool) -> anyhow::Result<()> {
+        let until = Instant::now() + START;
+        loop {
+            let nodes = self.client.get("/api/v1/nodes")?;
+            let reasons = nodes.pointer("/nodes/0/reasons").cloned().unwrap_or_default();
+            if reasons.as_array().is_some_and(Vec::is_empty) {
+                return Ok(());
+            }
+            if Instant::now() > until || stop.load(Ordering::Relaxed) {
+                bail!("the instance {} takes no calls: {reasons}; see {}", self.name, self.log().display());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether there is a process, as far as this one knows.
+    pub(super) const fn is_alive(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// How many calls are open, up to a page of them.
     pub(super) fn open_calls(&self) -> anyhow::Result<usize> {
         let page = self.client.get("/api/v1/calls?state=open&limit=500")?;
@@ -162,17 +198,15 @@ impl Drop for Instance {
 }
 
 /// A port for SIP over UDP and TCP, and one for the API, that nobody has.
-fn free_ports() -> io::Result<[SocketAddr; 2]> {
+pub(super) fn free_ports<const N: usize>(here: IpAddr) -> io::Result<[SocketAddr; N]> {
     let count = u32::from(PORTS.end - PORTS.start);
     let first = std::process::id().wrapping_mul(61) % count;
     let at = |n: u32| {
         let offset = u16::try_from((first + n) % count).unwrap_or(0);
-        SocketAddr::from((Ipv4Addr::LOCALHOST, PORTS.start + offset))
+        SocketAddr::from((here, PORTS.start + offset))
     };
     let is_free = |at: &SocketAddr| UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok();
-    let mut free = (0..count).map(at).filter(is_free);
-    match (free.next(), free.next()) {
-        (Some(sip), Some(api)) => Ok([sip, api]),
-        (_, _) => Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port from 10000 to 15999")),
-    }
+    let free: Vec<SocketAddr> = (0..count).map(at).filter(is_free).take(N).collect();
+    let none = |_| io::Error::new(io::ErrorKind::AddrInUse, "no free port from 10000 to 15999");
+    free.try_into().map_err(none)
 }

@@ -9,10 +9,14 @@
 //!    │ ◄── the next packet, the right prompt ─────────────────────────────── goes on
 //! Testimonies ─► Takeover (what each callee heard)       results ◄─────────── GET /api/v1/calls/ID
 //! ```
+//! `--takeover` does the same with three instances of a cluster: the one with the most calls is killed and stays dead, and
+//! the two others go on with its calls. At the end it is started again, and has fetched the results of its calls.
 
+mod cluster;
 mod instance;
 mod takeover;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::instance::{Instance, Terms};
+use self::cluster::Etcd;
+use self::instance::{Instance, Seat, Terms};
 use super::files::{Files, RECORDINGS};
 use super::people::{Cut, Person};
 use super::progress::Progress;
@@ -31,7 +36,7 @@ use crate::cli::gateway::{machine, temporary};
 use crate::node::clock::Clock;
 use crate::time::Timestamp;
 
-pub(super) use takeover::Takeover;
+pub(super) use takeover::{Takeover, ended_ringing};
 
 /// People who talk when nobody says how many.
 pub(super) const CALLS: u16 = 200;
@@ -46,13 +51,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A call that lasts longer than this has gone wrong.
 const LONGEST: Duration = Duration::from_secs(3_700);
 
-/// When what happened to the instance.
-#[derive(Clone, Copy, Debug)]
+/// What happened to the instance that was killed.
+#[derive(Clone, Debug)]
 pub(super) struct Killed {
     /// When it was killed.
     pub(super) at: Timestamp,
-    /// When the next one took calls.
-    pub(super) ready_at: Timestamp,
+    /// When the next process took calls; `None`: there is none, others go on with its calls.
+    pub(super) ready_at: Option<Timestamp>,
+    /// Whom it had called.
+    pub(super) people: BTreeSet<String>,
 }
 
 /// Calls started per second where nobody says how many.
@@ -68,6 +75,8 @@ pub(super) struct Plan<'a> {
     pub(super) cps: f64,
     pub(super) out: &'a Path,
     pub(super) crowd: &'a Crowd,
+    /// The program of etcd: others go on with the calls. `None`: it is started again.
+    pub(super) etcd: Option<&'a Path>,
 }
 
 /// Calls everyone, kills the instance in the middle of it, and waits for the outcomes. Nothing is said of the kill if
@@ -84,34 +93,64 @@ pub(super) fn call_everyone(plan: &Plan<'_>, files: &mut Files) -> anyhow::Resul
     let clock = Clock::of_process();
     let started_at = clock.now();
     let data = temporary("baton-crash-")?;
-    let recordings = plan.out.join(RECORDINGS);
-    let terms = Terms {
-        questionnaire: plan.questionnaire.1,
-        data: data.path(),
-        out: plan.out,
-        recordings: &recordings,
-        crowd: plan.crowd.address(),
-        calls: plan.people.len(),
-    };
-    let instance = Instance::start(&terms, &stop)?;
-    let mut run = Run { plan, clock, stop, instance, calls: Vec::new() };
+    let etcd = plan.etcd.map(|program| Etcd::start(program, data.path(), plan.out, &stop)).transpose()?;
+    let seats = etcd.as_ref().map(|etcd| cluster::seats(data.path(), etcd)).transpose()?;
+    let instances = start_all(plan, data.path(), seats.as_deref(), &stop)?;
+    let mut run = Run { plan, clock, stop, instances, calls: Vec::new() };
     let killed = run.until_killed()?;
-    if killed.is_some() {
-        run.until_all_ended()?;
+    if let Some((dead, _)) = &killed {
+        run.until_all_ended(*dead)?;
     }
     let results = run.results(files)?;
     let interrupted = run.is_stopped() || killed.is_none();
-    run.instance.end();
-    Ok((Ran { results, started_at, ended_at: clock.now(), interrupted }, killed))
+    run.instances.into_iter().for_each(Instance::end);
+    drop(etcd);
+    Ok((Ran { results, started_at, ended_at: clock.now(), interrupted }, killed.map(|(_, killed)| killed)))
+}
+
+/// Starts one instance, or one for each seat, and waits until they take calls.
+fn start_all(
+    plan: &Plan<'_>,
+    data: &Path,
+    seats: Option<&[Seat]>,
+    stop: &AtomicBool,
+) -> anyhow::Result<Vec<Instance>> {
+    let recordings = plan.out.join(RECORDINGS);
+    let mut instances = Vec::new();
+    let seats: Vec<Option<&Seat>> = seats.map_or_else(|| vec![None], |all| all.iter().map(Some).collect());
+    for seat in seats {
+        let data = seat.map_or_else(|| data.to_owned(), |seat| data.join(&seat.name));
+        std::fs::create_dir_all(&data).map_err(machine)?;
+        instances.push(Instance::start(&Terms {
+            questionnaire: plan.questionnaire.1,
+            data: &data,
+            out: plan.out,
+            recordings: &recordings,
+            crowd: plan.crowd.address(),
+            calls: plan.people.len(),
+            seat,
+        })?);
+    }
+    instances.iter_mut().try_for_each(|instance| instance.wait_until_ready(stop))?;
+    instances.iter().try_for_each(|instance| instance.wait_until_takes_calls(stop))?;
+    Ok(instances)
 }
 
 struct Run<'a> {
     plan: &'a Plan<'a>,
     clock: Clock,
     stop: Arc<AtomicBool>,
-    instance: Instance,
-    /// The ids of the calls that were placed.
-    calls: Vec<String>,
+    instances: Vec<Instance>,
+    /// The calls that were placed, in their order.
+    calls: Vec<Placed>,
+}
+
+/// A call that was placed.
+struct Placed {
+    id: String,
+    to: String,
+    /// At which instance.
+    at: usize,
 }
 
 impl Run<'_> {
@@ -119,8 +158,9 @@ impl Run<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Places the calls and kills the instance while they are up; nothing, if somebody interrupts it.
-    fn until_killed(&mut self) -> anyhow::Result<Option<Killed>> {
+    /// Places the calls and kills the instance with the most of them while they are up: which. Nothing, if somebody
+    /// interrupts it.
+    fn until_killed(&mut self) -> anyhow::Result<Option<(usize, Killed)>> {
         let Cut { talking, answering, .. } = self.plan.cut;
         let (first, late) = self.plan.people.split_at(talking);
         let begun = Instant::now();
@@ -144,11 +184,24 @@ impl Run<'_> {
             std::thread::sleep(Duration::from_micros(200));
         }
         std::thread::sleep(A_MOMENT);
-        let (at, dead) = self.instance.kill(self.clock).map_err(machine)?;
+        let busiest = self.busiest()?;
+        let instance = &mut self.instances[busiest];
+        let (at, dead) = instance.kill(self.clock).map_err(machine)?;
         self.plan.crowd.watch().caller_died(dead);
-        self.instance.spawn()?;
-        self.instance.wait_until_ready(&self.stop)?;
-        Ok(Some(Killed { at, ready_at: self.clock.now() }))
+        let people = self.calls.iter().filter(|call| call.at == busiest).map(|call| call.to.clone());
+        let mut killed = Killed { at, ready_at: None, people: people.collect() };
+        if self.plan.etcd.is_none() {
+            instance.spawn()?;
+            instance.wait_until_ready(&self.stop)?;
+            killed.ready_at = Some(self.clock.now());
+        }
+        Ok(Some((busiest, killed)))
+    }
+
+    /// The instance with the most calls.
+    fn busiest(&self) -> anyhow::Result<usize> {
+        let open = self.instances.iter().map(Instance::open_calls).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok((0..open.len()).max_by_key(|n| open[*n]).unwrap_or(0))
     }
 
     fn place(&mut self, person: &Person) -> anyhow::Result<()> {
@@ -159,32 +212,38 @@ impl Run<'_> {
             "fields": person.fields,
             "seed": person.seed,
         });
-        let placed = self.instance.client.post("/api/v1/calls", &person.number, &body)?;
-        let id = placed.get("call_id").and_then(Value::as_str);
-        self.calls.push(id.unwrap_or_default().to_owned());
+        let at = self.calls.len() % self.instances.len();
+        let placed = self.instances[at].client.post("/api/v1/calls", &person.number, &body)?;
+        let id = placed.get("call_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.calls.push(Placed { id, to: person.number.clone(), at });
         Ok(())
     }
 
-    fn until_all_ended(&self) -> anyhow::Result<()> {
+    /// Waits until every call has ended; who was killed and is dead still is started again then.
+    fn until_all_ended(&mut self, killed: usize) -> anyhow::Result<()> {
         let progress = Progress::start(self.calls.len());
         let until = Instant::now() + LONGEST;
-        loop {
-            let open = self.instance.open_calls()?;
-            progress.open(self.calls.len(), open);
-            if open == 0 || Instant::now() > until || self.is_stopped() {
-                break;
-            }
+        let is_over = |instance: &Instance| instance.is_alive().then(|| instance.open_calls());
+        let mut open = usize::MAX;
+        while open > 0 && Instant::now() < until && !self.is_stopped() {
             std::thread::sleep(LOOK);
+            open = self.instances.iter().filter_map(is_over).sum::<anyhow::Result<usize>>()?;
+            progress.open(self.calls.len(), open);
+            if open == 0 && !self.instances[killed].is_alive() {
+                self.instances[killed].spawn()?;
+                self.instances[killed].wait_until_ready(&self.stop)?;
+                open = usize::MAX; // until it has fetched the results of its calls
+            }
         }
         progress.finish();
         Ok(())
     }
 
-    /// The results that the instance has, each once.
+    /// The results that the instances have of the calls that were placed with them, each once.
     fn results(&self, files: &mut Files) -> anyhow::Result<Vec<CallResult>> {
         let mut results = Vec::new();
-        for call in &self.calls {
-            let mut call = self.instance.client.get(&format!("/api/v1/calls/{call}"))?;
+        for Placed { id, at, .. } in &self.calls {
+            let mut call = self.instances[*at].client.get(&format!("/api/v1/calls/{id}"))?;
             let result = call.get_mut("result").map(Value::take).filter(|result| !result.is_null());
             if let Some(result) = result {
                 let result: CallResult = serde_json::from_value(result)?;

@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Killed;
+use crate::call::{CallResult, Fault};
 use crate::callee::testimony::{Event, Testimony};
 use crate::cli::demo::compare::{Difference, Loss};
 use crate::cli::report::picture;
@@ -37,13 +38,18 @@ pub(in crate::cli::demo) struct Takeover {
     answered_just_before: usize,
     /// Those that were not answered yet.
     ringing: usize,
+    /// Those that another instance could not go on with: their telephones rang, or had just been picked up without a word
+    /// from us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_ringing: Option<usize>,
     calls_lost: usize,
     responses_lost: usize,
     responses_altered: usize,
     /// Calls whose callee heard two senders: another SSRC or address, or a packet out of order.
     dual_senders: usize,
-    /// From the kill to the answer of the next instance's API.
-    restart_ms: f64,
+    /// From the kill to the answer of the next process's API, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart_ms: Option<f64>,
     /// From the kill to the next packet that a callee heard.
     gap_ms: Spread,
     /// From the kill to the next frame of a prompt that the callee knows.
@@ -81,11 +87,15 @@ impl Takeover {
         differences: &[Difference],
     ) -> Self {
         let since = |at| ms(killed, at);
-        let up = testimonies
-            .iter()
-            .filter(|it| it.invited_at <= killed.at && it.ended_at.is_none_or(|ended| ended > killed.at));
+        let is_moved = killed.ready_at.is_none();
+        let up = testimonies.iter().filter(|it| {
+            let is_up = it.invited_at <= killed.at && it.ended_at.is_none_or(|ended| ended > killed.at);
+            is_up && killed.people.contains(&it.user)
+        });
         let up: Vec<&Testimony> = up.collect();
-        let talking = up.iter().filter(|it| it.answered_at.is_some_and(|at| at <= killed.at));
+        let talking = up.iter().filter(|it| {
+            it.answered_at.is_some_and(|at| at <= killed.at) && (!is_moved || was_heard(it, killed))
+        });
         let talking: Vec<&Testimony> = talking.copied().collect();
         let just = |it: &&&Testimony| it.answered_at.is_some_and(|at| since(at) > -JUST_BEFORE_MS);
         let mut gaps: Vec<f64> = talking.iter().filter_map(|it| it.heard_again_at).map(since).collect();
@@ -99,11 +109,12 @@ impl Takeover {
             talking: talking.len(),
             answered_just_before: talking.iter().filter(just).count(),
             ringing: up.len() - talking.len(),
+            ended_ringing: is_moved.then(|| up.iter().filter(|it| !was_heard(it, killed)).count()),
             calls_lost: calls_lost.len(),
             responses_lost: count(Loss::Response).count(),
             responses_altered: count(Loss::Altered).count(),
-            dual_senders: testimonies.iter().filter(|it| heard_two(it)).count(),
-            restart_ms: since(killed.ready_at),
+            dual_senders: testimonies.iter().filter(|it| heard_two(it, killed)).count(),
+            restart_ms: killed.ready_at.map(since),
             gap_ms: Spread::of(&gaps),
             prompt_gap_ms: Spread::of(&prompt_gaps),
             gaps,
@@ -124,8 +135,14 @@ impl Takeover {
         let Self { calls, talking, answered_just_before, ringing, restart_ms, .. } = self;
         let mut text = format!(
             "What the crash cost\n  kill -9 with {calls} calls up: {talking} talking ({answered_just_before} of them \
-             for less than 10 ms), {ringing} ringing\n  the next process took calls after {restart_ms:.0} ms\n"
+             for less than 10 ms), {ringing} ringing\n"
         );
+        match restart_ms {
+            Some(ms) => drop(writeln!(text, "  the next process took calls after {ms:.0} ms")),
+            None => text.push_str(
+                "  the other instances went on with those who talked; who was rung is rung no more\n",
+            ),
+        }
         text.push_str("  from the kill to the next packet, as the callees heard it\n");
         histogram(&mut text, &self.gaps, self.gap_ms);
         text.push_str("  from the kill to the right prompt\n");
@@ -149,12 +166,30 @@ fn prompt_again(testimony: &Testimony) -> Option<crate::time::Timestamp> {
     testimony.events.iter().find_map(heard)
 }
 
-/// On the loopback nothing overtakes and nothing is doubled: what is out of order came of two.
-fn heard_two(testimony: &Testimony) -> bool {
+/// Whether the callee had heard anything of us before the kill.
+fn was_heard(testimony: &Testimony, killed: &Killed) -> bool {
+    testimony.stream.sources.first().is_some_and(|source| source.first_at <= killed.at)
+}
+
+/// On the loopback nothing overtakes and nothing is doubled: what is out of order came of two. One whose call went to
+/// another instance hears that one's source and address after the first one's.
+fn heard_two(testimony: &Testimony, killed: &Killed) -> bool {
     let stream = &testimony.stream;
-    stream.ssrcs.len() > 1
-        || stream.sources.len() > 1
+    let senders = if killed.ready_at.is_none() && killed.people.contains(&testimony.user) { 2 } else { 1 };
+    stream.ssrcs.len() > senders
+        || stream.sources.len() > senders
         || stream.overlaps + stream.duplicates + stream.late > 0
+}
+
+/// Whether a call ended because another instance cannot go on with what rings, as it should: its person is rung no more.
+pub(in crate::cli::demo) fn ended_ringing(
+    killed: &Killed,
+    result: &CallResult,
+    heard: &[&Testimony],
+) -> bool {
+    killed.ready_at.is_none()
+        && result.fault == Some(Fault::RingingLost)
+        && heard.iter().all(|it| it.stream.sources.is_empty())
 }
 
 fn ms(killed: &Killed, at: crate::time::Timestamp) -> f64 {
@@ -214,7 +249,9 @@ mod tests {
     #[test]
     fn what_is_lost_is_counted_by_what_it_was() {
         let now = crate::time::Timestamp::from_millis(5_000);
-        let killed = Killed { at: now, ready_at: now + std::time::Duration::from_millis(80) };
+        let ready_at = Some(now + std::time::Duration::from_millis(80));
+        let people = BTreeSet::from([String::new()]);
+        let killed = Killed { at: now, ready_at, people };
         let differ = |to: &str, loss| Difference {
             to: to.to_owned(),
             persona: String::new(),
@@ -253,18 +290,24 @@ mod tests {
             (4, 2, 1, 2)
         );
         assert_eq!(takeover.gaps, [60.0, 90.0], "of those alone who were talking");
-        assert!((takeover.restart_ms - 80.0).abs() < 0.01);
+        assert!((takeover.restart_ms.unwrap() - 80.0).abs() < 0.01);
     }
 
     #[test]
     fn two_senders_are_told_by_what_the_callee_heard() {
         let mut testimony =
             Testimony::new(crate::time::Timestamp::EPOCH, String::new(), String::new(), String::new());
-        assert!(!heard_two(&testimony));
+        let at = crate::time::Timestamp::from_millis(5_000);
+        let mut killed = Killed { at, ready_at: Some(at), people: BTreeSet::from([String::new()]) };
+        assert!(!heard_two(&testimony, &killed));
         testimony.stream.ssrcs = vec![1, 2];
-        assert!(heard_two(&testimony));
-        testimony.stream.ssrcs = vec![1];
+        assert!(heard_two(&testimony, &killed));
+        killed.ready_at = None;
+        assert!(!heard_two(&testimony, &killed), "its successor's");
+        testimony.stream.overlaps = 1;
+        assert!(heard_two(&testimony, &killed), "and the first one again");
+        (testimony.stream.ssrcs, testimony.stream.overlaps) = (vec![1], 0);
         testimony.stream.late = 1;
-        assert!(heard_two(&testimony));
+        assert!(heard_two(&testimony, &killed));
     }
 }
