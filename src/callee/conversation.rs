@@ -1,5 +1,7 @@
 //! One call at a respondent's phone: signalling, stream, mind and mouth together.
 
+mod change;
+
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use super::ear::Index;
 use super::judge::{Arrival, Judge, Verdict};
 use super::mouth::Mouth;
 use super::respondent::{Act, Respondent};
-use super::script::{Party, Pickup};
+use super::script::{Party, Pickup, Reliable, Since};
 use super::sockets::MediaSockets;
 use super::testimony::{End, Event, Line, Testimony};
 use super::watch::Watch;
@@ -23,6 +25,7 @@ use crate::sip::session;
 use crate::sip::transaction::Transmit;
 use crate::sip::{Hop, Message, Reason, StatusCode};
 use crate::time::Timestamp;
+use change::Changes;
 
 /// A pause in the stream that is worth a line in the log: five packets.
 const NOTED_GAP: Duration = Duration::from_millis(100);
@@ -53,6 +56,7 @@ pub(super) struct Conversation {
     heard_from: SocketAddr,
     pickup_at: Option<Timestamp>,
     media: Option<Media>,
+    changes: Changes,
     judge: Judge,
     watch: Arc<Watch>,
     testimony: Testimony,
@@ -65,7 +69,9 @@ pub(super) struct Conversation {
 struct Media {
     sockets: MediaSockets,
     local: LocalMedia,
-    /// `None` until the caller's answer to our offer comes in the ACK.
+    /// What the ringing has agreed on, before anybody picks up.
+    early: Option<Negotiated>,
+    /// `None` until the respondent has picked up, and the caller's answer to an offer of ours has come in the ACK.
     agreed: Option<Agreed>,
 }
 
@@ -78,11 +84,8 @@ struct Agreed {
 impl Conversation {
     /// A call came in.
     pub(super) fn new(now: Timestamp, beginning: Beginning, mint: &mut Mint) -> Self {
-        let Beginning { mut incoming, party, index, media_address, user, call, from, source, offer, watch } =
+        let Beginning { incoming, party, index, media_address, user, call, from, source, offer, watch } =
             beginning;
-        if let Some(status) = party.ring.and_then(|status| StatusCode::new(status).ok()) {
-            incoming.ring(now, status, None, mint);
-        }
         let pickup_at = match party.pickup {
             Pickup::Answer { after } | Pickup::Refuse { after, .. } => Some(now + after),
             Pickup::Never => None,
@@ -97,6 +100,7 @@ impl Conversation {
             heard_from: source,
             pickup_at,
             media: None,
+            changes: Changes::default(),
             judge: Judge::default(),
             watch,
             testimony,
@@ -105,17 +109,42 @@ impl Conversation {
             over: false,
         };
         conversation.note(now, Event::Invited { from });
-        if let Some(status) = conversation.party.ring {
-            conversation.note(now, Event::Rang { status });
-        }
+        conversation.ring(now, mint);
         conversation
+    }
+
+    /// Rings as the party does it; reliably only where the caller knows of that.
+    fn ring(&mut self, now: Timestamp, mint: &mut Mint) {
+        let Some(ring) = self.party.ring else { return };
+        let Ok(status) = StatusCode::new(ring) else { return };
+        let body = if self.party.reliable == Reliable::Answer { self.answer_early(mint) } else { None };
+        let reliable = self.party.reliable != Reliable::No
+            && self.incoming.ring_reliably(now, status, body.as_ref(), mint);
+        if !reliable {
+            self.media = None;
+            self.incoming.ring(now, status, None, mint);
+        }
+        self.note(now, Event::Rang { status: ring, reliable });
+        self.changes.plan(now, &self.party, Since::Ringing);
+    }
+
+    /// The answer to the caller's offer, for a ringing that carries it. What cannot be answered is refused when it is
+    /// picked up.
+    fn answer_early(&mut self, mint: &mut Mint) -> Option<Bytes> {
+        let offer = self.offer.as_ref()?;
+        let sockets = MediaSockets::bind(self.media_address).ok()?;
+        let local = LocalMedia::new(Origin::new(self.media_address, mint), self.media_address, sockets.port);
+        let (body, negotiated) = sdp::answer(&local, offer).ok()?;
+        self.media = Some(Media { sockets, local, early: Some(negotiated), agreed: None });
+        Some(body)
     }
 
     /// When [`timeout`](Self::timeout) is wanted next.
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
         let tick =
             self.media.as_ref().and_then(|media| media.agreed.as_ref()).map(|agreed| agreed.mouth.due());
-        [self.incoming.poll_timeout(), self.pickup_at, tick].into_iter().flatten().min()
+        let change = self.changes.poll_timeout();
+        [self.incoming.poll_timeout(), self.pickup_at, tick, change].into_iter().flatten().min()
     }
 
     /// Everything has ended and is told.
@@ -144,6 +173,7 @@ impl Conversation {
                 Pickup::Never => {}
             }
         }
+        self.change(now, mint);
         self.speak(now, mint);
     }
 
@@ -163,14 +193,14 @@ impl Conversation {
                     self.ended(now, End::HungUp, Event::HungUp);
                 }
                 session::Event::Over => self.finish(now),
+                session::Event::ReinviteAnswered { body } => self.changed(now, body.as_deref(), mint),
+                session::Event::ReinviteRefused { status, .. } => self.unchanged(now, status),
+                session::Event::RefreshDue => self.refresh(now, mint),
                 session::Event::Progress { .. }
                 | session::Event::Answered { .. }
                 | session::Event::CancelCrossed
                 | session::Event::Failed { .. }
-                | session::Event::ReinviteAnswered { .. }
-                | session::Event::ReinviteRefused { .. }
                 | session::Event::Info { .. }
-                | session::Event::RefreshDue // whom it talks to takes UPDATE
                 | session::Event::Probed { .. } => {}
             }
         }
@@ -255,6 +285,11 @@ impl Conversation {
     }
 
     fn pick_up(&mut self, now: Timestamp, mint: &mut Mint) {
+        if let Some(negotiated) = self.media.as_mut().and_then(|media| media.early.take()) {
+            self.incoming.accept(now, None, mint); // the ringing had the answer
+            self.picked_up(now);
+            return self.agree(now, negotiated, mint);
+        }
         let Ok(sockets) = MediaSockets::bind(self.media_address) else {
             tracing::warn!(user = self.testimony.user, "no free ports: refused with 500");
             return self.refuse(now, 500, mint);
@@ -271,17 +306,26 @@ impl Conversation {
             None => (sdp::offer(&local), None),
         };
         self.incoming.accept(now, Some(&body), mint);
-        self.testimony.answered_at = Some(now);
-        self.watch.picked_up();
-        self.media = Some(Media { sockets, local, agreed: None });
+        self.picked_up(now);
+        self.media = Some(Media { sockets, local, early: None, agreed: None });
         if let Some(negotiated) = agreed {
             self.agree(now, negotiated, mint);
         }
     }
 
+    fn picked_up(&mut self, now: Timestamp) {
+        self.testimony.answered_at = Some(now);
+        self.watch.picked_up();
+        self.changes.plan(now, &self.party, Since::Answer);
+    }
+
     fn agree(&mut self, now: Timestamp, negotiated: Negotiated, mint: &mut Mint) {
         let Some(media) = &mut self.media else { return };
         let (codec, remote) = (negotiated.codec, negotiated.remote);
+        if self.testimony.answered_at.is_none() {
+            media.early = Some(negotiated);
+            return;
+        }
         if let Some(agreed) = &mut media.agreed {
             agreed.respondent.tune(codec);
             agreed.negotiated = negotiated;
@@ -309,9 +353,11 @@ impl Conversation {
         }
     }
 
-    /// The caller's re-INVITE.
+    /// The caller's re-INVITE, or its UPDATE or PRACK with an offer.
     fn offered(&mut self, now: Timestamp, body: Option<&[u8]>, mint: &mut Mint) {
-        let Some(media) = &mut self.media else { return };
+        let Some(media) = &mut self.media else {
+            return self.incoming.refuse(now, StatusCode::NOT_ACCEPTABLE_HERE, Vec::new(), mint);
+        };
         let changed = LocalMedia { origin: media.local.origin.next(), ..media.local.clone() };
         let answer = match body {
             Some(offer) => sdp::answer(&changed, offer),

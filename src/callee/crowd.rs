@@ -316,7 +316,9 @@ impl Room {
             Protocol::Udp => contact,
             Protocol::Tcp => contact.with_param("transport", from.protocol.param()),
         };
-        let parameters = Parameters { id, sent_by: self.address, contact, user_agent: SERVER.to_owned() };
+        let timer = party.as_ref().and_then(|party| party.timer);
+        let user_agent = SERVER.to_owned();
+        let parameters = Parameters { id, sent_by: self.address, contact, user_agent, timer };
         let incoming = Incoming::new(now, request, from, parameters, &mut self.mint);
         let (Some(incoming), Some(party), Ok(call)) = (incoming, party, request.headers().call_id()) else {
             return self.answer_stray(stray::reply(request, from, SERVER));

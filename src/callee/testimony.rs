@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::ear::{Label, Part};
 use super::judge::{Gaps, StreamReport};
+use super::script::{By, ChangedMedia};
 use crate::time::{Timestamp, rfc3339};
 
 /// Something that happened at a respondent's phone.
@@ -27,6 +28,8 @@ pub enum Event {
     Rang {
         /// 180 or 183.
         status: u16,
+        /// It is repeated until its PRACK comes.
+        reliable: bool,
     },
     /// The respondent refused.
     Refused {
@@ -48,6 +51,15 @@ pub enum Event {
         signalling: SocketAddr,
         /// Where the respondent's voice goes now.
         media: SocketAddr,
+    },
+    /// A change of the session that the respondent asked for has its answer.
+    Changed {
+        /// How it was asked for.
+        by: By,
+        /// What was wanted.
+        media: ChangedMedia,
+        /// The answer; none: it could not be asked for, or nobody answered.
+        status: Option<u16>,
     },
     /// A known prompt began.
     Began {

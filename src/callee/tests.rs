@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ear::{Index, Label};
-use super::script::Script;
+use super::script::{ChangedMedia, Script};
 use super::testimony::{End, Event, Testimony};
 use super::{Crowd, CrowdConfig};
 use crate::id::{CallId, Mint};
 use crate::node::clock::Clock;
 use crate::rtp::{self, Anchor, Digit, EventReceiver, KeyEvent, Phase, g711};
-use crate::sdp::{self, LocalMedia, Negotiated, Origin};
+use crate::sdp::{self, Direction, LocalMedia, Negotiated, Origin};
 use crate::sip::local::Large;
 use crate::sip::session::{self, Parameters, Session};
 use crate::sip::{NameAddr, Uri};
@@ -37,6 +37,8 @@ struct Caller {
     local: LocalMedia,
     media: Option<Negotiated>,
     seen: Vec<session::Event>,
+    /// The direction of each offer, as it is for us.
+    offered: Vec<Direction>,
     anchor: Anchor,
     tick: u64,
     to_play: Vec<u8>,
@@ -83,6 +85,7 @@ impl Caller {
             local,
             media: None,
             seen: Vec::new(),
+            offered: Vec::new(),
             anchor,
             tick: 0,
             to_play: Vec::new(),
@@ -124,6 +127,10 @@ impl Caller {
             } else if let session::Event::Answered { body: Some(answer) } = &event {
                 self.media = Some(sdp::negotiate(&self.local, answer).unwrap());
                 self.anchor = Anchor::start(self.clock.now(), &mut self.mint);
+            } else if let session::Event::Offered { body: Some(offer) } = &event {
+                let (answer, media) = sdp::answer(&self.local, offer).unwrap();
+                self.session.answer(self.clock.now(), Some(&answer), &mut self.mint);
+                self.offered.push(media.direction);
             }
             self.seen.push(event);
         }
@@ -305,4 +312,32 @@ fn a_stopped_crowd_hangs_up_on_everyone() {
     assert_eq!(testimony.end, End::HungUp);
     assert!(testimony.events.iter().any(|(_, event)| matches!(event, Event::Over { .. })));
     assert!(testimony.ended_at.unwrap_or(Timestamp::EPOCH) > testimony.invited_at);
+}
+
+#[test]
+fn rings_reliably_and_changes_the_session_before_and_after_its_answer() {
+    let script = "[[party]]\nring = 183\nreliable = \"answer\"\nanswer_after = \"400ms\"\n\
+                  [[party.change]]\nsince = \"ringing\"\nafter = \"100ms\"\n\
+                  [[party.change]]\nafter = \"50ms\"\nmedia = \"hold\"\n\
+                  [[party.change]]\nafter = \"150ms\"\nby = \"re-invite\"\nmedia = \"resume\"\n\
+                  [[party.change]]\nafter = \"250ms\"\nmedia = \"none\"\n";
+    let crowd = crowd(script, Index::default());
+    let mut caller = Caller::call("1", crowd.address(), 9);
+    let early = |event: &session::Event| matches!(event, session::Event::Progress { status, body: Some(_) } if status.as_u16() == 183);
+    caller.until("an answer with the ringing", |caller| caller.saw(early));
+    caller.until("the early UPDATE", |caller| caller.offered.len() == 1);
+    assert!(!caller.is_answered());
+    caller.until("the answer", Caller::is_answered);
+    caller.until("the resume", |caller| caller.offered.len() == 3);
+    caller.until("a while", |caller| caller.tick > 30);
+    assert_eq!(caller.offered, [Direction::SendRecv, Direction::RecvOnly, Direction::SendRecv]);
+    caller.hang_up();
+    let testimony = only(crowd.stop());
+    let told = testimony.events.iter().filter_map(|(_, event)| {
+        if let Event::Changed { media, status, .. } = event { Some((*media, *status)) } else { None }
+    });
+    let all = [ChangedMedia::Same, ChangedMedia::Hold, ChangedMedia::Resume, ChangedMedia::None];
+    assert_eq!(told.collect::<Vec<_>>(), all.map(|media| (media, Some(200))));
+    let rang = Event::Rang { status: 183, reliable: true };
+    assert!(testimony.events.iter().any(|(_, event)| *event == rang), "{:?}", testimony.events);
 }

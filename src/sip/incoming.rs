@@ -22,11 +22,12 @@ use super::hop::Hop;
 use super::local::{Large, Local};
 use super::reply::{Objection, inspect_first};
 use super::session::{
-    Event, Invited, Patience, Phase, RELIABLE, Reliable, Taken, Turn, Usage, own_branch, supports, timer_of,
+    Event, Invited, Patience, Phase, RELIABLE, Reliable, Taken, Turn, Usage, own_branch, prefer, supports,
+    timer_of,
 };
 use super::timers::TRYING;
 use super::transaction::Transmit;
-use super::{HeaderName, Message, Method, Reason, Request, StatusCode, Uri, stray};
+use super::{HeaderName, Message, Method, Reason, Request, SessionExpires, StatusCode, Uri, stray};
 use crate::id::{CallId, Mint};
 use crate::time::Timestamp;
 
@@ -42,6 +43,9 @@ pub struct Parameters {
     pub contact: Uri,
     /// Value of Server and User-Agent; empty: none.
     pub user_agent: String,
+    /// The session timer that it wishes for (RFC 4028 §9), and who is to refresh it, as far as the caller leaves that
+    /// open; `None`: what the caller asks for.
+    pub timer: Option<SessionExpires>,
 }
 
 /// An INVITE session as callee.
@@ -119,7 +123,7 @@ impl Incoming {
         let tag = mint.token();
         let dialog = Dialog::callee(invite, &tag)?;
         let (timer, objection) = match timer_of(invite.headers()) {
-            Ok(timer) => (timer, inspect_first(invite).err()),
+            Ok(timer) => (prefer(invite.headers(), timer, parameters.timer), inspect_first(invite).err()),
             Err(objection) => (None, Some(inspect_first(invite).err().unwrap_or(objection))),
         };
         let invited = Invited::new(invite, from, &tag, &local, timer)?;
@@ -179,8 +183,8 @@ impl Incoming {
         goes
     }
 
-    /// Accepts the INVITE, or the caller's re-INVITE ([`Event::Offered`]), with 200, repeated until the
-    /// ACK comes. Nothing happens if none waits. The first 200 waits for the PRACK of a reliable ringing and for the
+    /// Accepts the INVITE, or the caller's re-INVITE, UPDATE or PRACK with an offer ([`Event::Offered`]), with 200; that
+    /// of an INVITE is repeated until the ACK comes. Nothing happens if none waits. The first 200 waits for the PRACK of a reliable ringing and for the
     /// answer to an UPDATE; it has no body if the ringing carried the answer.
     pub fn accept(&mut self, now: Timestamp, body: Option<&Bytes>, mint: &mut Mint) {
         if self.usage.phase() == Phase::Early && !self.usage.is_updated() && self.is_held_up() {
@@ -188,10 +192,11 @@ impl Incoming {
             return;
         }
         self.usage.accept(&mut turn!(self, now, mint), body);
+        self.go_on(now, mint);
         self.settle();
     }
 
-    /// Refuses the INVITE, or the caller's re-INVITE, with 300-699 and these headers besides. Nothing
+    /// Refuses the INVITE, or what the caller offered since, with 300-699 and these headers besides. Nothing
     /// happens if none waits, or with another status.
     pub fn refuse(
         &mut self,
@@ -202,6 +207,7 @@ impl Incoming {
     ) {
         if status.is_failure() {
             self.usage.refuse(&mut turn!(self, now, mint), &Objection { status, headers });
+            self.go_on(now, mint);
         }
         self.settle();
     }
@@ -324,7 +330,9 @@ impl Incoming {
 
     /// True while the first 200 may not leave yet.
     fn is_held_up(&self) -> bool {
-        self.reliable.as_ref().is_some_and(Reliable::is_unacked) || self.usage.our_offer_is_open()
+        self.reliable.as_ref().is_some_and(Reliable::is_unacked)
+            || self.usage.our_offer_is_open()
+            || self.usage.is_updated()
     }
 
     /// Does what had to wait: the 200, the next reliable ringing, the BYE.

@@ -57,6 +57,11 @@ impl Reply {
         })
     }
 
+    /// The method of the request.
+    pub(in crate::sip) fn method(&self) -> &str {
+        self.cseq.rsplit([' ', '\t']).next().unwrap_or_default()
+    }
+
     /// The beginning of a response.
     #[must_use]
     pub fn response(&self, status: StatusCode) -> Writer {

@@ -50,7 +50,7 @@ pub(in crate::sip) use early::RELIABLE;
 pub(in crate::sip) use invited::Invited;
 pub(in crate::sip) use reliable::{Patience, Reliable};
 pub(in crate::sip) use requests::Taken;
-pub(in crate::sip) use timer::{answer as timer_of, supports};
+pub(in crate::sip) use timer::{answer as timer_of, prefer, supports};
 pub(in crate::sip) use turn::Turn;
 pub(in crate::sip) use usage::{Phase, Usage};
 

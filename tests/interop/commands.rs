@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::baton::{Call, Setting};
 use crate::machine::{self, Place, Running};
+use crate::sipp::Sipp;
 
 fn baton(place: &Place, name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
@@ -96,4 +97,52 @@ fn respondents_are_reached_over_both_transports_and_both_families() {
         answers.interrupt();
         leaves.interrupt();
     }
+}
+
+/// Rings with its answer and wants a PRACK, offers anew before and after it picks up, and holds the call for a while.
+const CHANGES: &str = "ring = 183\nreliable = \"answer\"\nanswer_after = \"800ms\"\n\
+     session_timer = \"90s\"\nrefresher = \"callee\"\n\
+     [[party.change]]\nsince = \"ringing\"\nafter = \"200ms\"\nmedia = \"pcma\"\n\
+     [[party.change]]\nafter = \"300ms\"\nmedia = \"hold\"\n\
+     [[party.change]]\nafter = \"2s\"\nby = \"re-invite\"\nmedia = \"resume\"\n";
+
+/// How each change went, as the log of `baton callee` tells it.
+fn changes(log: &str) -> Vec<(String, String, Value)> {
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let changed = lines.filter(|line| line["event"] == "changed");
+    changed.map(|line| (text(&line["by"]), text(&line["media"]), line["status"].clone())).collect()
+}
+
+#[test]
+fn a_respondent_that_rings_reliably_and_changes_its_session_is_interviewed_all_the_same() {
+    let (mut callee, place, port) = callee("127.0.0.1", &ANSWERS.replacen('\n', &format!("\n{CHANGES}"), 1));
+    let outcome = Call::to(port).finish();
+    callee.interrupt();
+    outcome.assert("complete", "1.1", 200);
+    outcome.assert_response("age", "answered", 37, "37");
+    assert_eq!(
+        outcome.result["media"]["codec"], "PCMA",
+        "the UPDATE before the answer: {:#}",
+        outcome.result
+    );
+    let log = place.read("people.jsonl");
+    let went = |by: &str, media: &str| (by.to_owned(), media.to_owned(), 200.into());
+    assert_eq!(changes(&log), [went("update", "pcma"), went("update", "hold"), went("re-invite", "resume")]);
+    assert!(log.contains("\"status\":183,\"reliable\":true"), "{log}");
+}
+
+#[test]
+fn a_caller_that_is_not_ours_acknowledges_reliable_ringing_and_answers_updates() {
+    let (mut callee, place, port) =
+        callee("127.0.0.1", &format!("[[party]]\n{}", CHANGES.replace("pcma", "same")));
+    Sipp::caller("call_reliably.xml", port, &[]).finish();
+    callee.interrupt();
+    let log = place.read("people.jsonl");
+    let went = |by: &str, media: &str, status: u16| (by.to_owned(), media.to_owned(), status.into());
+    assert_eq!(
+        changes(&log),
+        [went("update", "same", 200), went("update", "hold", 200), went("re-invite", "resume", 488)]
+    );
+    assert!(log.contains("\"event\":\"caller-hung-up\""), "{log}");
 }

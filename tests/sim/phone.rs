@@ -120,6 +120,7 @@ impl Telephone {
             sent_by: at,
             contact: Uri::sip_at(Some("callee"), at),
             user_agent: "Phone".into(),
+            timer: None,
         };
         let Some(mut session) =
             Incoming::new(now, request, Hop::from(instance()), parameters, &mut self.mint)

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! script ── party ─┬─ who: users (patterns of the Request-URI's user part), weight
-//!                  ├─ at the ring: ring, answer_after | refuse | answer = false
+//!                  ├─ at the ring: ring, reliable, answer_after | refuse | answer = false
+//!                  ├─ the session: session_timer, refresher; change* ── after, by, media
 //!                  ├─ how they press: react_after, key_length, key_gap, lose
 //!                  └─ turn* ── when: question (part, of) | silence;  what: say, press, choose, hold, hang_up
 //! ```
 //! docs/callee-script.md describes every key for the people who write such files.
 
 mod read;
+mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +21,17 @@ use super::ear::{Index, Part};
 use super::pattern::Pattern;
 
 pub use read::ScriptError;
+pub use session::{By, Change, ChangedMedia, Reliable, Since};
 
 use crate::rtp::Digit;
+use crate::sip::SessionExpires;
 
 /// Parties a script may have; a crowd of thousands is one party with a pattern.
 pub const MAX_PARTIES: usize = 100_000;
 /// Turns of one party.
 pub const MAX_TURNS: usize = 1_000;
+/// Changes of the session that one party asks for.
+pub const MAX_CHANGES: usize = 100;
 /// Keys in one entry: longer than any number a person keys in.
 pub const MAX_KEYS: usize = 64;
 /// The longest that a party says at once, and the largest file it is read from, in bytes.
@@ -52,10 +58,16 @@ pub struct Party {
     pub weight: u32,
     /// Provisional status before the decision: 180 or 183; `None` sends no 18x, as a busy phone.
     pub ring: Option<u16>,
+    /// Whether that wants a PRACK, and what it carries.
+    pub reliable: Reliable,
     /// What happens with the call.
     pub pickup: Pickup,
     /// Hangs up this long after the answer, wherever the interview is.
     pub hang_up_after: Option<Duration>,
+    /// The session timer that it wishes for, as far as the caller leaves that open.
+    pub timer: Option<SessionExpires>,
+    /// The changes of the session that it asks for.
+    pub changes: Vec<Change>,
     /// What the caller hears from this party.
     pub talk: Talk,
     /// From the end of a question's prompt to the first key.
@@ -210,8 +222,11 @@ impl Default for Party {
             users: vec![Pattern::any()],
             weight: 1,
             ring: Some(180),
+            reliable: Reliable::No,
             pickup: Pickup::Answer { after: Duration::from_millis(300) },
             hang_up_after: None,
+            timer: None,
+            changes: Vec::new(),
             talk: Talk::Silence,
             react_after: Duration::from_millis(600),
             key_length: Duration::from_millis(120),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::session::{RawChange, RawSession, Reliable, read_session};
 use super::{
     Loss, MAX_KEYS, MAX_PARTIES, MAX_SPEECH, MAX_SPEECH_BYTES, MAX_TURNS, Party, Pickup, Place, Script,
     Speech, Talk, Turn,
@@ -46,16 +47,21 @@ struct RawParty {
     users: Option<OneOrMany>,
     weight: Option<u32>,
     ring: Option<Spanned<u16>>,
+    reliable: Option<Spanned<Reliable>>,
     answer: Option<Spanned<bool>>,
     answer_after: Option<Spanned<String>>,
     refuse: Option<Spanned<u16>>,
     hang_up_after: Option<Spanned<String>>,
+    session_timer: Option<Spanned<String>>,
+    refresher: Option<Spanned<String>>,
     talk: Option<Talk>,
     react_after: Option<Spanned<String>>,
     key_length: Option<Spanned<String>>,
     key_gap: Option<Spanned<String>>,
     silence: Option<Spanned<String>>,
     lose: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    change: Vec<Spanned<RawChange>>,
     #[serde(default)]
     turn: Vec<Spanned<RawTurn>>,
 }
@@ -96,7 +102,7 @@ impl OneOrMany {
 }
 
 /// A finding with its place as a byte range; becomes a [`ScriptError`] where the text is known.
-struct Fault(Range<usize>, String);
+pub(super) struct Fault(pub(super) Range<usize>, pub(super) String);
 
 impl Script {
     /// Reads a script; the files that it says are looked for beside `file`.
@@ -140,7 +146,7 @@ fn read_party(index: usize, raw: Spanned<RawParty>, dir: &Path) -> Result<Party,
     if let Some(beyond) = raw.turn.get(MAX_TURNS) {
         return Err(Fault(beyond.span(), format!("a party has at most {MAX_TURNS} turns")));
     }
-    Ok(Party {
+    let mut party = Party {
         name: raw.name.unwrap_or_else(|| format!("party {}", index + 1)),
         users: users.iter().map(|user| Pattern::new(user)).collect(),
         weight: raw.weight.unwrap_or(default.weight),
@@ -154,8 +160,11 @@ fn read_party(index: usize, raw: Spanned<RawParty>, dir: &Path) -> Result<Party,
         lose: read_loss(raw.lose.unwrap_or_default())?,
         silence: raw.silence.as_ref().map_or(Ok(default.silence), duration)?,
         turns: raw.turn.into_iter().map(|turn| read_turn(turn, dir)).collect::<Result<_, _>>()?,
-        knows: None,
-    })
+        ..default
+    };
+    let RawParty { reliable, session_timer, refresher, change, .. } = raw;
+    read_session(RawSession { reliable, session_timer, refresher, change }, &mut party)?;
+    Ok(party)
 }
 
 fn read_pickup(
@@ -325,7 +334,7 @@ fn read_keys(press: Spanned<OneOrMany>) -> Result<Vec<String>, Fault> {
 }
 
 /// Reads `"300ms"`, `"1.5s"`, `"1m 30s"`.
-fn duration(text: &Spanned<String>) -> Result<Duration, Fault> {
+pub(super) fn duration(text: &Spanned<String>) -> Result<Duration, Fault> {
     jiff::SignedDuration::from_str(text.get_ref())
         .ok()
         .and_then(|signed| Duration::try_from(signed).ok())

@@ -7,7 +7,8 @@
 //! CSeq not higher               500
 //! what §8.2 objects to          405, 501, 420, 415
 //! OPTIONS 200   BYE 200   INVITE, UPDATE offered, or 491, or 500 with Retry-After, or 422
-//! UPDATE without offer 200   PRACK 200 to a callee's reliable response, else 481   NOTIFY 481: nothing is subscribed to
+//! UPDATE without offer 200   PRACK 200 or offered, to a callee's reliable response, else 481
+//! NOTIFY 481: nothing is subscribed to
 //! ```
 
 use super::Event;
@@ -80,8 +81,8 @@ impl Usage {
         if self.answers.repeated(turn, &read.key, method) {
             return true;
         }
-        if self.updated.as_ref().is_some_and(|updated| updated.matches(&read.key)) {
-            return *method == Method::Update; // its answer is on its way
+        if self.updated.as_ref().is_some_and(|updated| updated.matches(&read.key, method)) {
+            return true; // its answer is on its way
         }
         match (method, invited) {
             (Method::Invite, Some(invited)) => invited.repeated(turn),
@@ -150,17 +151,26 @@ impl Usage {
         }
     }
 
-    /// RFC 3262 §3. An offer in it is refused (RFC 6337 §3.1.3 lets an UPDATE follow); the response counts as heard.
+    /// RFC 3262 §3. An offer in it is answered in its 2xx (§5). The response counts as heard, whatever comes of that.
     fn prack(&mut self, turn: &mut Turn<'_>, read: &Read<'_>) {
         let rack = read.request.headers().rack().ok().flatten();
         let acked = rack.zip(turn.reliable.as_mut()).and_then(|(rack, reliable)| reliable.acknowledge(&rack));
         if acked == Some(Acked::Answer) {
             self.exchanged();
         }
-        let status = match acked {
+        let status = match acked.map(|_| sdp_of(read.request)) {
             None => StatusCode::CALL_DOES_NOT_EXIST,
-            Some(_) if sdp_of(read.request).is_some() => StatusCode::NOT_ACCEPTABLE_HERE,
-            Some(_) => StatusCode::OK,
+            Some(None) => StatusCode::OK,
+            // The first offer has no answer yet: there is no place for another one.
+            Some(Some(_)) if !self.answered_early() => StatusCode::NOT_ACCEPTABLE_HERE,
+            Some(Some(_)) if self.our_offer_is_open() || self.updated.is_some() => {
+                StatusCode::REQUEST_PENDING
+            }
+            Some(Some(offer)) => {
+                let Some(reply) = self.reply_to(turn, read) else { return };
+                self.updated = Some(Updated::by_prack(reply, read.key.clone()));
+                return turn.tell(Event::Offered { body: Some(offer) });
+            }
         };
         self.answer(turn, read, &Objection::bare(status));
     }

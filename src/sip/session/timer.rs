@@ -125,6 +125,24 @@ pub(in crate::sip) fn answer(headers: &Headers) -> Result<Option<SessionExpires>
     Ok(Some(SessionExpires { interval_s: wished.interval_s, refresher: Some(refresher) }))
 }
 
+/// What our first 2xx says, where we have a wish ourselves (§9): never a longer interval than the caller asks for, never
+/// a shorter one than it takes, and a caller that has chosen who refreshes, or cannot, is not asked to.
+pub(in crate::sip) fn prefer(
+    headers: &Headers,
+    agreed: Option<SessionExpires>,
+    wish: Option<SessionExpires>,
+) -> Option<SessionExpires> {
+    let Some(wish) = wish else { return agreed };
+    let least = headers.min_se().ok().flatten().unwrap_or(MIN_SE_S).clamp(MIN_SE_S, MAX_SE_S);
+    let interval_s = wish.interval_s.max(least);
+    let asked = headers.session_expires().ok().flatten();
+    let interval_s = asked.map_or(interval_s, |asked| asked.interval_s.min(interval_s));
+    let free = supports(headers, TIMER) && asked.is_none_or(|asked| asked.refresher.is_none());
+    let refresher = if free { wish.refresher } else { None };
+    let refresher = refresher.or(agreed.and_then(|agreed| agreed.refresher)).unwrap_or(Refresher::Uas);
+    Some(SessionExpires { interval_s, refresher: Some(refresher) })
+}
+
 /// Writes the timer into a 2xx of ours (§9).
 pub(in crate::sip) fn write(writer: &mut Writer, expires: Option<SessionExpires>) {
     let Some(expires) = expires else { return };

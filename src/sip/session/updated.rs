@@ -1,4 +1,4 @@
-//! A peer's UPDATE being answered: RFC 3311 §5.2.
+//! A peer's UPDATE with an offer being answered: RFC 3311 §5.2. So is a PRACK with one: RFC 3262 §5.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::sip::reply::{Objection, Reply, finish};
 use crate::sip::transaction::Key;
 use crate::sip::{HeaderName, Method, Request, SessionExpires, StatusCode, Uri};
 
-/// The UPDATE, until its final response is given.
+/// The UPDATE or PRACK, until its final response is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sip) struct Updated {
     reply: Reply,
@@ -30,9 +30,14 @@ impl Updated {
         Self { reply, key, contact: dialog::contact(request.headers()), expires }
     }
 
-    /// True if a request with this key repeats it.
-    pub(super) fn matches(&self, key: &Key) -> bool {
-        self.key == *key
+    /// Takes a PRACK with an offer in: it moves no target (RFC 3262 §6).
+    pub(super) const fn by_prack(reply: Reply, key: Key) -> Self {
+        Self { reply, key, contact: None, expires: None }
+    }
+
+    /// True if a request of this method with this key repeats it.
+    pub(super) fn matches(&self, key: &Key, method: &Method) -> bool {
+        self.key == *key && self.reply.method() == method.as_str()
     }
 
     /// Answers 200.
@@ -42,17 +47,26 @@ impl Updated {
         answers: &mut Answers,
         body: Option<&Bytes>,
     ) -> Option<Accepted> {
-        let bytes = ok(&self.reply, turn.local, self.expires, body)?;
+        let method = self.method();
+        let bytes = if method == Method::Prack {
+            finish(self.reply.response(StatusCode::OK), body)?
+        } else {
+            ok(&self.reply, turn.local, self.expires, body)?
+        };
         let to: Hop = self.reply.destination;
-        answers.answer(turn, self.key, &Method::Update, to, bytes);
+        answers.answer(turn, self.key, &method, to, bytes);
         Some(Accepted { target: self.contact, expires: self.expires })
     }
 
     /// Refuses it: all stands as it was.
     pub(super) fn refuse(self, turn: &mut Turn<'_>, answers: &mut Answers, objection: &Objection) {
         if let Some(bytes) = self.reply.bare(objection.status, &objection.headers) {
-            answers.answer(turn, self.key, &Method::Update, self.reply.destination, bytes);
+            answers.answer(turn, self.key.clone(), &self.method(), self.reply.destination, bytes);
         }
+    }
+
+    fn method(&self) -> Method {
+        if self.reply.method() == Method::Prack.as_str() { Method::Prack } else { Method::Update }
     }
 }
 

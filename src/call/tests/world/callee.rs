@@ -22,6 +22,7 @@ impl World {
             sent_by: address(5080),
             contact: Uri::sip_at(Some("100"), address(5080)),
             user_agent: "Phone".into(),
+            timer: None,
         };
         let mut phone =
             Incoming::new(self.now, request, address(5060).into(), parameters, &mut self.phone_mint).unwrap();

@@ -93,6 +93,7 @@ impl World {
             sent_by: address(FIRST_PORT + u16::try_from(place).unwrap()),
             contact: Uri::sip_at(Some("100"), address(FIRST_PORT)),
             user_agent: "Trunk".into(),
+            timer: None,
         };
         let mut session =
             Incoming::new(now, request, address(5060).into(), parameters, &mut self.phone_mint).unwrap();

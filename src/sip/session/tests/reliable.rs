@@ -146,12 +146,50 @@ fn a_caller_cancels_what_has_no_prack_yet() {
 }
 
 #[test]
-fn an_offer_in_a_prack_is_refused_and_the_ringing_counts_as_heard() {
+fn an_offer_in_a_prack_is_answered_in_its_200() {
+    // RFC 3262 §5
     let mut s = Trace::called(&invite());
     ring(&mut s, 10, StatusCode::SESSION_PROGRESS, Some("early"));
     recv!(s, time 10, ["183 1 INVITE"]);
-    let prack = prack(&s, 2).body("next offer");
-    send!(s, time 20, prack);
+    accept(&mut s, 15);
+    let prack = prack(&s, 2).body("next offer").branch(9);
+    send!(s, time 20, prack.clone());
+    recv!(s, time 20, ["Offered next offer"]);
+    send!(s, time 25, prack.clone());
+    s.nothing_more();
+    accept(&mut s, 30);
+    recv!(s, time 30, ["200 2 PRACK", "200 1 INVITE"]);
+    let sent: Vec<_> = s.sent.iter().rev().take(2).map(|sent| String::from_utf8_lossy(&sent.bytes)).collect();
+    assert!(sent[0].ends_with("\r\n\r\n"), "the 183 had the answer");
+    assert!(sent[1].ends_with("\r\n\r\nanswer") && !sent[1].contains("Contact:"), "{}", sent[1]);
+    send!(s, time 40, prack);
+    recv!(s, time 40, ["200 2 PRACK again"]);
+}
+
+#[test]
+fn an_offer_in_a_prack_that_cannot_be_met_is_refused_and_the_ringing_counts_as_heard() {
+    let mut s = Trace::called(&invite());
+    ring(&mut s, 10, StatusCode::SESSION_PROGRESS, Some("early"));
+    recv!(s, time 10, ["183 1 INVITE"]);
+    let acknowledgement = prack(&s, 2).body("next offer");
+    send!(s, time 20, acknowledgement);
+    recv!(s, time 20, ["Offered next offer"]);
+    s.callee(30, |incoming, now, mint| {
+        incoming.refuse(now, StatusCode::NOT_ACCEPTABLE_HERE, Vec::new(), mint);
+    });
+    recv!(s, time 30, ["488 2 PRACK"]);
+    quiet!(s, until 5_000);
+    accept(&mut s, 5_000);
+    recv!(s, time 5_000, ["200 1 INVITE"]);
+}
+
+#[test]
+fn before_the_first_offer_has_its_answer_a_prack_has_none() {
+    let mut s = Trace::called(&invite());
+    ring(&mut s, 10, StatusCode::RINGING, None);
+    recv!(s, time 10, ["180 1 INVITE"]);
+    let acknowledgement = prack(&s, 2).body("next offer");
+    send!(s, time 20, acknowledgement);
     recv!(s, time 20, ["488 2 PRACK"]);
     quiet!(s, until 5_000);
 }

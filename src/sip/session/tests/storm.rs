@@ -102,7 +102,8 @@ impl Storm {
             let id: CallId = "0123456789abcdef".parse().unwrap();
             let sent_by: SocketAddr = US.parse().unwrap();
             let contact = Uri::sip_at(Some(id.as_str()), sent_by);
-            let parameters = incoming::Parameters { id, sent_by, contact, user_agent: String::new() };
+            let parameters =
+                incoming::Parameters { id, sent_by, contact, user_agent: String::new(), timer: None };
             let invite = request("INVITE", 1, ";tag=b", 0, TAKES_ALL, "<sip:us@192.0.2.1>");
             let Message::Request(invite) = parse(invite).unwrap() else { panic!("an INVITE") };
             let from = PEER.parse().unwrap();

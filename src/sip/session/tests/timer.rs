@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::peer::{line, request, response};
 use super::trace::{Trace, parameters, quiet, recv, send};
 use crate::sip::session::Parameters;
+use crate::sip::{Refresher, SessionExpires};
 
 /// A call answered at 0 by a peer that takes UPDATE or not, with these words about the timer.
 fn answered(timer: &str, allow: &str) -> Trace {
@@ -162,4 +163,46 @@ fn the_timer_runs_on_while_the_process_is_away() {
     s.away_until(1_000_000);
     s.run_until(1_000_000);
     recv!(s, time 1_000_000, ["ACK 1 again", "UPDATE 2"]);
+}
+
+#[test]
+fn a_callee_wishes_for_what_the_caller_leaves_open() {
+    // RFC 4028 §9: the shorter interval, not below what the caller takes; who refreshes, if the caller has not said so
+    let ours = |interval_s, refresher| Some(SessionExpires { interval_s, refresher: Some(refresher) });
+    let wish = ours(120, Refresher::Uas);
+    for (asked, wish, said) in [
+        (&["Supported: timer", "Session-Expires: 1800"][..], None, "1800;refresher=uac"),
+        (&["Supported: timer", "Session-Expires: 1800"], wish, "120;refresher=uas"),
+        (&["Supported: timer", "Session-Expires: 1800"], ours(120, Refresher::Uac), "120;refresher=uac"),
+        (&["Supported: timer", "Session-Expires: 1800;refresher=uac"], wish, "120;refresher=uac"),
+        (&["Supported: timer", "Session-Expires: 100"], wish, "100;refresher=uas"),
+        (&["Supported: timer", "Session-Expires: 1800", "Min-SE: 600"], wish, "600;refresher=uas"),
+        (&["Supported: timer"], wish, "120;refresher=uas"),
+        (&["Supported: timer"], ours(20, Refresher::Uac), "90;refresher=uac"),
+        (&["Subject: none"], ours(120, Refresher::Uac), "120;refresher=uas"),
+    ] {
+        let invite = request("INVITE", 1).tag("a").to("<sip:callee@192.0.2.1>").body("offer").branch(1);
+        let invite = asked.iter().fold(invite, |invite, header| invite.header(header));
+        let mut s = Trace::called_with(&invite, wish);
+        s.callee(10, |incoming, now, mint| incoming.accept(now, Some(&Bytes::from_static(b"answer")), mint));
+        recv!(s, time 10, ["200 1 INVITE"]);
+        let ok = String::from_utf8(s.sent.last().unwrap().bytes.to_vec()).unwrap();
+        assert_eq!(line(&ok, "Session-Expires"), said, "{asked:?}, {wish:?}");
+        assert_eq!(ok.contains("Require: timer"), said.ends_with("uac"), "§9: {ok}");
+    }
+}
+
+#[test]
+fn a_callee_that_refreshes_does_so_at_half_the_interval() {
+    let invite = request("INVITE", 1).tag("a").to("<sip:callee@192.0.2.1>").body("offer").branch(1);
+    let invite = invite.header("Supported: timer").header("Allow: INVITE, ACK, BYE, UPDATE");
+    let wish = SessionExpires { interval_s: 90, refresher: Some(Refresher::Uas) };
+    let mut s = Trace::called_with(&invite, Some(wish));
+    s.callee(0, |incoming, now, mint| incoming.accept(now, Some(&Bytes::from_static(b"answer")), mint));
+    recv!(s, time 0, ["200 1 INVITE"]);
+    send!(s, time 10, request("ACK", 1).tag("a"));
+    recv!(s, time 10, ["Acked"]);
+    quiet!(s, until 44_999);
+    recv!(s, time 45_000, ["UPDATE 1"]);
+    assert_eq!(line(&s.request("UPDATE", None), "Session-Expires"), "90;refresher=uac");
 }

@@ -15,7 +15,7 @@ use crate::sip::incoming::{self, Incoming};
 use crate::sip::local::Large;
 use crate::sip::session::{Event, Parameters, Session};
 use crate::sip::transaction::Transmit;
-use crate::sip::{HeaderName, Hop, Message, NameAddr, Reason, StatusCode, parse};
+use crate::sip::{HeaderName, Hop, Message, NameAddr, Reason, SessionExpires, StatusCode, parse};
 use crate::time::Timestamp;
 
 pub(crate) const PEER: &str = "198.51.100.7:5060";
@@ -124,12 +124,18 @@ impl Trace {
 
     /// A callee that the INVITE has just reached, at 0 ms.
     pub(crate) fn called(invite: &Asked) -> Self {
+        Self::called_with(invite, None)
+    }
+
+    /// The same with a wish of the callee's about the session timer.
+    pub(crate) fn called_with(invite: &Asked, timer: Option<SessionExpires>) -> Self {
         let mut mint = Mint::seeded(2);
         let parameters = incoming::Parameters {
             id: call_id(),
             sent_by: US.parse().unwrap(),
             contact: "sip:0123456789abcdef@192.0.2.1:5060".parse().unwrap(),
             user_agent: String::new(),
+            timer,
         };
         let bytes = invite.write(1, "<sip:callee@192.0.2.1>");
         let Message::Request(invite) = parse(bytes).unwrap() else { panic!("an INVITE is a request") };

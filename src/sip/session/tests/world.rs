@@ -731,5 +731,6 @@ fn callee_parameters(id: &str, address: &str) -> incoming::Parameters {
         sent_by: address,
         contact: crate::sip::Uri::sip_at(Some(id.as_str()), address),
         user_agent: String::new(),
+        timer: None,
     }
 }
