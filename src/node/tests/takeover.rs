@@ -154,12 +154,12 @@ fn what_is_no_call_or_older_than_what_is_here_is_refused_counted_and_changes_not
     assert!(second.saved().is_empty());
     assert_eq!(second.node.usage().held, 0);
 
-    assert_eq!(second.take_over(calls.clone(), 9).recv_timeout(PATIENCE).unwrap().taken, 1);
+    assert_eq!(second.take_over(inherited_of(calls.clone()), 9).recv_timeout(PATIENCE).unwrap().taken, 1);
     let again = world.phone.request("INVITE");
     world.phone.pick_up(&again);
     // An earlier claim comes late, and one comes twice.
     for epoch in [8, 9] {
-        let settled = second.take_over(calls.clone(), epoch).recv_timeout(PATIENCE).unwrap();
+        let settled = second.take_over(inherited_of(calls.clone()), epoch).recv_timeout(PATIENCE).unwrap();
         assert_eq!(settled, Settled { taken: 0, refused: 1 }, "{epoch}");
     }
     let counted: Vec<_> = second.node.usage().faults;
