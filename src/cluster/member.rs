@@ -169,6 +169,7 @@ impl Thread {
         self.handle(Input::Saved(self.begin.parts.mirrors.saved()));
         let durable = self.begin.parts.mirrors.look();
         let mut status = self.begin.board.write();
+        status.usage = Some(usage);
         status.mirrors_lacking = durable.degraded;
         status.records = self.begin.table.len();
         status.refused.clone_from(self.begin.guard.refused());

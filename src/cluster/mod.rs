@@ -30,6 +30,7 @@ use self::member::Inputs;
 use self::status::Board;
 use crate::engine::Engine;
 use crate::node::Right;
+use crate::peers::{Desk, Others};
 use crate::store::journal::{Copied, Mirrors};
 use crate::sync::{Incarnation, Inheritance, Input, Usage};
 use crate::time::Timestamp;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub mirrors: Mirrors,
     /// How it is now; asked for with each beat, on the member's thread: it must not wait for anything.
     pub look: Box<dyn FnMut() -> Look + Send>,
+    /// Who answers what other members ask of this instance.
+    pub desk: Desk,
     /// Directory where it is remembered how far the engine was.
     pub dir: std::path::PathBuf,
 }
@@ -129,6 +132,7 @@ pub struct Cluster {
     inputs: Inputs,
     board: Arc<Board>,
     engine: Engine,
+    others: Others,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     tasks: JoinSet<()>,
@@ -163,6 +167,12 @@ impl Cluster {
     #[must_use]
     pub fn view(&self) -> View {
         View(Arc::clone(&self.board))
+    }
+
+    /// The way to the desks of the other members.
+    #[must_use]
+    pub fn others(&self) -> Others {
+        self.others.clone()
     }
 
     /// All calls that [`Event::TakeOver`] gave of this incarnation are saved under this one's name (or are over).

@@ -16,7 +16,7 @@ use super::member::{Begin, Thread};
 use super::status::Board;
 use super::{Cluster, Event, Parts};
 use crate::engine::{Access, AccessError, Engine, Own, Tls, User};
-use crate::peers::{Guard, Identity, IdentityError, Limits, Service, Table};
+use crate::peers::{Guard, Identity, IdentityError, Limits, Others, Service, Table};
 use crate::settings::{self, ClusterEngine, SecretError};
 
 /// Errands, keys and events that wait for their turn.
@@ -56,6 +56,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The links.
+    #[error("links to the other members cannot be made: {0}")]
+    Links(String),
     /// The machine.
     #[error("the member's thread cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -79,9 +82,13 @@ impl Cluster {
         let socket = std::net::UdpSocket::bind(address).map_err(refused)?;
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let table = Table::new(Limits::default());
+        let desk = parts.desk.clone();
+        let links = settings.members.iter().filter(|(member, _)| **member != settings.name);
+        let others = Others::new(&identity, links.map(|(member, address)| (*member, *address)))
+            .map_err(|status| StartError::Links(status.message().to_owned()))?;
         let (me, of_links) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        let service = Service::new(table.clone(), of_links, settings.members.keys().copied());
+        let service = Service::new(table.clone(), of_links, settings.members.keys().copied(), desk);
         let own_identity = Arc::clone(&identity);
         tasks.spawn(async move {
             if let Err(error) = service.serve(listener, &own_identity).await {
@@ -137,7 +144,7 @@ impl Cluster {
             running: JoinSet::new(),
         };
         tasks.spawn(run.run(waiting, told));
-        Ok((Self { inputs, board, engine, stopping, thread: Some(thread), tasks }, happened))
+        Ok((Self { inputs, board, engine, others, stopping, thread: Some(thread), tasks }, happened))
     }
 }
 

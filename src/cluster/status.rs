@@ -11,6 +11,8 @@ use crate::sync::{Incarnation, Role, Standing, Usage};
 pub struct Status {
     /// Which incarnation it is.
     pub incarnation: Option<Incarnation>,
+    /// What it has to do, as it told last.
+    pub usage: Option<Usage>,
     /// Whether it may send.
     pub standing: Option<Standing>,
     /// Why the engine does not answer; `None`: it does. Calls go on meanwhile, and nobody's are taken over.

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -122,6 +123,13 @@ impl Board {
         inner.tally.accepted += 1;
     }
 
+    /// It is to be placed here after all.
+    pub(super) fn here(&self, call: CallId, now: Timestamp) {
+        if let Some(open) = self.inner().open.get_mut(&call) {
+            (open.state, open.since) = (State::Accepted, now);
+        }
+    }
+
     /// A call of an earlier process goes on here.
     pub(super) fn found(&self, call: CallId, progress: Progress, now: Timestamp) {
         self.inner().open.insert(call, Open { state: progress.into(), since: now, item: None });
@@ -142,11 +150,11 @@ impl Board {
         }
     }
 
-    /// The calls that others may go on with.
-    pub(super) fn those_elsewhere(&self) -> Vec<CallId> {
+    /// The calls that others may go on with, and for how long they have been.
+    pub(super) fn those_elsewhere(&self, now: Timestamp) -> BTreeMap<CallId, Duration> {
         let inner = self.inner();
         let elsewhere = inner.open.iter().filter(|(_, open)| open.state == State::Elsewhere);
-        elsewhere.map(|(call, _)| *call).collect()
+        elsewhere.map(|(call, open)| (*call, now.since(open.since))).collect()
     }
 
     /// A call was written down and not placed after all.

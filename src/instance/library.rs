@@ -189,6 +189,17 @@ impl Library {
         assets
     }
 
+    /// What calls are placed with, as one digest: equal where they would be placed alike.
+    pub(super) fn digest(&self) -> Digest {
+        let questionnaires = self.questionnaires.iter().map(|(id, it)| format!("{id} {}\n", it.digest()));
+        let dialplan = self.dialplan.iter().map(|dialplan| format!("dialplan {}\n", dialplan.digest()));
+        let trunks = self.settings.trunks.iter();
+        let trunks = trunks.map(|(name, trunk)| format!("{name} {:?} {}\n", trunk.transport, trunk.address));
+        let default = self.settings.default_trunk.iter().map(|name| format!("default {name}\n"));
+        let all: String = questionnaires.chain(dialplan).chain(trunks).chain(default).collect();
+        Digest::of(all.as_bytes())
+    }
+
     /// An edition by its digest.
     pub(super) fn edition(&self, digest: &str) -> Option<&Arc<Questionnaire>> {
         self.all().find(|questionnaire| questionnaire.digest().to_string() == digest)

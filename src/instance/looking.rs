@@ -7,11 +7,12 @@
 //! shards, media, journal turn? ─► no: this member beats no more, and the others take its calls over
 //! ```
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use super::desk::Place;
 use crate::cluster::Look;
-use crate::node::{LatenessCounts, Node, Refusal};
+use crate::node::{LatenessCounts, Refusal};
 use crate::sync;
 
 /// A shard or a media thread that has not turned for so long hangs: they turn four times a second.
@@ -21,12 +22,9 @@ const HUNG_DISK: Duration = Duration::from_secs(2);
 /// Over which time lateness and processors are looked at.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Where the node is put as soon as there is one; the membership begins before it.
-pub(super) type Place = Arc<OnceLock<Weak<Node>>>;
-
-/// Looks at the node.
+/// Looks at the instance.
 pub(super) struct Looking {
-    node: Place,
+    instance: Place,
     /// The window that goes on: when it began, and the counts of then.
     since: Instant,
     lateness: Option<LatenessCounts>,
@@ -37,18 +35,18 @@ pub(super) struct Looking {
 }
 
 impl Looking {
-    pub(super) fn at(node: Place) -> Self {
+    pub(super) fn at(instance: Place) -> Self {
         let processors = processors();
-        Self { node, since: Instant::now(), lateness: None, processors, late_us: 0, cpu_percent: 0 }
+        Self { instance, since: Instant::now(), lateness: None, processors, late_us: 0, cpu_percent: 0 }
     }
 
     /// How it is now.
     pub(super) fn look(&mut self) -> Look {
-        let Some(node) = self.node.get().and_then(Weak::upgrade) else {
+        let Some(instance) = self.instance.get().and_then(Weak::upgrade) else {
             // Nothing of any call can be sent before there is a node, or after.
             return Look { usage: sync::Usage::NONE, turns: true };
         };
-        let usage = node.usage();
+        let usage = instance.node.usage();
         if self.since.elapsed() >= WINDOW {
             self.since = Instant::now();
             self.late_us = self.lateness.as_ref().map_or(0, |before| late_us(before, &usage.lateness));
@@ -65,7 +63,7 @@ impl Looking {
             late_us: self.late_us,
             cpu_percent: self.cpu_percent,
             drains: usage.closed == Some(Refusal::Draining),
-            assets: None,
+            assets: instance.assets(),
         };
         let turns = usage.turned < HUNG && usage.media_turned < HUNG && usage.writes_for < HUNG_DISK;
         Look { usage: told, turns: turns && usage.closed != Some(Refusal::Failed) }

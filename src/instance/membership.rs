@@ -18,13 +18,17 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::looking::{Looking, Place};
+use super::choosing::Choice;
+use super::desk::{Place, desk};
+use super::home::Home;
+use super::looking::Looking;
 use super::{Instance, StartError};
 use crate::call::{Call, Progress};
 use crate::cluster::{Cluster, Event, Inherited, Parts, TakeOver, View};
 use crate::id::{Digest, Epoch, NodeId};
 use crate::node::clock::boottime;
 use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
+use crate::peers::Others;
 use crate::settings;
 use crate::store::journal::{self, Mirrors, SavedCall};
 use crate::store::records::Accepted;
@@ -36,7 +40,7 @@ pub(super) struct Membership {
     cluster: Cluster,
     events: mpsc::Receiver<Event>,
     right: Right,
-    node: Place,
+    place: Place,
     me: NodeId,
     journal: PathBuf,
     /// What the journal held at the start, until it is known whose it is, and when the process before lived last.
@@ -50,6 +54,9 @@ pub(super) struct Membership {
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) view: View,
+    /// The desks of the others.
+    pub(super) others: Others,
+    pub(super) choice: Choice,
     leave: mpsc::Sender<Leave>,
 }
 
@@ -67,13 +74,13 @@ impl Membership {
         mirrors: Mirrors,
         journal: PathBuf,
     ) -> Result<Self, StartError> {
-        let (right, node) = (Right::of_member(settings.promise), Arc::new(OnceLock::new()));
-        let mut looking = Looking::at(Arc::clone(&node));
+        let (right, place) = (Right::of_member(settings.promise), Arc::new(OnceLock::new()));
+        let mut looking = Looking::at(Arc::clone(&place));
         let look = Box::new(move || looking.look());
-        let parts = Parts { right: right.clone(), mirrors, look, dir: journal.clone() };
+        let parts = Parts { right: right.clone(), mirrors, look, desk: desk(&place), dir: journal.clone() };
         let (cluster, events) = Cluster::start(settings, parts).await?;
         let me = settings.name;
-        Ok(Self { cluster, events, right, node, me, journal, found: None, silent: None })
+        Ok(Self { cluster, events, right, place, me, journal, found: None, silent: None })
     }
 
     /// The node is this member's: it may send what the membership allows, and goes on with what the journal held when it
@@ -86,8 +93,9 @@ impl Membership {
     }
 
     /// Goes on until it is told to leave, or the instance is gone.
-    pub(super) fn run(self, instance: &Arc<Instance>, leave: mpsc::Receiver<Leave>) {
-        self.node.get_or_init(|| Arc::downgrade(&instance.node));
+    pub(super) fn run(self, instance: &Arc<Instance>, leave: mpsc::Receiver<Leave>, unplaced: Vec<Accepted>) {
+        self.place.get_or_init(|| Arc::downgrade(instance));
+        Home::new(self.cluster.others(), self.journal.clone(), unplaced).run(instance);
         tokio::spawn(self.live(Arc::downgrade(instance), leave));
     }
 
@@ -234,7 +242,7 @@ fn read(records: Vec<Inherited>, stale: bool) -> Vec<node::Inherited> {
 
 impl Instance {
     /// These calls go on here: what they ask is loaded, and they show.
-    async fn goes_on_with(&self, calls: impl Iterator<Item = &Earlier> + Clone) {
+    pub(super) async fn goes_on_with(&self, calls: impl Iterator<Item = &Earlier> + Clone) {
         let now = self.clock.now();
         for Earlier { call_id, call, .. } in calls.clone() {
             self.board.found(*call_id, call.as_ref().map_or(Progress::Dialling, Call::progress), now);
@@ -294,7 +302,9 @@ async fn on(node: Arc<Node>, what: impl FnOnce(&Node) + Send + 'static) {
 impl Member {
     pub(super) fn of(membership: &Membership) -> (Self, mpsc::Receiver<Leave>) {
         let (leave, asked) = mpsc::channel(1);
-        (Self { name: membership.me.to_string(), view: membership.cluster.view(), leave }, asked)
+        let (view, others) = (membership.cluster.view(), membership.cluster.others());
+        let member = Self { name: membership.me.to_string(), view, others, choice: Choice::default(), leave };
+        (member, asked)
     }
 
     /// Leaves the cluster. With calls the others take them over, as after a death.

@@ -10,6 +10,9 @@
 //! its result is kept.
 
 mod board;
+mod choosing;
+mod desk;
+mod home;
 mod keeper;
 mod library;
 mod looking;
@@ -24,13 +27,14 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 
 use self::board::Board;
+use self::desk::Refusals;
 use self::keeper::Keeper;
 use self::library::{Library, Shelf};
 use self::membership::Member;
@@ -77,6 +81,10 @@ pub struct Instance {
     name: String,
     /// Its membership of a cluster; `None`: it stands alone.
     member: Option<Member>,
+    /// Start indications of others that it refused.
+    refused: Refusals,
+    /// What its questionnaires, dialplan and trunks are, as one digest.
+    assets: Mutex<Option<Digest>>,
 }
 
 /// Why an instance did not start.
@@ -287,6 +295,17 @@ impl Instance {
     #[must_use]
     pub fn cluster(&self) -> Option<cluster::Status> {
         self.member.as_ref().map(|member| member.view.status())
+    }
+
+    /// What its questionnaires, dialplan and trunks are, as one digest.
+    fn assets(&self) -> Option<Digest> {
+        *self.assets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They may have changed.
+    async fn note_assets(&self) {
+        let digest = self.library.read().await.digest();
+        *self.assets.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
     }
 
     /// Whether fewer other instances hold copies of its calls than the settings want.

@@ -15,6 +15,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
+use super::choosing::Chosen;
 use super::request::{CallRequest, Mistake};
 use super::{Instance, recover, route};
 use crate::id::{CallId, Digest};
@@ -99,20 +100,10 @@ impl Instance {
         text: String,
         key: Option<String>,
     ) -> Result<Placed, Refused> {
-        let usage = self.node.usage();
-        match usage.closed {
-            Some(Refusal::Draining) => return Err(Refused::Draining),
-            Some(Refusal::DiskFull) => return Err(Refused::DiskFull),
-            Some(Refusal::Silent) => return Err(Refused::Busy(PlaceError::Silent.to_string())),
-            Some(Refusal::Failed) => return Err(Refused::Failed),
-            Some(Refusal::Full) | None => {}
-        }
-        if self.lacks_mirrors() {
-            return Err(Refused::Busy(super::UNMIRRORED.to_owned()));
-        }
-        if usage.calls >= usage.limit {
-            let limit = usage.limit;
-            return Err(Refused::Busy(PlaceError::Full { limit }.to_string()));
+        if self.member.is_some() {
+            self.may_accept()?;
+        } else {
+            self.has_room()?;
         }
         // Held until it is placed: a reload waits, so that the edition it names stays loaded.
         let library = self.library.read().await;
@@ -138,6 +129,16 @@ impl Instance {
             Acceptance::Conflict => return Err(Refused::Conflict),
         }
         self.board.accepted(call_id, now);
+        if self.choose(&accepted).await == Chosen::Elsewhere {
+            return Ok(Placed::New(call_id));
+        }
+        self.board.here(call_id, now);
+        if self.member.is_some()
+            && let Err(refused) = self.has_room()
+        {
+            self.take_back(accepted, &library, refused.to_string()).await;
+            return Err(refused);
+        }
         // It binds ports and may wait for a shard.
         let node = Arc::clone(&self.node);
         let placed = tokio::task::spawn_blocking(move || node.place(placement)).await;
@@ -154,6 +155,30 @@ impl Instance {
                 Err(Refused::Failed)
             }
         }
+    }
+
+    /// Whether anything may be accepted at all; a member may find that another one has room.
+    fn may_accept(&self) -> Result<(), Refused> {
+        match self.node.usage().closed {
+            Some(Refusal::Draining) => Err(Refused::Draining),
+            Some(Refusal::DiskFull) => Err(Refused::DiskFull),
+            Some(Refusal::Silent) => Err(Refused::Busy(PlaceError::Silent.to_string())),
+            Some(Refusal::Failed) => Err(Refused::Failed),
+            Some(Refusal::Full) | None => Ok(()),
+        }
+    }
+
+    /// Whether a call may be placed here.
+    fn has_room(&self) -> Result<(), Refused> {
+        self.may_accept()?;
+        if self.lacks_mirrors() {
+            return Err(Refused::Busy(super::UNMIRRORED.to_owned()));
+        }
+        let usage = self.node.usage();
+        if usage.calls < usage.limit {
+            return Ok(());
+        }
+        Err(Refused::Busy(PlaceError::Full { limit: usage.limit }.to_string()))
     }
 
     /// Takes back what was accepted and not placed. If the records refuse that too, it ends as not attempted as soon

@@ -42,7 +42,8 @@ impl Left {
     }
 }
 
-fn accepted(kept: Kept) -> Option<Accepted> {
+/// A call of the records as it was accepted.
+pub(super) fn accepted(kept: Kept) -> Option<Accepted> {
     let accepted_at: jiff::Timestamp = kept.accepted_at.parse().ok()?;
     Some(Accepted {
         call_id: kept.call_id,

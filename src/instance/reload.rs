@@ -75,6 +75,8 @@ impl Instance {
         self.shelf.retain(&new);
         let (questionnaires, older) = (new.questionnaires.len(), new.older.len());
         *library = new;
+        drop(library);
+        self.note_assets().await;
         Ok(Reloaded { questionnaires, older, after_restart })
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::dialplan::{PostDial, RING_TIMEOUT, is_caller_id};
@@ -36,14 +36,14 @@ const MEMBERS: [&str; 10] = [
 ];
 
 /// One call that somebody wants. Serialised it is the same text for the same request, however it was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRequest {
     /// Whom to call: a number, or a `sip:` URI at the trunk.
     pub to: String,
     /// Id of the questionnaire.
     pub questionnaire: String,
     /// What is known of the contact.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// Past the dialplan, through this trunk.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,17 +8,18 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 
 use super::board::Board;
+use super::desk::Refusals;
 use super::keeper::Keeper;
 use super::library::Shelf;
 use super::membership::{Member, Membership};
-use super::recover::{self, Left};
+use super::recover::Left;
 use super::{Instance, StartError, TURNS};
 use crate::id::Digest;
 use crate::node::clock::{Clock, boottime};
@@ -145,31 +146,26 @@ impl Instance {
             since: clock.now(),
             name: member.as_ref().map_or_else(host_name, |member: &Member| member.name.clone()),
             member,
+            refused: Refusals::default(),
+            assets: Mutex::new(None),
         });
-        instance.goes_on_from(left).await;
+        instance.note_assets().await;
+        let now = clock.now();
         if let (Some(membership), Some(leave)) = (membership, leave) {
-            membership.run(&instance, leave);
-        }
-        Ok(instance)
-    }
-
-    /// What an earlier process left. A member does not know yet what is its own.
-    async fn goes_on_from(&self, left: Left) {
-        let now = self.clock.now();
-        if self.member.is_some() {
+            // It does not know yet what is its own.
             let unplaced = left.unplaced.iter().map(|accepted| accepted.call_id);
-            return self.board.elsewhere(left.journal.keys().copied().chain(unplaced), now);
+            instance.board.elsewhere(left.journal.into_keys().chain(unplaced), now);
+            membership.run(&instance, leave, left.unplaced);
+            return Ok(instance);
         }
         for (call, progress) in left.journal {
-            self.board.found(call, progress, now);
+            instance.board.found(call, progress, now);
         }
-        let library = self.library.read().await;
-        for accepted in left.unplaced {
-            let digest = accepted.digest.to_string();
-            let questionnaire = library.edition(&digest).map(Arc::as_ref);
+        for accepted in &left.unplaced {
             tracing::warn!(call = %accepted.call_id, "accepted by an earlier process and never placed: not attempted");
-            self.keeper.keep(recover::never_placed(&accepted, questionnaire, now), None);
+            instance.never_placed(accepted).await;
         }
+        Ok(instance)
     }
 }
 

@@ -8,6 +8,7 @@ use super::StartError;
 use crate::cluster::{Cluster, Event, Look, Parts, View};
 use crate::node::Right;
 use crate::node::clock::boottime;
+use crate::peers::Desk;
 use crate::settings;
 use crate::store::journal::{self, Journal, Mirrors};
 use crate::sync::Usage;
@@ -36,6 +37,7 @@ impl Witness {
             right: Right::of_member(cluster.promise),
             mirrors: Mirrors::new(0, cluster.promise, boottime),
             look: Box::new(|| Look { usage: Usage::NONE, turns: true }),
+            desk: Desk::of_witness(),
             dir,
         };
         let (cluster, events) = Cluster::start(cluster, parts).await?;

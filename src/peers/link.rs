@@ -193,7 +193,7 @@ pub async fn pull(
     Ok(pulled)
 }
 
-fn channel(address: SocketAddr, to: NodeId, identity: &Identity) -> Result<Channel, Status> {
+pub(super) fn channel(address: SocketAddr, to: NodeId, identity: &Identity) -> Result<Channel, Status> {
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(&identity.ca))
         .identity(TlsIdentity::from_pem(&identity.certificate, &identity.key))

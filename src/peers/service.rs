@@ -14,9 +14,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::identity::shows;
 use super::table::{Batch, Full};
+use super::wire::desk_server::DeskServer;
 use super::wire::mirror_server::{Mirror, MirrorServer};
 use super::wire::{self, Held, PullRequest};
-use super::{Identity, OLDEST_SAVES_FORMAT, SAVES_FORMAT, Table, incarnation};
+use super::{Desk, Identity, OLDEST_SAVES_FORMAT, SAVES_FORMAT, Table, incarnation};
 use crate::id::{Epoch, NodeId, Revision};
 use crate::store::journal::Copied;
 use crate::sync::Incarnation;
@@ -41,9 +42,10 @@ pub enum ServiceError {
 /// What others are served.
 #[derive(Clone, Debug)]
 pub struct Service {
-    table: Table,
-    me: watch::Receiver<Option<Incarnation>>,
+    pub(super) table: Table,
+    pub(super) me: watch::Receiver<Option<Incarnation>>,
     members: Arc<[NodeId]>,
+    pub(super) desk: Desk,
 }
 
 impl Service {
@@ -53,8 +55,9 @@ impl Service {
         table: Table,
         me: watch::Receiver<Option<Incarnation>>,
         members: impl IntoIterator<Item = NodeId>,
+        desk: Desk,
     ) -> Self {
-        Self { table, me, members: members.into_iter().collect() }
+        Self { table, me, members: members.into_iter().collect(), desk }
     }
 
     /// Serves whoever shows a certificate of the cluster's, until it is dropped.
@@ -71,6 +74,7 @@ impl Service {
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .tcp_nodelay(true)
+            .add_service(DeskServer::new(self.clone()))
             .add_service(MirrorServer::new(self))
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await?;
@@ -78,7 +82,7 @@ impl Service {
     }
 
     /// Whether who asks is this member, by its certificate.
-    fn check<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+    pub(super) fn check<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
         let certificates = request.peer_certs();
         let certificate = certificates.as_ref().and_then(|all| all.first());
         let certificate = certificate.ok_or_else(|| Status::unauthenticated("no certificate"))?;
@@ -90,7 +94,7 @@ impl Service {
     }
 }
 
-struct Caller {
+pub(super) struct Caller {
     member: NodeId,
     address: Option<SocketAddr>,
 }

@@ -124,6 +124,12 @@ impl Table {
         self.0.records.is_empty()
     }
 
+    /// Whether there is a record of this call.
+    #[must_use]
+    pub fn has(&self, call: CallId) -> bool {
+        self.0.records.contains_key(&call)
+    }
+
     /// Up to which number the whole of a stream is held.
     #[must_use]
     pub fn held(&self, owner: Incarnation) -> Option<u64> {

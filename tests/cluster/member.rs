@@ -18,6 +18,7 @@ use baton::cluster::{Cluster, Event, Look, Parts};
 use baton::id::{CallId, Epoch, Mint, Revision};
 use baton::node::Right;
 use baton::node::clock::boottime;
+use baton::peers::Desk;
 use baton::settings::Settings;
 use baton::store::journal::{Batch, Journal, Lane, Mirrors};
 use baton::sync::Usage;
@@ -168,7 +169,7 @@ async fn run(file: &Path) {
     let saver = Arc::new(Mutex::new(Saver { lane, mint: Mint::new(seed, Epoch(0)) }));
     let right = Right::of_member(cluster.promise);
     let look = || Look { usage: Usage { limit: 100, ..Usage::NONE }, turns: true };
-    let parts = Parts { right: right.clone(), mirrors, look: Box::new(look), dir };
+    let parts = Parts { right: right.clone(), mirrors, look: Box::new(look), desk: Desk::of_witness(), dir };
     let (cluster, mut events) = Cluster::start(&cluster, parts).await.unwrap();
     tell(&format!("is {}", cluster.status().incarnation.unwrap()));
     watch(right.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use baton::id::{CallId, Epoch, Mint, NodeId, Revision};
 use baton::node::clock::boottime;
-use baton::peers::{Identity, Limits, Link, Service, Table, init, pull};
+use baton::peers::{Desk, Identity, Limits, Link, Service, Table, init, pull};
 use baton::store::journal::{Batch, Journal, Lane, Mirrors};
 use baton::sync::Incarnation;
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ impl Mirror {
         let address = listener.local_addr().unwrap();
         let table = Table::new(limits);
         let (me, of_service) = watch::channel(Some(one(name, 7)));
-        let service = Service::new(table.clone(), of_service, ["a", "b", "c"].map(node));
+        let service = Service::new(table.clone(), of_service, ["a", "b", "c"].map(node), Desk::of_witness());
         let serves = tokio::spawn(async move { service.serve(listener, &identity).await.unwrap() });
         Self { table, address, me, _serves: serves }
     }

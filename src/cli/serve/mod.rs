@@ -247,6 +247,7 @@ fn of_start(error: StartError) -> anyhow::Error {
             cluster::StartError::Identity(_)
             | cluster::StartError::Access(_)
             | cluster::StartError::Secret(_)
+            | cluster::StartError::Links(_)
             | cluster::StartError::Certificate { .. } => error.into(),
         },
         StartError::Journal(_)

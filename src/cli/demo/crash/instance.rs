@@ -33,6 +33,7 @@ const END: Duration = Duration::from_secs(12);
 /// A process that serves; it ends with this value.
 pub(super) struct Instance {
     name: String,
+    address: IpAddr,
     config: PathBuf,
     out: PathBuf,
     api: SocketAddr,
@@ -93,7 +94,7 @@ impl Instance {
         let client = Client::at(format!("http://{api}"), None);
         let out = terms.out.to_owned();
         let name = terms.seat.map_or("serve", |seat| &seat.name).to_owned();
-        let mut instance = Self { name, config, out, api, starts: 0, child: None, client };
+        let mut instance = Self { name, address: sip.ip(), config, out, api, starts: 0, child: None, client };
         instance.spawn()?;
         Ok(instance)
     }
@@ -161,6 +162,17 @@ impl Instance {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// How many calls it carries.
+    pub(super) fn carries(&self) -> anyhow::Result<u64> {
+        let nodes = self.client.get("/api/v1/nodes")?;
+        Ok(nodes.pointer("/nodes/0/calls").and_then(Value::as_u64).unwrap_or(0))
+    }
+
+    /// The address that callees see.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// Whether there is a process, as far as this one knows.

@@ -16,7 +16,7 @@ mod cluster;
 mod instance;
 mod takeover;
 
-use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,14 +52,14 @@ const LOOK: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(3_700);
 
 /// What happened to the instance that was killed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Killed {
     /// When it was killed.
     pub(super) at: Timestamp,
     /// When the next process took calls; `None`: there is none, others go on with its calls.
     pub(super) ready_at: Option<Timestamp>,
-    /// Whom it had called.
-    pub(super) people: BTreeSet<String>,
+    /// Its address, which callees see in From; `None`: it stood alone, all calls were its own.
+    pub(super) address: Option<IpAddr>,
 }
 
 /// Calls started per second where nobody says how many.
@@ -148,8 +148,7 @@ struct Run<'a> {
 /// A call that was placed.
 struct Placed {
     id: String,
-    to: String,
-    /// At which instance.
+    /// Which instance accepted it.
     at: usize,
 }
 
@@ -188,8 +187,8 @@ impl Run<'_> {
         let instance = &mut self.instances[busiest];
         let (at, dead) = instance.kill(self.clock).map_err(machine)?;
         self.plan.crowd.watch().caller_died(dead);
-        let people = self.calls.iter().filter(|call| call.at == busiest).map(|call| call.to.clone());
-        let mut killed = Killed { at, ready_at: None, people: people.collect() };
+        let address = self.plan.etcd.map(|_| instance.address());
+        let mut killed = Killed { at, ready_at: None, address };
         if self.plan.etcd.is_none() {
             instance.spawn()?;
             instance.wait_until_ready(&self.stop)?;
@@ -200,7 +199,7 @@ impl Run<'_> {
 
     /// The instance with the most calls.
     fn busiest(&self) -> anyhow::Result<usize> {
-        let open = self.instances.iter().map(Instance::open_calls).collect::<anyhow::Result<Vec<_>>>()?;
+        let open = self.instances.iter().map(Instance::carries).collect::<anyhow::Result<Vec<_>>>()?;
         Ok((0..open.len()).max_by_key(|n| open[*n]).unwrap_or(0))
     }
 
@@ -215,7 +214,7 @@ impl Run<'_> {
         let at = self.calls.len() % self.instances.len();
         let placed = self.instances[at].client.post("/api/v1/calls", &person.number, &body)?;
         let id = placed.get("call_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.calls.push(Placed { id, to: person.number.clone(), at });
+        self.calls.push(Placed { id, at });
         Ok(())
     }
 
@@ -242,7 +241,7 @@ impl Run<'_> {
     /// The results that the instances have of the calls that were placed with them, each once.
     fn results(&self, files: &mut Files) -> anyhow::Result<Vec<CallResult>> {
         let mut results = Vec::new();
-        for Placed { id, at, .. } in &self.calls {
+        for Placed { id, at } in &self.calls {
             let mut call = self.instances[*at].client.get(&format!("/api/v1/calls/{id}"))?;
             let result = call.get_mut("result").map(Value::take).filter(|result| !result.is_null());
             if let Some(result) = result {

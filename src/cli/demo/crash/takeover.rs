@@ -90,7 +90,7 @@ impl Takeover {
         let is_moved = killed.ready_at.is_none();
         let up = testimonies.iter().filter(|it| {
             let is_up = it.invited_at <= killed.at && it.ended_at.is_none_or(|ended| ended > killed.at);
-            is_up && killed.people.contains(&it.user)
+            is_up && was_its(it, killed)
         });
         let up: Vec<&Testimony> = up.collect();
         let talking = up.iter().filter(|it| {
@@ -166,6 +166,13 @@ fn prompt_again(testimony: &Testimony) -> Option<crate::time::Timestamp> {
     testimony.events.iter().find_map(heard)
 }
 
+/// Whether the instance that was killed had called this one.
+fn was_its(testimony: &Testimony, killed: &Killed) -> bool {
+    let Some(address) = killed.address else { return true };
+    let host = format!("@{address}");
+    testimony.events.iter().any(|(_, event)| matches!(event, Event::Invited { from } if from.contains(&host)))
+}
+
 /// Whether the callee had heard anything of us before the kill.
 fn was_heard(testimony: &Testimony, killed: &Killed) -> bool {
     testimony.stream.sources.first().is_some_and(|source| source.first_at <= killed.at)
@@ -175,7 +182,7 @@ fn was_heard(testimony: &Testimony, killed: &Killed) -> bool {
 /// another instance hears that one's source and address after the first one's.
 fn heard_two(testimony: &Testimony, killed: &Killed) -> bool {
     let stream = &testimony.stream;
-    let senders = if killed.ready_at.is_none() && killed.people.contains(&testimony.user) { 2 } else { 1 };
+    let senders = if killed.ready_at.is_none() && was_its(testimony, killed) { 2 } else { 1 };
     stream.ssrcs.len() > senders
         || stream.sources.len() > senders
         || stream.overlaps + stream.duplicates + stream.late > 0
@@ -250,8 +257,7 @@ mod tests {
     fn what_is_lost_is_counted_by_what_it_was() {
         let now = crate::time::Timestamp::from_millis(5_000);
         let ready_at = Some(now + std::time::Duration::from_millis(80));
-        let people = BTreeSet::from([String::new()]);
-        let killed = Killed { at: now, ready_at, people };
+        let killed = Killed { at: now, ready_at, address: None };
         let differ = |to: &str, loss| Difference {
             to: to.to_owned(),
             persona: String::new(),
@@ -298,7 +304,7 @@ mod tests {
         let mut testimony =
             Testimony::new(crate::time::Timestamp::EPOCH, String::new(), String::new(), String::new());
         let at = crate::time::Timestamp::from_millis(5_000);
-        let mut killed = Killed { at, ready_at: Some(at), people: BTreeSet::from([String::new()]) };
+        let mut killed = Killed { at, ready_at: Some(at), address: None };
         assert!(!heard_two(&testimony, &killed));
         testimony.stream.ssrcs = vec![1, 2];
         assert!(heard_two(&testimony, &killed));

@@ -1,0 +1,126 @@
+//! Which instance places a call that was accepted here: the one that `sync` picks by usage.
+//!
+//! ```text
+//!  accepted ─► Picker ── this one ──────────────────────────► Node::place
+//!                     ── another ─► start indication ── placed ──► elsewhere: its result comes home
+//!                                                    ── refused ─► the next one, this one last
+//!                                                    ── no answer ► elsewhere: nothing is dialled again
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Instance;
+use super::desk::now_ms;
+use crate::id::NodeId;
+use crate::peers::{Begun, Indication};
+use crate::store::records::Accepted;
+use crate::sync::{Incarnation, Picker, Role, Usage};
+
+/// How long a start indication is good for.
+const GOOD_FOR: Duration = Duration::from_secs(10);
+
+/// Picks by what all members told last.
+#[derive(Debug, Default)]
+pub(super) struct Choice(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    picker: Picker,
+    last: BTreeMap<NodeId, Usage>,
+}
+
+impl Choice {
+    /// The member for a start with the assets of `own`, of these that are there. Whoever told nothing new since the last
+    /// start is taken to have one call more.
+    fn pick(&self, usages: &BTreeMap<NodeId, Usage>, own: &Usage) -> Option<NodeId> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Told { picker, last } = &mut *told;
+        let gone: BTreeSet<NodeId> = last.keys().filter(|node| !usages.contains_key(node)).copied().collect();
+        for node in gone {
+            picker.left(node);
+            last.remove(&node);
+        }
+        for (&node, &usage) in usages {
+            if last.insert(node, usage) != Some(usage) {
+                picker.told(node, usage);
+            }
+        }
+        picker.pick(own.assets?)
+    }
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// It is to be placed here.
+    Here,
+    /// Another instance has it, or may have it.
+    Elsewhere,
+}
+
+impl Instance {
+    /// Finds who places a call that was accepted, and has it placed if that is another one.
+    pub(super) async fn choose(&self, accepted: &Accepted) -> Chosen {
+        let Some(member) = &self.member else { return Chosen::Here };
+        let mut refused = BTreeSet::new();
+        loop {
+            let status = member.view.status();
+            let (Some(me), Some(own)) = (status.incarnation, status.usage) else { return Chosen::Here };
+            let others = status.others.iter().filter(|other| other.role == Role::Instance);
+            let others: BTreeMap<NodeId, (Incarnation, Usage)> = others
+                .filter(|other| !refused.contains(&other.incarnation.node))
+                .filter_map(|other| Some((other.incarnation.node, (other.incarnation, other.usage?))))
+                .collect();
+            let mut usages: BTreeMap<NodeId, Usage> =
+                others.iter().map(|(node, (_, usage))| (*node, *usage)).collect();
+            usages.insert(me.node, own);
+            let picked = member.choice.pick(&usages, &own).and_then(|node| others.get(&node));
+            let Some((to, _)) = picked else { return Chosen::Here };
+            let indication = Indication {
+                to: *to,
+                call: accepted.call_id,
+                attempt: accepted.attempt_id,
+                request: accepted.request.clone(),
+                edition: accepted.digest,
+                not_after_ms: now_ms() + u64::try_from(GOOD_FOR.as_millis()).unwrap_or(u64::MAX),
+            };
+            let call = accepted.call_id;
+            // It is theirs from the moment that they may have heard of it.
+            self.board.elsewhere([call], self.clock.now());
+            match member.others.begin(indication).await {
+                Begun::Placed => return Chosen::Elsewhere,
+                Begun::Refused(why) => {
+                    tracing::info!(%call, %to, why, "an instance refused a start; the next one is asked");
+                    refused.insert(to.node);
+                }
+                Begun::Unknown(why) => {
+                    tracing::warn!(%call, %to, why, "whether a call was placed is not known yet");
+                    return Chosen::Elsewhere;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Digest;
+
+    #[test]
+    fn who_told_nothing_new_has_one_call_more_with_each_start() {
+        let node = |name: &str| name.parse::<NodeId>().unwrap();
+        let usage = |calls| Usage { limit: 10, calls, assets: Some(Digest::of(b"x")), ..Usage::NONE };
+        let choice = Choice::default();
+        let usages = BTreeMap::from([(node("a"), usage(9)), (node("b"), usage(8))]);
+        let pick = || choice.pick(&usages, &usage(9));
+        let picked: Vec<_> = (0..4).map(|_| pick()).collect();
+        assert_eq!(picked.iter().flatten().filter(|one| **one == node("a")).count(), 1);
+        assert_eq!((picked.iter().flatten().count(), picked[3]), (3, None), "until they tell what they have");
+        let others = Usage { assets: Some(Digest::of(b"y")), ..usage(0) };
+        let usages = BTreeMap::from([(node("a"), usage(0)), (node("b"), others)]);
+        assert_eq!(choice.pick(&usages, &usage(0)), Some(node("a")), "never one that asks something else");
+    }
+}
