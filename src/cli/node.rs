@@ -16,7 +16,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every instance that this one knows: today itself
+    /// This instance, and the other members of its cluster as it knows them
     List(List),
 }
 
@@ -49,8 +49,40 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             super::say(&format!("{}: {}", text(reason, "code"), text(reason, "detail")));
         }
     }
-    let all_ready = nodes.iter().all(|node| text(node, "state") == "ready");
+    let cluster = answer.get("cluster");
+    if let (Some(cluster), false) = (cluster, list.json) {
+        to_stdout(&format!("\n{}", members(cluster)))?;
+        if let Some(why) = cluster.get("engine_away").and_then(Value::as_str) {
+            super::say(&format!("etcd is away: calls go on, and nobody's are taken over: {why}"));
+        }
+    }
+    let others = cluster.and_then(|cluster| cluster.get("members")).and_then(Value::as_array);
+    let all = nodes.iter().chain(others.into_iter().flatten());
+    let all_ready = all.into_iter().all(|node| text(node, "state") == "ready");
     Ok(if all_ready { Exit::Done } else { Exit::Not })
+}
+
+/// The other members.
+fn members(cluster: &Value) -> String {
+    let head = ["MEMBER", "STATE", "ROLE", "CALLS", "LIMIT", "LATE", "CPU"];
+    let members = cluster.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
+    let row = |member: &Value| {
+        let number = |name: &str, unit: &str| match member.get(name).and_then(Value::as_u64) {
+            Some(number) => format!("{number}{unit}"),
+            None => "-".to_owned(),
+        };
+        let late = member.get("late_us").and_then(Value::as_u64).map(|us| us.div_ceil(1_000));
+        vec![
+            text(member, "name").to_owned(),
+            text(member, "state").to_owned(),
+            text(member, "role").to_owned(),
+            number("calls", ""),
+            number("limit", ""),
+            late.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
+            number("cpu_percent", " %"),
+        ]
+    };
+    table::lines(&head, &members.iter().map(row).collect::<Vec<_>>(), &[3, 4, 5, 6])
 }
 
 fn row(node: &Value) -> Vec<String> {

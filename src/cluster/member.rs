@@ -176,6 +176,10 @@ impl Thread {
         status.others.clear();
         let others = self.member.others_there();
         status.others.extend(others.map(|(incarnation, role, usage)| Other { incarnation, role, usage }));
+        let own = self.member.incarnation().node;
+        let is_there =
+            |node: &NodeId| *node == own || status.others.iter().any(|other| other.incarnation.node == *node);
+        status.absent = self.begin.addresses.keys().filter(|node| !is_there(node)).copied().collect();
     }
 
     fn handle(&mut self, input: Input) {

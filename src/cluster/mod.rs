@@ -29,8 +29,9 @@ use tokio::task::JoinSet;
 use self::member::Inputs;
 use self::status::Board;
 use crate::engine::Engine;
+use crate::id::Digest;
 use crate::node::Right;
-use crate::peers::{Desk, Others};
+use crate::peers::{Desk, Others, Table};
 use crate::store::journal::{Copied, Mirrors};
 use crate::sync::{Incarnation, Inheritance, Input, Usage};
 use crate::time::Timestamp;
@@ -131,6 +132,7 @@ pub struct Inherited {
 pub struct Cluster {
     inputs: Inputs,
     board: Arc<Board>,
+    view: View,
     engine: Engine,
     others: Others,
     stopping: Arc<AtomicBool>,
@@ -140,19 +142,42 @@ pub struct Cluster {
 
 /// How a membership stands, for whoever asks. It outlives the membership.
 #[derive(Clone, Debug)]
-pub struct View(Arc<Board>);
+pub struct View {
+    board: Arc<Board>,
+    table: Table,
+    mirrors: Mirrors,
+}
+
+/// Records that are held of one incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// Whose.
+    pub owner: Incarnation,
+    /// How many.
+    pub records: usize,
+    /// Of all of them; equal wherever the same ones are held.
+    pub digest: Digest,
+}
 
 impl View {
     /// How it stands, and who else is there.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.status()
+        self.board.status()
+    }
+
+    /// What is held here of each incarnation, the own one included. Reads every record.
+    #[must_use]
+    pub fn copies(&self) -> Vec<Copies> {
+        let own = self.board.status().incarnation.map(|own| (own, self.mirrors.digest()));
+        let all = self.table.digests().into_iter().chain(own);
+        all.map(|(owner, (records, digest))| Copies { owner, records, digest }).collect()
     }
 
     /// Whether fewer mirrors than wanted hold the saves: then no call starts.
     #[must_use]
     pub fn lacks_mirrors(&self) -> bool {
-        self.0.write().mirrors_lacking
+        self.board.write().mirrors_lacking
     }
 }
 
@@ -166,7 +191,7 @@ impl Cluster {
     /// The same, for others to look at.
     #[must_use]
     pub fn view(&self) -> View {
-        View(Arc::clone(&self.board))
+        self.view.clone()
     }
 
     /// The way to the desks of the other members.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::errands::{Constants, Errands};
 use super::member::{Begin, Thread};
 use super::status::Board;
-use super::{Cluster, Event, Parts};
+use super::{Cluster, Event, Parts, View};
 use crate::engine::{Access, AccessError, Engine, Own, Tls, User};
 use crate::peers::{Guard, Identity, IdentityError, Limits, Others, Service, Table};
 use crate::settings::{self, ClusterEngine, SecretError};
@@ -82,19 +82,12 @@ impl Cluster {
         let socket = std::net::UdpSocket::bind(address).map_err(refused)?;
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let table = Table::new(Limits::default());
-        let desk = parts.desk.clone();
-        let links = settings.members.iter().filter(|(member, _)| **member != settings.name);
-        let others = Others::new(&identity, links.map(|(member, address)| (*member, *address)))
-            .map_err(|status| StartError::Links(status.message().to_owned()))?;
+        let others = others(settings, &identity)?;
         let (me, of_links) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        let service = Service::new(table.clone(), of_links, settings.members.keys().copied(), desk);
-        let own_identity = Arc::clone(&identity);
-        tasks.spawn(async move {
-            if let Err(error) = service.serve(listener, &own_identity).await {
-                tracing::error!(%error, "other members find no link here");
-            }
-        });
+        let service =
+            Service::new(table.clone(), of_links, settings.members.keys().copied(), parts.desk.clone());
+        tasks.spawn(serve(service, listener, Arc::clone(&identity)));
         warn_of(settings);
         let constants = Constants {
             node: settings.name,
@@ -116,6 +109,8 @@ impl Cluster {
         let (own, board, stopping) = (Own::default(), Arc::<Board>::default(), Arc::<AtomicBool>::default());
         board.begins(key.incarnation, constants.acks > 0);
         let mirrors = parts.mirrors.clone();
+        let view =
+            View { board: Arc::clone(&board), table: constants.table.clone(), mirrors: mirrors.clone() };
         let begin = Begin {
             key,
             terms: constants.terms.clone(),
@@ -129,8 +124,8 @@ impl Cluster {
             stopping: Arc::clone(&stopping),
         };
         let (thread, inputs) = Thread::new(begin, socket).map_err(StartError::Thread)?;
-        let thread = std::thread::Builder::new().name("member".to_owned()).spawn(|| thread.run());
-        let thread = thread.map_err(StartError::Thread)?;
+        let named = std::thread::Builder::new().name("member".to_owned());
+        let thread = named.spawn(|| thread.run()).map_err(StartError::Thread)?;
         tasks.spawn(engine.clone().watch(own, tell));
         let run = Errands {
             constants,
@@ -144,8 +139,21 @@ impl Cluster {
             running: JoinSet::new(),
         };
         tasks.spawn(run.run(waiting, told));
-        Ok((Self { inputs, board, engine, others, stopping, thread: Some(thread), tasks }, happened))
+        Ok((Self { inputs, board, view, engine, others, stopping, thread: Some(thread), tasks }, happened))
     }
+}
+
+async fn serve(service: Service, listener: TcpListener, identity: Arc<Identity>) {
+    if let Err(error) = service.serve(listener, &identity).await {
+        tracing::error!(%error, "other members find no link here");
+    }
+}
+
+/// The way to the desks of the other members.
+fn others(settings: &settings::Cluster, identity: &Identity) -> Result<Others, StartError> {
+    let links = settings.members.iter().filter(|(member, _)| **member != settings.name);
+    Others::new(identity, links.map(|(member, address)| (*member, *address)))
+        .map_err(|status| StartError::Links(status.message().to_owned()))
 }
 
 fn warn_of(settings: &settings::Cluster) {

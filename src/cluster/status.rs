@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::id::NodeId;
 use crate::peers::Refusals;
 use crate::sync::{Incarnation, Role, Standing, Usage};
 
@@ -23,6 +24,8 @@ pub struct Status {
     pub unreadable: BTreeMap<Incarnation, String>,
     /// The other members that live.
     pub others: Vec<Other>,
+    /// Members of which no living incarnation is known.
+    pub absent: Vec<NodeId>,
     /// Datagrams that were dropped, by reason.
     pub refused: Refusals,
     /// Records of others' calls that are held here.

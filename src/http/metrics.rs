@@ -7,8 +7,10 @@ use axum::extract::State as Shared;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::cluster::Status;
 use crate::instance::{Instance, Tally};
 use crate::node::{LatenessCounts, TrunkUsage, Usage};
+use crate::sync::Standing;
 
 /// All of them.
 pub(super) async fn all(Shared(instance): Shared<Arc<Instance>>) -> Response {
@@ -25,6 +27,9 @@ pub(super) async fn all(Shared(instance): Shared<Arc<Instance>>) -> Response {
     }
     tally(&mut text, &instance.tally());
     usage(&mut text, &instance.usage());
+    if let Some(status) = instance.cluster() {
+        cluster(&mut text, &status);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
 }
 
@@ -43,6 +48,22 @@ fn tally(text: &mut Text, tally: &Tally) {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         text.sample("baton_attempts_total", &[("trunk", trunk), ("status", &status)], count);
     }
+}
+
+fn cluster(text: &mut Text, status: &Status) {
+    let speaks = status.standing == Some(Standing::Speaking);
+    let help = "1: this member of the cluster may send.";
+    text.one("baton_cluster_speaking", "gauge", help, u8::from(speaks));
+    let help = "1: etcd does not answer. Calls go on, and nobody's are taken over.";
+    text.one("baton_cluster_engine_away", "gauge", help, u8::from(status.engine_away.is_some()));
+    let help = "1: fewer other instances than wanted hold copies of its calls, and none starts.";
+    text.one("baton_cluster_mirrors_lacking", "gauge", help, u8::from(status.mirrors_lacking));
+    let help = "Records of others' calls that are held here.";
+    text.one("baton_cluster_copies", "gauge", help, status.records);
+    let help = "Other members of the cluster that are there.";
+    text.one("baton_cluster_members", "gauge", help, status.others.len());
+    let help = "Members of the cluster of which nothing is there.";
+    text.one("baton_cluster_members_absent", "gauge", help, status.absent.len());
 }
 
 fn usage(text: &mut Text, usage: &Usage) {

@@ -143,6 +143,7 @@ fn router(instance: Arc<Instance>) -> Router {
         .route("/api/v1/calls/{id}", get(calls::one).delete(calls::hang_up))
         .route("/api/v1/cases/{case}", get(calls::case))
         .route("/api/v1/nodes", get(nodes::list))
+        .route("/api/v1/copies", get(nodes::copies))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/healthz", get(nodes::health))
         .route("/readyz", get(nodes::ready))

@@ -6,10 +6,12 @@ use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
-use serde_json::json as value;
+use serde_json::{Value, json as value};
 
 use super::problem::json;
+use crate::cluster::{Copies, Status};
 use crate::instance::{Instance, STUCK, Trouble};
+use crate::sync::{Role, Standing, Usage};
 
 /// `GET /healthz`: the process answers and its shards turn. Whoever restarts what fails this helps.
 pub(super) async fn health(Shared(instance): Shared<Arc<Instance>>) -> Response {
@@ -89,5 +91,61 @@ pub(super) async fn list(Shared(instance): Shared<Arc<Instance>>) -> Response {
             "full": journal.full, "reserve": journal.reserve,
         },
     });
-    json(StatusCode::OK, &value!({"nodes": [node]}))
+    let mut answer = value!({"nodes": [node]});
+    if let (Some(status), Some(members)) = (instance.cluster(), answer.as_object_mut()) {
+        members.insert("cluster".to_owned(), cluster(&status));
+    }
+    json(StatusCode::OK, &answer)
+}
+
+/// `GET /api/v1/copies`: the records of each incarnation of the cluster that are held here. At rest they are equal
+/// everywhere.
+pub(super) async fn copies(Shared(instance): Shared<Arc<Instance>>) -> Response {
+    let copies = instance.copies().await.unwrap_or_default();
+    let streams = copies.iter().map(|Copies { owner, records, digest }| {
+        value!({
+            "member": owner.node.as_str(), "run": owner.run, "records": records, "digest": digest.to_string(),
+        })
+    });
+    json(StatusCode::OK, &value!({"streams": streams.collect::<Vec<_>>()}))
+}
+
+/// How this instance's membership stands, and how the other members are as it knows.
+fn cluster(status: &Status) -> Value {
+    let told = |usage: Option<Usage>| {
+        let own = status.usage.and_then(|own| own.assets);
+        let state = match usage {
+            None => "unheard",
+            Some(usage) if usage.drains => "draining",
+            Some(usage) if usage.assets != own => "unequal",
+            Some(_) => "ready",
+        };
+        (state, usage.unwrap_or(Usage::NONE))
+    };
+    let there = status.others.iter().map(|other| {
+        let (state, usage) = told(other.usage);
+        let (state, role) = match other.role {
+            Role::Witness => (if other.usage.is_some() { "ready" } else { state }, "witness"),
+            Role::Instance => (state, "instance"),
+        };
+        value!({
+            "name": other.incarnation.node.as_str(), "run": other.incarnation.run, "role": role, "state": state,
+            "calls": usage.calls, "limit": usage.limit, "late_us": usage.late_us, "cpu_percent": usage.cpu_percent,
+        })
+    });
+    let absent = status.absent.iter().map(|node| value!({"name": node.as_str(), "state": "absent"}));
+    let members: Vec<Value> = there.chain(absent).collect();
+    let standing = match status.standing {
+        Some(Standing::Speaking) => "speaking",
+        Some(Standing::Silent) => "silent",
+        Some(Standing::Waiting) | None => "waiting",
+    };
+    value!({
+        "run": status.incarnation.map(|own| own.run),
+        "standing": standing,
+        "engine_away": status.engine_away,
+        "mirrors_lacking": status.mirrors_lacking,
+        "copies": status.records,
+        "members": members,
+    })
 }

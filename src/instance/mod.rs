@@ -297,6 +297,12 @@ impl Instance {
         self.member.as_ref().map(|member| member.view.status())
     }
 
+    /// The copies of records that it holds, its own among them; `None`: it stands alone.
+    pub async fn copies(&self) -> Option<Vec<cluster::Copies>> {
+        let view = self.member.as_ref()?.view.clone();
+        spawn_blocking(move || view.copies()).await.ok() // a panic in there is told by itself
+    }
+
     /// What its questionnaires, dialplan and trunks are, as one digest.
     fn assets(&self) -> Option<Digest> {
         *self.assets.lock().unwrap_or_else(PoisonError::into_inner)

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, mpsc};
 use tokio::task::spawn_blocking;
 
 use super::board::Board;
 use super::desk::Refusals;
 use super::keeper::Keeper;
 use super::library::Shelf;
-use super::membership::{Member, Membership};
+use super::membership::{Leave, Member, Membership};
 use super::recover::Left;
 use super::{Instance, StartError, TURNS};
 use crate::id::Digest;
@@ -150,22 +150,29 @@ impl Instance {
             assets: Mutex::new(None),
         });
         instance.note_assets().await;
-        let now = clock.now();
-        if let (Some(membership), Some(leave)) = (membership, leave) {
-            // It does not know yet what is its own.
+        instance.goes_on_from(left, membership.zip(leave)).await;
+        Ok(instance)
+    }
+
+    /// What an earlier process left. A member does not know yet what is its own.
+    async fn goes_on_from(
+        self: &Arc<Self>,
+        left: Left,
+        membership: Option<(Membership, mpsc::Receiver<Leave>)>,
+    ) {
+        let now = self.clock.now();
+        if let Some((membership, leave)) = membership {
             let unplaced = left.unplaced.iter().map(|accepted| accepted.call_id);
-            instance.board.elsewhere(left.journal.into_keys().chain(unplaced), now);
-            membership.run(&instance, leave, left.unplaced);
-            return Ok(instance);
+            self.board.elsewhere(left.journal.into_keys().chain(unplaced), now);
+            return membership.run(self, leave, left.unplaced);
         }
         for (call, progress) in left.journal {
-            instance.board.found(call, progress, now);
+            self.board.found(call, progress, now);
         }
         for accepted in &left.unplaced {
             tracing::warn!(call = %accepted.call_id, "accepted by an earlier process and never placed: not attempted");
-            instance.never_placed(accepted).await;
+            self.never_placed(accepted).await;
         }
-        Ok(instance)
     }
 }
 

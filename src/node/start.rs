@@ -149,7 +149,6 @@ impl Node {
         let others = if right.promise().is_some() { left.clone() } else { Vec::new() };
         left.extend(resume.iter().map(|saved| saved.call_id));
         let transport = bind(&settings, &right)?;
-        let trunks = Arc::new(settings.trunks.clone());
         let common = Common::new(clock, assets, &settings, right);
         common.quotas.count(counted);
         let (inboxes, waiting): (Vec<_>, Vec<_>) = (0..shards).map(|_| bounded(INBOX)).unzip();
@@ -157,7 +156,7 @@ impl Node {
         let engine = common.engine(media_threads, &inboxes, &recordings).map_err(NodeError::Thread)?;
         let renderer = common.renderer(prompts, &engine, &recordings).map_err(NodeError::Thread)?;
         let (events, receiver) = mpsc::channel(EVENTS);
-        let turns = Turns::new(shards, clock.now());
+        let (turns, trunks) = (Turns::new(shards, clock.now()), Arc::new(settings.trunks.clone()));
         let mut handles = Vec::new();
         for (shard, posts) in waiting.into_iter().enumerate() {
             let parts = HandsParts {
@@ -178,8 +177,7 @@ impl Node {
                 right: common.right.clone(),
                 turn: turns.of(shard),
             };
-            let inbox = inboxes[shard].clone();
-            let trunks = Arc::clone(&trunks);
+            let (inbox, trunks) = (inboxes[shard].clone(), Arc::clone(&trunks));
             handles.push(common.shard(parts, trunks, inbox, posts, &journal).map_err(NodeError::Thread)?);
         }
         let gate = Arc::new(Gate::new(&settings));

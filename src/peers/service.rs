@@ -178,7 +178,7 @@ impl Service {
                 batch = batches.message() => batch?,
                 changed = me.wait_for(|now| *now != Some(by)) => {
                     drop(changed);
-                    return Err(Status::unavailable("this member goes on as another incarnation"));
+                    return Err(Status::unavailable("this member has ended, or goes on as another incarnation"));
                 }
             };
             let Some(batch) = batch else { return Ok(()) };

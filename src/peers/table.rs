@@ -15,8 +15,8 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use crate::id::{CallId, Epoch, Revision};
-use crate::store::journal::Copied;
+use crate::id::{CallId, Digest, Epoch, Revision};
+use crate::store::journal::{Copied, Digests};
 use crate::sync::Incarnation;
 
 /// Streams that are remembered: those of the members, and some that are over.
@@ -151,6 +151,17 @@ impl Table {
         if let Some(stream) = self.streams().get(&owner) {
             locked(stream).sealed = false;
         }
+    }
+
+    /// The records of each incarnation that saved some last: how many, and their digest ([`Digests`]).
+    #[must_use]
+    pub fn digests(&self) -> BTreeMap<Incarnation, (usize, Digest)> {
+        let mut all: BTreeMap<Incarnation, Digests> = BTreeMap::new();
+        for kept in self.0.records.iter() {
+            let digests = all.entry(kept.owner).or_default();
+            digests.add(*kept.key(), (kept.epoch, kept.revision), &kept.record);
+        }
+        all.into_iter().map(|(owner, digests)| (owner, digests.all())).collect()
     }
 
     /// The records that these incarnations saved last.

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::frame::{Kind, OVERHEAD_BYTES};
 use super::lane::{AppendError, Batch, Pending};
-use crate::id::{CallId, Epoch, Revision};
+use crate::id::{CallId, Digest, Epoch, Revision};
 use crate::sync::{Durable, Incarnation, Stream};
 use crate::time::Timestamp;
 
@@ -53,6 +53,29 @@ pub struct Snapshot {
     pub as_of: u64,
     /// The live records, by call.
     pub calls: Vec<Copied>,
+}
+
+/// One digest of many records, whoever holds them and in whatever order: of a line for each call, by call.
+///
+/// ```text
+/// SHA-256 of  "CALL EPOCH REVISION SHA-256-OF-ITS-RECORD\n" …
+/// ```
+#[derive(Debug, Default)]
+pub struct Digests(BTreeMap<CallId, String>);
+
+impl Digests {
+    /// Adds a record.
+    pub fn add(&mut self, call: CallId, (epoch, revision): (Epoch, Revision), record: &[u8]) {
+        let line = format!("{call} {} {} {}\n", epoch.0, revision.0, Digest::of(record));
+        self.0.insert(call, line);
+    }
+
+    /// How many there are, and the digest of all.
+    #[must_use]
+    pub fn all(&self) -> (usize, Digest) {
+        let lines: String = self.0.values().map(String::as_str).collect();
+        (self.0.len(), Digest::of(lines.as_bytes()))
+    }
 }
 
 /// The mirrors of this instance's saves. Copies of one share it.
@@ -176,6 +199,17 @@ impl Mirrors {
     #[must_use]
     pub fn version(&self, call: CallId) -> Option<(Epoch, Revision)> {
         self.state().live.get(&call).map(|copied| (copied.epoch, copied.revision))
+    }
+
+    /// How many live records the stream has, and their digest ([`Digests`]).
+    #[must_use]
+    pub fn digest(&self) -> (usize, Digest) {
+        let live: Vec<Copied> = self.state().live.values().cloned().collect();
+        let mut digests = Digests::default();
+        for Copied { call_id, epoch, revision, record } in live {
+            digests.add(call_id, (epoch, revision), &record.unwrap_or_default());
+        }
+        digests.all()
     }
 
     /// The journal is about to write this: its place.

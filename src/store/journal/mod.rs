@@ -36,7 +36,7 @@ use writer::{Message, Writer};
 pub use counts::Counts;
 pub use frame::MAX_RECORD_BYTES;
 pub use lane::{Ack, AppendError, Batch, Lane, NotTaken, RecordTooLong, Sequence};
-pub use mirrors::{Append, Copied, Mirrors, Snapshot};
+pub use mirrors::{Append, Copied, Digests, Mirrors, Snapshot};
 pub use replay::{Loss, LossKind, ReadError, Replay, SavedCall, read};
 pub use segment::FORMAT_VERSION;
 pub use writer::WriteError;
