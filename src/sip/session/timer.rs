@@ -28,7 +28,7 @@ const MARGIN_S: u32 = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sip) struct SessionTimer {
     interval_s: u32,
-    /// When we refresh next; `None`: the peer does, or our refresh is under way.
+    /// When we refresh next, while our refresh is under way the end; `None`: the peer does.
     refresh_at: Option<Timestamp>,
     /// When it is given up.
     until: Timestamp,
@@ -62,9 +62,10 @@ impl SessionTimer {
         }
     }
 
-    /// What our refresh asks for: the same interval, refreshed by us.
+    /// What a request of ours that refreshes asks for: the same interval, and whoever refreshes goes on doing so (§7.4).
     pub(in crate::sip) const fn wish(&self) -> (SessionExpires, Option<u32>) {
-        let expires = SessionExpires { interval_s: self.interval_s, refresher: Some(Refresher::Uac) };
+        let refresher = if self.refresh_at.is_some() { Refresher::Uac } else { Refresher::Uas };
+        let expires = SessionExpires { interval_s: self.interval_s, refresher: Some(refresher) };
         (expires, self.min_se)
     }
 
@@ -96,7 +97,8 @@ impl SessionTimer {
     pub(in crate::sip) fn due(&mut self, now: Timestamp) -> Due {
         if self.until <= now {
             Due::End
-        } else if self.refresh_at.take_if(|at| *at <= now).is_some() {
+        } else if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh_at = Some(self.until);
             Due::Refresh
         } else {
             Due::Nothing

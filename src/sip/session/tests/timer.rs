@@ -206,3 +206,25 @@ fn a_callee_that_refreshes_does_so_at_half_the_interval() {
     recv!(s, time 45_000, ["UPDATE 1"]);
     assert_eq!(line(&s.request("UPDATE", None), "Session-Expires"), "90;refresher=uac");
 }
+
+#[test]
+fn whoever_refreshes_goes_on_doing_so_when_a_reinvite_has_another_purpose() {
+    // RFC 4028 §7.4
+    for (ours, said) in [("uac", "200;refresher=uac"), ("uas", "200;refresher=uas")] {
+        let mut s = answered(&format!("Session-Expires: 200;refresher={ours}"), UPDATE);
+        s.caller(10_000, |session, now, mint| {
+            assert!(session.reinvite(now, &Bytes::from_static(b"changed"), mint));
+        });
+        recv!(s, time 10_000, ["INVITE 2"]);
+        let invite = s.request("INVITE", None);
+        assert_eq!(line(&invite, "Session-Expires"), said);
+        let ok = response("INVITE", 200).body("answer").header(&format!("Session-Expires: {said}"));
+        send!(s, time 10_010, ok);
+        recv!(s, time 10_010, ["ReinviteAnswered answer", "ACK 2"]);
+        if ours == "uac" {
+            recv!(s, time 110_010, ["UPDATE 3"]);
+        } else {
+            recv!(s, time 178_010, ["Expired", "BYE 3"]);
+        }
+    }
+}
