@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use baton::call::{Activity, Input, Phase};
-use baton::sip::{Message, Method};
+use baton::sip::{Message, Method, Response};
 
 /// What came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,9 @@ pub(crate) enum Event {
     Provisional,
     Success,
     Failure,
+    Moved,
+    Refreshed,
+    Update,
     Bye,
     Reinvite,
     Ack,
@@ -20,17 +23,21 @@ pub(crate) enum Event {
     PromptEnded,
     QuotaAnswered,
     MediaClosed,
+    Taken,
     TimedOut,
     Stopped,
     Restored,
     Stalled,
 }
 
-pub(crate) const EVENTS: [Event; 15] = [
+pub(crate) const EVENTS: [Event; 19] = [
     Event::Started,
     Event::Provisional,
     Event::Success,
     Event::Failure,
+    Event::Moved,
+    Event::Refreshed,
+    Event::Update,
     Event::Bye,
     Event::Reinvite,
     Event::Ack,
@@ -38,17 +45,20 @@ pub(crate) const EVENTS: [Event; 15] = [
     Event::PromptEnded,
     Event::QuotaAnswered,
     Event::MediaClosed,
+    Event::Taken,
     Event::TimedOut,
     Event::Stopped,
     Event::Restored,
     Event::Stalled,
 ];
 
-pub(crate) const PHASES: [Phase; 10] = [
+pub(crate) const PHASES: [Phase; 12] = [
     Phase::Calling,
+    Phase::Talking(Activity::Dialling),
     Phase::Talking(Activity::Saying),
     Phase::Talking(Activity::Asking),
     Phase::Talking(Activity::Collecting),
+    Phase::Talking(Activity::Recording),
     Phase::Talking(Activity::Reserving),
     Phase::Talking(Activity::Parting),
     Phase::Talking(Activity::OnHold),
@@ -64,9 +74,12 @@ impl Event {
             Input::Received { message, .. } => match message.as_ref() {
                 Message::Response(response) => match response.status().as_u16() {
                     ..200 => Self::Provisional,
+                    200..300 if refreshes(response) => Self::Refreshed,
                     200..300 => Self::Success,
-                    300.. => Self::Failure,
+                    300..400 => Self::Moved,
+                    400.. => Self::Failure,
                 },
+                Message::Request(request) if *request.method() == Method::Update => Self::Update,
                 Message::Request(request) if *request.method() == Method::Bye => Self::Bye,
                 Message::Request(request) if *request.method() == Method::Invite => Self::Reinvite,
                 Message::Request(request) if *request.method() == Method::Ack => Self::Ack,
@@ -76,6 +89,7 @@ impl Event {
             Input::PromptEnded { .. } => Self::PromptEnded,
             Input::QuotaAnswered { .. } => Self::QuotaAnswered,
             Input::MediaClosed(_) => Self::MediaClosed,
+            Input::Taken { .. } => Self::Taken,
             Input::TimedOut => Self::TimedOut,
             Input::HangUpAsked => Self::Stopped,
             Input::Restored { .. } => Self::Restored,
@@ -83,7 +97,6 @@ impl Event {
             Input::ToneKey { .. }
             | Input::Signal(_)
             | Input::MediaSilent { .. }
-            | Input::Taken { .. }
             | Input::PromptFailed { .. }
             | Input::Withdrawn { .. }
             | Input::PortsLost
@@ -92,6 +105,11 @@ impl Event {
             | Input::TransportFailed { .. } => return None,
         })
     }
+}
+
+/// Whether this accepts an UPDATE of ours, which we send for a refresh alone. (Our re-INVITEs are seen by the phones.)
+fn refreshes(response: &Response) -> bool {
+    response.headers().cseq().is_ok_and(|cseq| cseq.method == Method::Update)
 }
 
 /// How often each event was met in each state.

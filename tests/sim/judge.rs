@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton::call::{Call, CallResult, Output, Record};
+use baton::call::{Call, CallResult, Fault, Output, Record};
 use baton::id::{AttemptId, CallId};
-use baton::interview::Status;
+use baton::interview::{Response, Status};
 use baton::rtp::Numbers;
 use baton::sip::{self, Message, Method};
 use baton::time::Timestamp;
 use bytes::Bytes;
 
+use crate::phone::SPOKEN;
 use crate::process::Disk;
 use crate::scenario::Callee;
 
@@ -50,11 +51,19 @@ pub(crate) struct Judge {
     /// Replies that were durable.
     replies: BTreeMap<CallId, BTreeMap<String, String>>,
     results: BTreeMap<AttemptId, serde_json::Value>,
+    /// Keys behind a switchboard: once they have left they are not sent again.
+    pressed: BTreeMap<CallId, String>,
+    /// A process was away, or messages are lost: then a session may run out.
+    pub(crate) is_excused: bool,
     /// Calls that the phone of a callee was rung for.
     rung: BTreeMap<usize, BTreeSet<String>>,
 }
 
 impl Judge {
+    pub(crate) fn new(is_excused: bool) -> Self {
+        Self { is_excused, ..Self::default() }
+    }
+
     fn blame(&mut self, invariant: u8, what: impl FnOnce() -> String) {
         if self.wrong.is_none() {
             self.wrong = Some(Wrong { invariant, what: what() });
@@ -195,8 +204,59 @@ impl Judge {
         *before = replies;
     }
 
+    /// Keys for the switchboard in front of the phone leave.
+    pub(crate) fn presses(&mut self, call: CallId, keys: &str, callee: &Callee) {
+        if callee.post_dial != Some(keys) {
+            self.blame(4, || format!("{keys} is pressed instead of {:?}", callee.post_dial));
+        }
+        if let Some(before) = self.pressed.insert(call, keys.to_owned()) {
+            self.blame(4, || format!("{keys} is pressed after {before}: another extension"));
+        }
+    }
+
+    /// Calls for which keys were sent to a switchboard.
+    pub(crate) fn dialled(&self) -> usize {
+        self.pressed.len()
+    }
+
+    /// A phone's session ran out although somebody was there to refresh it.
+    pub(crate) fn expires(&mut self, phone: usize) {
+        if !self.is_excused {
+            self.blame(6, || format!("nobody refreshed the session of phone {phone}"));
+        }
+    }
+
+    /// A take is a file, and durable.
+    pub(crate) fn files(&mut self, file: &str, before: Option<u32>) {
+        if let Some(before) = before {
+            self.blame(3, || format!("{file} of {before} ms is written over"));
+        }
+    }
+
+    /// Each take that a result names is there, and who is said to have spoken has a take.
+    fn recorded(&mut self, result: &CallResult, disk: &Disk) {
+        for take in &result.recordings {
+            let there = take.file.as_ref().and_then(|file| disk.files.get(file));
+            if take.file.is_some() && there != Some(&take.duration_ms) {
+                return self.blame(3, || format!("{take:?} is promised, and {there:?} ms are there"));
+            }
+            if take.file.is_none() && take.fault.is_none() {
+                return self.blame(3, || format!("{take:?} is neither there nor lost"));
+            }
+        }
+        let spoke = result.responses.iter().find(|one| one.question == SPOKEN);
+        let answered = spoke.is_some_and(|one| one.status == Status::Answered);
+        if answered && result.recordings.is_empty() {
+            self.blame(3, || format!("{spoke:?} has no recording"));
+        }
+    }
+
     /// An attempt has its outcome.
-    pub(crate) fn ended(&mut self, result: &CallResult, callee: &Callee) {
+    pub(crate) fn ended(&mut self, result: &CallResult, callee: &Callee, disk: &Disk) {
+        self.recorded(result, disk);
+        if result.fault == Some(Fault::SessionExpired) && !self.is_excused {
+            return self.blame(6, || format!("the session ran out: {result:?}"));
+        }
         let json = serde_json::to_value(result).expect("a result is JSON");
         let before = self.results.insert(result.attempt_id, json.clone());
         // What passed over the stream is soft: the process that knew it died.
@@ -223,7 +283,8 @@ impl Judge {
         {
             return self.blame(3, || format!("the durable reply {value} to {question} is not in the result"));
         }
-        for response in result.responses.iter().filter(|response| response.status == Status::Answered) {
+        let is_keyed = |one: &&Response| one.status == Status::Answered && one.question != SPOKEN;
+        for response in result.responses.iter().filter(is_keyed) {
             let meant = callee.meant(&response.question);
             let keyed: String = response.digits.iter().map(|press| press.key.as_char()).collect();
             let value = response.value.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -278,9 +339,9 @@ impl Judge {
     }
 }
 
-fn replies(responses: &[baton::interview::Response]) -> BTreeMap<String, String> {
+fn replies(responses: &[Response]) -> BTreeMap<String, String> {
     let answered = responses.iter().filter(|response| response.status == Status::Answered);
-    let said = |response: &baton::interview::Response| {
+    let said = |response: &Response| {
         let keys: String = response.digits.iter().map(|press| press.key.as_char()).collect();
         let value = response.value.as_ref().map(ToString::to_string).unwrap_or_default();
         (response.question.clone(), format!("{value} by {keys}"))

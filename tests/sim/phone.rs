@@ -8,7 +8,7 @@ use baton::rtp::{Header, Ssrc, write_packet};
 use baton::sdp::{self, Codec, Direction, LocalMedia, Origin};
 use baton::sip::incoming::{Incoming, Parameters};
 use baton::sip::session::Event;
-use baton::sip::{Hop, Message, Request, StatusCode, Uri};
+use baton::sip::{HeaderName, Hop, Message, Request, StatusCode, Uri};
 use baton::time::Timestamp;
 use bytes::Bytes;
 
@@ -18,6 +18,9 @@ use crate::scenario::{Act, Callee, Phone, Slip};
 pub(crate) const EVENT_TYPE: u8 = 101;
 /// Packets of a key while it is held.
 pub(crate) const KEY_PACKET: Duration = Duration::from_millis(50);
+
+/// The question that is answered by speaking.
+pub(crate) const SPOKEN: &str = "comment";
 
 /// What the person means at a question.
 pub(crate) struct Meant {
@@ -40,7 +43,7 @@ impl Callee {
 }
 
 /// One callee.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Telephone {
     pub(crate) terms: Callee,
     place: u16,
@@ -60,6 +63,15 @@ pub(crate) struct Telephone {
     pub(crate) rings_since: Option<Timestamp>,
     /// Whether a message of it got through to us.
     pub(crate) is_heard: bool,
+    /// Its Contacts, where it redirects.
+    contacts: String,
+    /// From when to when the person speaks.
+    pub(crate) speech: Option<(Timestamp, Timestamp)>,
+    /// Our re-INVITEs that it has accepted.
+    pub(crate) reinvited: u64,
+    answered: bool,
+    /// The session ran out, because nobody refreshed it.
+    pub(crate) expired: bool,
 }
 
 /// Where the instance listens.
@@ -95,7 +107,22 @@ impl Telephone {
             sequence: 0,
             rings_since: None,
             is_heard: false,
+            contacts: String::new(),
+            speech: None,
+            reinvited: 0,
+            answered: false,
+            expired: false,
         }
+    }
+
+    /// It redirects to these, the first one first.
+    pub(crate) fn redirects_to(mut self, phones: &[usize]) -> Self {
+        let contact = |(at, phone): (usize, &usize)| {
+            format!("<{}>;q=0.{}", Uri::sip_at(Some("callee"), address(*phone)), 9 - at)
+        };
+        let contacts: Vec<String> = phones.iter().enumerate().map(contact).collect();
+        self.contacts = contacts.join(", ");
+        self
     }
 
     /// A message for this phone. True if it is a new call.
@@ -120,7 +147,7 @@ impl Telephone {
             sent_by: at,
             contact: Uri::sip_at(Some("callee"), at),
             user_agent: "Phone".into(),
-            timer: None,
+            timer: self.terms.timer.theirs,
         };
         let Some(mut session) =
             Incoming::new(now, request, Hop::from(instance()), parameters, &mut self.mint)
@@ -132,6 +159,10 @@ impl Telephone {
             Phone::Refuses(status) => {
                 let status = StatusCode::new(status).expect("a status");
                 session.refuse(now, status, Vec::new(), &mut self.mint);
+            }
+            Phone::Redirects => {
+                let contacts = vec![(HeaderName::Contact, self.contacts.clone())];
+                session.refuse(now, StatusCode::MOVED_TEMPORARILY, contacts, &mut self.mint);
             }
             Phone::Tries => session.ring(now, StatusCode::TRYING, None, &mut self.mint),
             Phone::Rings | Phone::PicksUp { .. } | Phone::RingsThenRefuses { .. } => {
@@ -156,9 +187,10 @@ impl Telephone {
                     if is_final {
                         self.rings_since = None;
                     }
-                    sent.push(transmit.bytes);
+                    sent.push(self.as_it_is(transmit.bytes));
                 }
                 Event::Offered { body } => {
+                    self.reinvited += 1;
                     let session = self.session.as_mut().expect("it told us");
                     let answer = match &body {
                         Some(offer) => sdp::answer(&self.media, offer).map(|(answer, _)| answer).ok(),
@@ -166,6 +198,7 @@ impl Telephone {
                     };
                     session.accept(now, answer.as_ref(), &mut self.mint);
                 }
+                Event::Expired => self.expired = true,
                 Event::Progress { .. }
                 | Event::Answered { .. }
                 | Event::CancelCrossed
@@ -174,7 +207,6 @@ impl Telephone {
                 | Event::Acked { .. }
                 | Event::Unacked
                 | Event::RefreshDue
-                | Event::Expired
                 | Event::ReinviteAnswered { .. }
                 | Event::ReinviteRefused { .. }
                 | Event::Info { .. }
@@ -187,10 +219,21 @@ impl Telephone {
         sent
     }
 
+    /// An old phone says that it takes no UPDATE.
+    fn as_it_is(&self, bytes: Bytes) -> Bytes {
+        let allowed = b", UPDATE";
+        let line = bytes.windows(7).position(|part| part == b"\r\nAllow");
+        let Some(line) = line.filter(|_| self.terms.timer.by_reinvite) else { return bytes };
+        let is_it = |at: &usize| bytes.get(*at..at + allowed.len()) == Some(allowed.as_slice());
+        let Some(at) = (line..bytes.len()).find(is_it) else { return bytes };
+        [&bytes[..at], &bytes[at + allowed.len()..]].concat().into()
+    }
+
     pub(crate) fn picks_up(&mut self, now: Timestamp, offer: Option<&Bytes>) {
         let Some(session) = &mut self.session else { return };
         let answer = offer.and_then(|offer| sdp::answer(&self.media, offer).ok()).map(|(answer, _)| answer);
         session.accept(now, answer.as_ref(), &mut self.mint);
+        self.answered = !session.is_over();
     }
 
     /// A trunk that let it ring refuses.
@@ -200,11 +243,16 @@ impl Telephone {
         }
     }
 
-    pub(crate) fn acts(&mut self, now: Timestamp, act: Act) {
-        let Some(session) = &mut self.session else { return };
+    /// False if another offer is under way: it is to be tried again.
+    pub(crate) fn acts(&mut self, now: Timestamp, act: Act) -> bool {
+        let Some(session) = &mut self.session else { return true };
+        let before = self.media.clone();
         self.media.origin.version += 1;
         match act {
-            Act::HangUp => return session.bye(now, None, &mut self.mint),
+            Act::HangUp => {
+                session.bye(now, None, &mut self.mint);
+                return true;
+            }
             Act::Hold => self.media.direction = Direction::SendOnly,
             Act::Resume => self.media.direction = Direction::SendRecv,
             Act::Move => {
@@ -213,7 +261,11 @@ impl Telephone {
             }
         }
         let offer = sdp::offer(&self.media);
-        session.reinvite(now, Some(&offer), &mut self.mint);
+        let goes = session.reinvite(now, Some(&offer), &mut self.mint);
+        if !goes {
+            self.media = before;
+        }
+        goes || session.is_over()
     }
 
     /// Whether it holds the call: whoever owns it talks to somebody else.
@@ -231,6 +283,18 @@ impl Telephone {
         self.session.as_ref().and_then(Incoming::poll_timeout)
     }
 
+    /// The person has stopped speaking.
+    pub(crate) fn falls_silent(&mut self, now: Timestamp) {
+        if let Some((_, until)) = &mut self.speech {
+            *until = now.min(*until);
+        }
+    }
+
+    /// Whether the call got as far as an answer.
+    pub(crate) const fn was_answered(&self) -> bool {
+        self.answered
+    }
+
     /// Whether the phone still takes itself to be in a call.
     pub(crate) fn is_open(&self) -> bool {
         self.session.as_ref().is_some_and(|session| !session.is_over())
@@ -239,14 +303,30 @@ impl Telephone {
     /// What the person presses after having heard a question.
     pub(crate) fn decides(&mut self, question: &str) -> &'static str {
         let keys = self.terms.meant(question).keys;
-        let slip = self.terms.slips.get(self.slipped).copied();
-        self.slipped += 1;
+        let slip = self.slip();
         match slip {
             Some(Slip::Silence) => "",
             Some(Slip::Wrong) => "7",
             Some(Slip::Half) => keys.get(..keys.trim_end_matches('#').len() / 2).unwrap_or_default(),
             None => keys,
         }
+    }
+
+    fn slip(&mut self) -> Option<Slip> {
+        self.slipped += 1;
+        self.terms.slips.get(self.slipped - 1).copied()
+    }
+
+    /// How long the person speaks after having been asked to.
+    pub(crate) fn speaks(&mut self, now: Timestamp) -> Duration {
+        let length = match self.slip() {
+            Some(Slip::Silence) => 0,
+            Some(Slip::Half) => self.terms.speech.ms / 2,
+            Some(Slip::Wrong) | None => self.terms.speech.ms,
+        };
+        let length = Duration::from_millis(length);
+        self.speech = Some((now, now + length));
+        length
     }
 
     /// The packets of a key that goes down now (RFC 4733): after how long each leaves. The end is told thrice.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use baton::call::{Call, Output, PlayId, Record};
+use baton::call::{Call, Output, PlayId, Record, Recording, RecordingId};
 use baton::id::{AttemptId, CallId, Epoch, Revision};
 use baton::rtp::{EventReceiver, Numbers};
 use baton::time::Timestamp;
@@ -18,6 +18,10 @@ pub(crate) struct Disk {
     pub(crate) records: BTreeMap<CallId, Record>,
     /// The record before the last of each call, for a disk that loses what it has acknowledged.
     pub(crate) older: BTreeMap<CallId, Record>,
+    /// Of takes that are being made, how much is written, in ms.
+    pub(crate) chunks: BTreeMap<(CallId, RecordingId), u32>,
+    /// Files of takes, and how long they are, in ms.
+    pub(crate) files: BTreeMap<String, u32>,
     /// Results that are kept, as JSON.
     pub(crate) results: BTreeMap<AttemptId, serde_json::Value>,
 }
@@ -58,6 +62,7 @@ pub(crate) struct Live {
     pub(crate) playing: VecDeque<Playing>,
     pub(crate) stream: Option<Stream>,
     pub(crate) ears: EventReceiver,
+    pub(crate) take: Option<Take>,
     pub(crate) told: bool,
     pub(crate) stored: bool,
     pub(crate) forgotten: bool,
@@ -76,6 +81,13 @@ pub(crate) struct Playing {
     pub(crate) play: PlayId,
     pub(crate) question: Option<String>,
     pub(crate) ends_at: Timestamp,
+}
+
+/// A recording that is being made.
+#[derive(Clone, Debug)]
+pub(crate) struct Take {
+    pub(crate) order: Recording,
+    pub(crate) began: Timestamp,
 }
 
 /// The RTP stream as it is sent.
@@ -99,6 +111,7 @@ impl Live {
             playing: VecDeque::new(),
             stream: None,
             ears: EventReceiver::new(None),
+            take: None,
             told: false,
             stored: false,
             forgotten: false,

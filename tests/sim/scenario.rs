@@ -1,5 +1,9 @@
 //! What happens in one run: drawn from a seed, and a value that can be made smaller.
 
+use std::time::Duration;
+
+use baton::sip::{Refresher, SessionExpires};
+
 use crate::dice::Dice;
 
 /// One run.
@@ -24,6 +28,12 @@ pub(crate) struct Callee {
     pub(crate) phone: Phone,
     /// What the trunks do that are tried before the one that leads to the phone.
     pub(crate) trunks: Vec<Phone>,
+    /// Who redirects the last of them to the phone, if anybody does.
+    pub(crate) redirect: Option<Redirect>,
+    /// What is pressed after the answer, for the switchboard in front of the phone.
+    pub(crate) post_dial: Option<&'static str>,
+    pub(crate) timer: Timer,
+    pub(crate) speech: Speech,
     /// When the call is placed.
     pub(crate) placed_ms: u64,
     pub(crate) consent: &'static str,
@@ -45,11 +55,59 @@ pub(crate) struct Callee {
     pub(crate) room: Room,
 }
 
+/// A 302 in front of the phone.
+#[derive(Clone, Debug)]
+pub(crate) struct Redirect {
+    /// The targets that it names before the phone's own, and what they do.
+    pub(crate) before: Vec<Phone>,
+    /// How many targets are followed.
+    pub(crate) followed: u8,
+}
+
+/// The session timer (RFC 4028).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timer {
+    /// What we ask for.
+    pub(crate) ours: Option<Duration>,
+    /// What the phone wishes for, and who refreshes.
+    pub(crate) theirs: Option<SessionExpires>,
+    /// The phone takes no UPDATE: it is refreshed by re-INVITE.
+    pub(crate) by_reinvite: bool,
+}
+
+impl Timer {
+    /// Whether the session is refreshed within the time of an interview.
+    const fn is_short(&self) -> bool {
+        self.ours.is_some() || self.theirs.is_some()
+    }
+}
+
+/// What they say when they are asked to speak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speech {
+    pub(crate) ms: u64,
+    /// They press the hash key when they are done.
+    pub(crate) ends_by_key: bool,
+    /// The disk makes a file of it late, or not at all.
+    pub(crate) disk: Shelf,
+}
+
+/// What becomes of a take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    Sound,
+    /// It is written so late that nobody waits for it any more.
+    Slow,
+    Full,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phone {
     /// Says nothing at all.
     Dead,
     Refuses(u16),
+    /// Names others who are to be called instead, and these.
+    Redirects,
     /// Rings until it is given up.
     Rings,
     PicksUp {
@@ -124,6 +182,8 @@ impl Scenario {
         for _ in 0..dice.below(6) {
             faults.push(Fault::drawn(&mut dice, callees.len()));
         }
+        let mut sessions = Dice::new(seed ^ 0x4028);
+        callees.iter_mut().for_each(|callee| callee.draw_session(&mut sessions));
         drawn_outages(&mut Dice::new(seed ^ 0xc1), &mut faults);
         let noisy = dice.one_in(3);
         Self {
@@ -161,6 +221,21 @@ impl Scenario {
             if !self.callees[at].trunks.is_empty() {
                 let mut one = self.clone();
                 one.callees[at].trunks.pop();
+                found.push(one);
+            }
+            if self.callees[at].redirect.is_some() || self.callees[at].post_dial.is_some() {
+                let mut one = self.clone();
+                (one.callees[at].redirect, one.callees[at].post_dial) = (None, None);
+                found.push(one);
+            }
+            if self.callees[at].timer.ours.is_some() || self.callees[at].timer.theirs.is_some() {
+                let mut one = self.clone();
+                one.callees[at].timer = Timer::default();
+                found.push(one);
+            }
+            if self.callees[at].speech.ms > 1_000 {
+                let mut one = self.clone();
+                one.callees[at].speech.ms = 1_000;
                 found.push(one);
             }
             if !self.callees[at].acts.is_empty() || !self.callees[at].slips.is_empty() {
@@ -237,6 +312,10 @@ impl Callee {
         Self {
             phone,
             trunks: Vec::new(),
+            redirect: None,
+            post_dial: None,
+            timer: Timer::default(),
+            speech: Speech { ms: 1_000, ends_by_key: true, disk: Shelf::Sound },
             impatient: consent == "1" && dice.one_in(4),
             placed_ms: dice.below(2_000),
             consent,
@@ -249,6 +328,48 @@ impl Callee {
             acts,
             room: [Room::Left, Room::Left, Room::None, Room::Unknown][dice.place(4)],
         }
+    }
+}
+
+impl Callee {
+    /// Redirections, keys behind a switchboard, session timers and what is said to a recording.
+    fn draw_session(&mut self, dice: &mut Dice) {
+        if dice.one_in(5) {
+            let manner = |dice: &mut Dice| match dice.below(5) {
+                0 => Phone::Dead,
+                1 => Phone::Rings,
+                2 => Phone::RingsThenRefuses { after_ms: dice.below(4_000), status: 486 },
+                _ => Phone::Refuses([404, 486, 503][dice.place(3)]),
+            };
+            let before = (0..dice.below(3)).map(|_| manner(dice)).collect();
+            self.redirect = Some(Redirect { before, followed: [1, 5, 5, 5][dice.place(4)] });
+        }
+        if dice.one_in(5) {
+            self.post_dial = Some(["ww12", "W204#", "5", "WWWWWWWWWWWWWWWWWWWWwwww9"][dice.place(4)]);
+        }
+        if !dice.one_in(3) {
+            let refresher = Some([Refresher::Uac, Refresher::Uac, Refresher::Uas][dice.place(3)]);
+            self.timer = Timer {
+                ours: [None, Some(90), Some(90), Some(1_800)][dice.place(4)].map(Duration::from_secs),
+                theirs: Some(SessionExpires { interval_s: 90, refresher }).filter(|_| !dice.one_in(3)),
+                by_reinvite: dice.one_in(2),
+            };
+            // Who holds the call for long is refreshed meanwhile.
+            if dice.one_in(3) {
+                let at = dice.below(15_000);
+                let ends = if dice.one_in(6) { Act::HangUp } else { Act::Resume };
+                self.acts = vec![(at, Act::Hold), (at + 20_000 + dice.below(40_000), ends)];
+            }
+        }
+        self.speech = Speech {
+            ms: if self.timer.is_short() && !dice.one_in(3) {
+                38_000 // long enough for a refresh
+            } else {
+                [0, 700, 4_000, 12_000, 30_000, 50_000][dice.place(6)]
+            },
+            ends_by_key: dice.one_in(2),
+            disk: [Shelf::Slow, Shelf::Full].get(dice.place(24)).copied().unwrap_or(Shelf::Sound),
+        };
     }
 }
 

@@ -15,6 +15,10 @@ pub(crate) enum Switch {
     PlacesAgain,
     /// 6: a BYE never leaves.
     LosesBye,
+    /// 6: a refresh of the session never leaves.
+    LosesRefresh,
+    /// 3: a file is promised before it is there.
+    TellsTooSoon,
     /// 7: a running call says the words of the edited questionnaire.
     SpeaksEdited,
     /// 8: the journal keeps what is over.
@@ -25,12 +29,14 @@ pub(crate) enum Switch {
 
 impl Switch {
     /// Each break, and the invariants of which one must be found broken.
-    pub(crate) const BREAKS: [(Self, &'static [u8]); 8] = [
+    pub(crate) const BREAKS: [(Self, &'static [u8]); 10] = [
         (Self::SendsUnsaved, &[1]),
         (Self::HearsTwice, &[3]),
         (Self::StaleRecords, &[3, 4, 5, 6, 8]),
         (Self::PlacesAgain, &[4]),
         (Self::LosesBye, &[6]),
+        (Self::LosesRefresh, &[6]),
+        (Self::TellsTooSoon, &[3]),
         (Self::SpeaksEdited, &[7]),
         (Self::NeverDeletes, &[8]),
         (Self::ClockGoesBack, &[5, 6]),

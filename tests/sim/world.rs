@@ -7,15 +7,20 @@
 
 mod callees;
 mod instance;
+mod recorder;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton::call::{Assets, Call, Input, Listening, Output, Play, Start, Step, Terms};
-use baton::dialplan::Failover;
+use baton::call::{
+    Assets, Call, Input, Kept, Listening, Output, Play, PlayId, Recording, RecordingId, Start, Step, Stop,
+    Taken, Terms,
+};
+use baton::dialplan::{Failover, PostDial, PostDialStep};
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint};
+use baton::interview::RecordingEnd;
 use baton::questionnaire::Questionnaire;
 use baton::rtp::event::EventError;
 use baton::rtp::{EventReceiver, MediaReport, Numbers, parse_packet};
@@ -29,9 +34,9 @@ use crate::clock::Clocks;
 use crate::cover::Coverage;
 use crate::dice::Dice;
 use crate::judge::{Judge, Wrong};
-use crate::phone::{CODECS, Telephone, address, instance};
-use crate::process::{Disk, Frame, Live, Parked, Playing, Process, Stream};
-use crate::scenario::{Act, Callee, Fault, Phone, Room, Scenario};
+use crate::phone::{CODECS, SPOKEN, Telephone, address, instance};
+use crate::process::{Disk, Frame, Live, Parked, Playing, Process, Stream, Take};
+use crate::scenario::{Act, Callee, Fault, Phone, Redirect, Room, Scenario, Shelf};
 use crate::switch::Switch;
 
 const SURVEY: &str = include_str!("survey.xml");
@@ -53,7 +58,7 @@ const BEAT_MS: u64 = 50;
 enum Happening {
     Place(usize),
     /// A datagram of a phone.
-    ToInstance(Bytes),
+    ToInstance(usize, Bytes),
     ToPhone(usize, Bytes),
     /// A packet of a phone's stream.
     Rtp(usize, Vec<u8>),
@@ -62,6 +67,12 @@ enum Happening {
     PicksUp(usize),
     Refuses(usize, u16),
     Thinks(usize, u32, String),
+    /// They are done with speaking.
+    Silent(usize, u32),
+    /// A recorder listens.
+    Listens(u32, CallId, RecordingId),
+    /// A take is written.
+    Filed(u32, CallId, RecordingId, u32, RecordingEnd),
     Presses(usize, char),
     Acts(usize, Act),
     PromptEnds(u32, CallId),
@@ -73,14 +84,40 @@ enum Happening {
     Wake,
 }
 
+/// How much was lived through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lived {
+    /// Inputs of calls.
+    pub(crate) inputs: u64,
+    /// Interviews.
+    pub(crate) complete: u64,
+    /// Re-INVITEs of ours that phones accepted: refreshes where UPDATE is not taken.
+    pub(crate) reinvited: u64,
+    /// Calls that were answered behind a redirection.
+    pub(crate) redirected: u64,
+    /// Takes that became files.
+    pub(crate) recorded: u64,
+    /// Calls for which keys were sent to a switchboard.
+    pub(crate) dialled: u64,
+}
+
+impl Lived {
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.inputs += other.inputs;
+        self.complete += other.complete;
+        self.reinvited += other.reinvited;
+        self.redirected += other.redirected;
+        self.recorded += other.recorded;
+        self.dialled += other.dialled;
+    }
+}
+
 /// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) wrong: Option<Wrong>,
     pub(crate) coverage: Coverage,
-    /// Inputs of calls.
-    pub(crate) inputs: u64,
-    pub(crate) complete: u64,
+    pub(crate) lived: Lived,
     pub(crate) log: Vec<String>,
 }
 
@@ -121,11 +158,7 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
     let mut assets = Assets::default();
     let digest = assets.insert(Arc::new(questionnaire));
     let start = Timestamp::from_millis(1_795_416_217_000);
-    // Those of the callees, then their trunks', each of which is a telephone too.
-    let trunks = scenario.callees.iter().flat_map(|callee| {
-        callee.trunks.iter().map(|phone| Callee { phone: *phone, acts: Vec::new(), ..callee.clone() })
-    });
-    let phones = scenario.callees.iter().cloned().chain(trunks).enumerate();
+    let phones = telephones(scenario);
     let mut world = World {
         scenario,
         switch,
@@ -144,10 +177,10 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
         disk: Disk::default(),
         waiting: Vec::new(),
         stalled: Vec::new(),
-        phones: phones.map(|(place, terms)| Telephone::new(place, terms, scenario.seed)).collect(),
+        phones,
         placed: BTreeMap::new(),
         offers: BTreeMap::new(),
-        judge: Judge::default(),
+        judge: Judge::new(scenario.loss > 0),
         coverage: Coverage::default(),
         inputs: 0,
         log: logged.then(Vec::new),
@@ -162,6 +195,29 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
     }
     world.live();
     world.close()
+}
+
+/// Those of the callees, then their trunks', each of which is a telephone too, then who redirects to them, and where else.
+fn telephones(scenario: &Scenario) -> Vec<Telephone> {
+    let like = |callee: &Callee, phone: Phone| Callee { phone, acts: Vec::new(), ..callee.clone() };
+    let mut terms: Vec<Callee> = scenario.callees.clone();
+    for callee in &scenario.callees {
+        terms.extend(callee.trunks.iter().map(|phone| like(callee, *phone)));
+    }
+    let mut targets = BTreeMap::new();
+    for (place, callee) in scenario.callees.iter().enumerate() {
+        let Some(Redirect { before, .. }) = &callee.redirect else { continue };
+        let who = terms.len();
+        terms.push(like(callee, Phone::Redirects));
+        terms.extend(before.iter().map(|phone| like(callee, *phone)));
+        targets.insert(who, (who + 1..terms.len()).chain([place, who]).collect::<Vec<_>>());
+    }
+    let phones = terms.into_iter().enumerate().map(|(place, terms)| {
+        let phone = Telephone::new(place, terms, scenario.seed);
+        let contacts = targets.get(&place);
+        contacts.map_or(phone.clone(), |contacts| phone.redirects_to(contacts))
+    });
+    phones.collect()
 }
 
 impl World<'_> {
@@ -230,13 +286,17 @@ impl World<'_> {
         }
         let complete =
             self.disk.results.values().filter(|result| result["disposition"] == "complete").count();
-        Ran {
-            wrong: self.judge.wrong,
-            coverage: self.coverage,
+        let callees = self.scenario.callees.iter().zip(&self.phones);
+        let redirected = callees.filter(|(callee, phone)| callee.redirect.is_some() && phone.was_answered());
+        let lived = Lived {
             inputs: self.inputs,
             complete: complete as u64,
-            log: self.log.unwrap_or_default(),
-        }
+            reinvited: self.phones.iter().map(|phone| phone.reinvited).sum(),
+            redirected: redirected.count() as u64,
+            recorded: self.disk.files.len() as u64,
+            dialled: self.judge.dialled() as u64,
+        };
+        Ran { wrong: self.judge.wrong, coverage: self.coverage, lived, log: self.log.unwrap_or_default() }
     }
 
     /// The time by which the process goes.
@@ -277,16 +337,24 @@ impl World<'_> {
             }
             Happening::Acts(phone, act) => {
                 self.say(|| format!("callee {phone}: {act:?}"));
-                self.phones[phone].acts(self.now, act);
+                if !self.phones[phone].acts(self.now, act) {
+                    return self.plan(Duration::from_millis(200), Happening::Acts(phone, act));
+                }
                 if act == Act::Hold {
                     // Who puts the telephone away presses nothing any more.
                     self.phones[phone].thought += 1;
+                    self.phones[phone].falls_silent(self.now);
                     self.agenda.retain(|_, one| !matches!(one, Happening::Presses(of, _) if *of == phone));
                 }
                 self.follow_phone(phone);
             }
             Happening::ToPhone(phone, bytes) => self.at_phone(phone, bytes),
             Happening::Thinks(phone, thought, question) => self.think(phone, thought, &question),
+            Happening::Silent(phone, thought) => {
+                if self.phones[phone].thought == thought && self.phones[phone].terms.speech.ends_by_key {
+                    self.plan(Duration::from_millis(300), Happening::Presses(phone, '#'));
+                }
+            }
             Happening::Presses(phone, digit) => {
                 self.say(|| format!("callee {phone} presses {digit}"));
                 for (after, packet) in self.phones[phone].key(digit) {
@@ -310,20 +378,24 @@ impl World<'_> {
     fn at_process(&mut self, happening: Happening) {
         match happening {
             Happening::Place(callee) => self.place(callee),
-            Happening::ToInstance(bytes) => {
+            Happening::ToInstance(phone, bytes) => {
                 let message = Arc::new(sip::parse(bytes).expect("phones send what we can read"));
                 let Some(owner) = stray::owner(&message) else { return };
                 // Of a call that is not here: 481 by the stateless side of the edge.
-                if !self.feed(
-                    owner,
-                    Input::Received { message: Arc::clone(&message), from: Hop::from(address(0)) },
-                ) {
-                    self.answer_stray(&message);
+                let from = Hop::from(address(phone));
+                if !self.feed(owner, Input::Received { message: Arc::clone(&message), from }) {
+                    self.answer_stray(&message, from);
                 }
             }
             Happening::Rtp(callee, packet) => self.hear(callee, &packet),
             Happening::Ears(number, call) if self.number() == Some(number) => {
                 self.listen(call, |_, _| Ok(()))
+            }
+            Happening::Listens(number, call, recording) if self.number() == Some(number) => {
+                self.listens(call, recording);
+            }
+            Happening::Filed(number, call, recording, ms, ended_by) if self.number() == Some(number) => {
+                self.filed(call, recording, ms, ended_by);
             }
             Happening::PromptEnds(number, call) if self.number() == Some(number) => self.prompt_ends(call),
             Happening::DiskDone(number) if self.number() == Some(number) => self.disk_done(),
@@ -341,12 +413,12 @@ impl World<'_> {
         }
     }
 
-    fn answer_stray(&mut self, message: &Message) {
+    fn answer_stray(&mut self, message: &Message, from: Hop) {
         if self.process.is_none() {
             return;
         }
         if let Message::Request(request) = message
-            && let Some(reply) = stray::reply(request, Hop::from(address(0)), "Baton")
+            && let Some(reply) = stray::reply(request, from, "Baton")
         {
             let to = reply.to.address;
             self.transmit(to, &reply.bytes);
@@ -363,6 +435,7 @@ impl World<'_> {
             | Fault::CrashAtEnd { down_ms, torn, .. }
             | Fault::Boot { down_ms, torn, .. } => {
                 let Some(process) = self.process.take() else { return };
+                self.judge.is_excused = true;
                 self.booted |= matches!(fault, Fault::Boot { .. });
                 let booted = if self.booted { ", with its machine" } else { "" };
                 self.say(|| format!("the process dies{booted}, for {down_ms} ms"));
@@ -378,6 +451,7 @@ impl World<'_> {
             Fault::Pause { for_ms, .. } => {
                 if let Some(process) = self.process.as_mut().filter(|process| process.stopped.is_none()) {
                     process.stopped = Some(self.now);
+                    self.judge.is_excused = true;
                     self.say(|| format!("the process is stopped for {for_ms} ms"));
                     self.plan(Duration::from_millis(for_ms), Happening::Wake);
                 }

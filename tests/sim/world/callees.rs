@@ -14,9 +14,13 @@ impl World<'_> {
     /// A datagram of the instance.
     pub(super) fn transmit(&mut self, to: SocketAddr, bytes: &Bytes) {
         let Some(phone) = (0..self.phones.len()).find(|phone| address(*phone) == to) else { return };
+        if self.switch == Switch::LosesRefresh && refreshes(bytes) {
+            return;
+        }
         if self.switch == Switch::LosesBye && bytes.starts_with(b"BYE") {
             return;
         }
+        self.say(|| format!("to phone {phone}: {}", headline(bytes)));
         let copies = 1 + u64::from(self.dice.below(1_000) < self.scenario.doubles);
         for _ in 0..copies {
             if !self.lost() {
@@ -27,13 +31,18 @@ impl World<'_> {
     }
 
     pub(super) fn follow_phone(&mut self, phone: usize) {
-        for bytes in self.phones[phone].drain(self.now) {
+        let sent = self.phones[phone].drain(self.now);
+        if std::mem::take(&mut self.phones[phone].expired) {
+            self.judge.expires(phone);
+        }
+        for bytes in sent {
+            self.say(|| format!("phone {phone}: {}", headline(&bytes)));
             let copies = 1 + u64::from(self.dice.below(1_000) < self.scenario.doubles);
             for _ in 0..copies {
                 if !self.lost() {
                     self.phones[phone].is_heard = true;
                     let way = self.way();
-                    self.plan(way, Happening::ToInstance(bytes.clone()));
+                    self.plan(way, Happening::ToInstance(phone, bytes.clone()));
                 }
             }
         }
@@ -59,7 +68,7 @@ impl World<'_> {
                 Phone::RingsThenRefuses { after_ms, status } => {
                     self.plan(Duration::from_millis(after_ms), Happening::Refuses(phone, status));
                 }
-                Phone::Dead | Phone::Refuses(_) | Phone::Rings | Phone::Tries => {}
+                Phone::Dead | Phone::Refuses(_) | Phone::Redirects | Phone::Rings | Phone::Tries => {}
             }
         }
         self.follow_phone(phone);
@@ -73,17 +82,27 @@ impl World<'_> {
         first..first + callees[callee].trunks.len()
     }
 
+    /// Who redirects to a callee, and where else; none of them is a trunk's.
+    pub(super) fn detours_of(&self, callee: usize) -> std::ops::Range<usize> {
+        let callees = &self.scenario.callees;
+        let many = |one: &Callee| one.redirect.as_ref().map_or(0, |redirect| 1 + redirect.before.len());
+        let trunks: usize = callees.iter().map(|one| one.trunks.len()).sum();
+        let before: usize = callees.iter().take(callee).map(many).sum();
+        let first = callees.len() + trunks + before;
+        first..first + many(&callees[callee])
+    }
+
     /// While a new INVITE comes by one way, no other way to the same callee may ring: one that heard neither a CANCEL
     /// nor our ACK for 64*T1 is taken to ring no more. One of which nothing ever got through cannot be cancelled (RFC 3261
     /// §9.1): after timer B the next way is taken, and whoever picks up there later is hung up on (seed 4089).
     pub(super) fn look_for_others(&mut self, phone: usize, call_id: &str) {
         let callees = 0..self.scenario.callees.len();
-        let of = |callee: usize| self.trunks_of(callee).chain([callee]);
+        let of = |callee: usize| self.trunks_of(callee).chain(self.detours_of(callee)).chain([callee]);
         let Some(callee) = callees.into_iter().find(|callee| of(*callee).any(|one| one == phone)) else {
             return;
         };
         if self.phones[phone].call_id.as_deref() == Some(call_id) {
-            return; // a repeat
+            return; // a repeat, or a redirection that leads back
         }
         let rings = |other: &usize| {
             let is_another = *other != phone && self.phones[*other].is_heard;
@@ -128,6 +147,11 @@ impl World<'_> {
     pub(super) fn think(&mut self, phone: usize, thought: u32, question: &str) {
         if self.phones[phone].thought != thought || self.phones[phone].holds() {
             return;
+        }
+        if question == SPOKEN {
+            let length = self.phones[phone].speaks(self.now);
+            self.say(|| format!("callee {phone} speaks for {} ms", length.as_millis()));
+            return self.plan(length, Happening::Silent(phone, thought));
         }
         let keys = self.phones[phone].decides(question);
         let pace = Duration::from_millis(self.phones[phone].terms.pace_ms + self.phones[phone].terms.hold_ms);
@@ -180,4 +204,18 @@ impl World<'_> {
             self.feed(id, Input::Key(event));
         }
     }
+}
+
+/// Whether this is a refresh of ours: we send no UPDATE and no re-INVITE for anything else.
+fn refreshes(bytes: &Bytes) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let in_dialog = text.lines().any(|line| line.starts_with("To: ") && line.contains(";tag="));
+    text.starts_with("UPDATE") || (text.starts_with("INVITE") && in_dialog)
+}
+
+/// What a message is, for the log: its first line and its CSeq.
+fn headline(bytes: &Bytes) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let cseq = text.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or_default();
+    format!("{} [{cseq}]", text.lines().next().unwrap_or_default())
 }

@@ -16,7 +16,9 @@ impl World<'_> {
             codecs: CODECS.to_vec(),
             ..LocalMedia::new(Origin::new(host, &mut mint), host, port)
         };
-        let ways = self.trunks_of(callee).chain([callee]);
+        let redirect = self.scenario.callees[callee].redirect.as_ref();
+        let last = redirect.map_or(callee, |_| self.detours_of(callee).start);
+        let ways = self.trunks_of(callee).chain([last]);
         let mut terms_of: Vec<Terms> = ways
             .map(|phone| Terms {
                 trunk: format!("sim{phone}"),
@@ -28,8 +30,8 @@ impl World<'_> {
                 local: local.clone(),
                 listening: Listening::default(),
                 ring_timeout: RING,
-                redirects: 0,
-                session_expires: None,
+                redirects: redirect.map_or(0, |redirect| redirect.followed),
+                session_expires: self.scenario.callees[callee].timer.ours,
             })
             .collect();
         let terms = terms_of.remove(0);
@@ -44,7 +46,7 @@ impl World<'_> {
             others: terms_of,
             failover: Failover::usual(),
             passed_over: Vec::new(),
-            post_dial: None,
+            post_dial: self.scenario.callees[callee].post_dial.map(|keys| keys.parse().expect("keys")),
             longest: LONGEST,
             user_agent: "Baton".into(),
             questionnaire: self.digest,
@@ -212,19 +214,17 @@ impl World<'_> {
                 let live = self.live_call(id);
                 live.told = true;
                 let callee = live.callee;
-                self.judge.ended(&result, &self.scenario.callees[callee]);
+                self.judge.ended(&result, &self.scenario.callees[callee], &self.disk);
                 let json = Box::new(serde_json::to_value(&*result).expect("JSON"));
                 let after = Duration::from_micros(500 + self.dice.below(20_000));
                 self.plan(after, Happening::Stored(number, id, result.attempt_id, json));
             }
             Output::Forget => self.live_call(id).forgotten = true,
             Output::Prepare { .. } => {}
-            Output::Press { .. }
-            | Output::Record(_)
-            | Output::StopRecord { .. }
-            | Output::KeepRecording { .. } => {
-                panic!("nothing is dialled or recorded in this survey")
-            }
+            Output::Press { play, keys } => self.press(id, play, &keys),
+            Output::Record(order) => self.record(id, *order),
+            Output::StopRecord { recording, stop } => self.stop_record(id, recording, stop),
+            Output::KeepRecording { recording, .. } => self.keep_recording(id, recording),
         }
     }
 
@@ -243,6 +243,25 @@ impl World<'_> {
         if sends {
             self.plan(left, Happening::PromptEnds(number, id));
             self.heard(id);
+        }
+    }
+
+    /// Keys for a switchboard: they leave one after another, and nothing is said meanwhile.
+    fn press(&mut self, id: CallId, play: PlayId, keys: &PostDial) {
+        let number = self.number().expect("a process presses them");
+        let callee = self.live_call(id).callee;
+        self.judge.presses(id, &keys.to_string(), &self.scenario.callees[callee]);
+        let length = keys.steps().iter().map(|step| match step {
+            PostDialStep::HalfSecond => 500,
+            PostDialStep::Second => 1_000,
+            PostDialStep::Key(_) => 200,
+        });
+        let length = Duration::from_millis(length.sum());
+        let ends_at = self.now + length;
+        let live = self.live_call(id);
+        live.playing.push_back(Playing { play, question: None, ends_at });
+        if live.stream.is_some_and(|stream| stream.sends) {
+            self.plan(length, Happening::PromptEnds(number, id));
         }
     }
 
