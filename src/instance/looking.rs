@@ -19,14 +19,17 @@ use crate::sync;
 const HUNG: Duration = Duration::from_secs(1);
 /// A write of the journal that takes so long hangs: disks that are shared pause for some hundred milliseconds.
 const HUNG_DISK: Duration = Duration::from_secs(2);
-/// Over which time lateness and processors are looked at.
+/// Over which time lateness and processors are looked at; the first time it is shorter, so that nobody who has just begun
+/// looks idle for long.
 const WINDOW: Duration = Duration::from_secs(1);
+const FIRST_WINDOW: Duration = Duration::from_millis(100);
 
 /// Looks at the instance.
 pub(super) struct Looking {
     instance: Place,
     /// The window that goes on: when it began, and the counts of then.
     since: Instant,
+    window: Duration,
     lateness: Option<LatenessCounts>,
     processors: Option<(u64, u64)>,
     /// What the last window said.
@@ -37,7 +40,8 @@ pub(super) struct Looking {
 impl Looking {
     pub(super) fn at(instance: Place) -> Self {
         let processors = processors();
-        Self { instance, since: Instant::now(), lateness: None, processors, late_us: 0, cpu_percent: 0 }
+        let (since, window) = (Instant::now(), FIRST_WINDOW);
+        Self { instance, since, window, lateness: None, processors, late_us: 0, cpu_percent: 0 }
     }
 
     /// How it is now.
@@ -47,8 +51,8 @@ impl Looking {
             return Look { usage: sync::Usage::NONE, turns: true };
         };
         let usage = instance.node.usage();
-        if self.since.elapsed() >= WINDOW {
-            self.since = Instant::now();
+        if self.since.elapsed() >= self.window {
+            (self.since, self.window) = (Instant::now(), WINDOW);
             self.late_us = self.lateness.as_ref().map_or(0, |before| late_us(before, &usage.lateness));
             self.lateness = Some(usage.lateness);
             let now = processors();
