@@ -156,15 +156,20 @@ impl Thread {
     }
 
     fn look(&mut self) {
-        let Look { usage, turns } = (self.begin.parts.look)();
-        if turns != self.turns {
-            self.turns = turns;
-            if turns {
-                tracing::info!("the node turns again: this member beats on");
-            } else {
-                tracing::error!("the node's threads hang: this member beats no more until they turn");
+        let Look { usage, hangs } = (self.begin.parts.look)();
+        match hangs {
+            None if !self.turns => tracing::info!("the node turns again: this member beats on"),
+            Some((part, since)) if self.turns => {
+                let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+                tracing::error!(
+                    part,
+                    since_ms,
+                    "the node's threads hang: this member beats no more until they turn"
+                );
             }
+            None | Some(_) => {}
         }
+        self.turns = hangs.is_none();
         self.handle(Input::Usage(usage));
         self.handle(Input::Saved(self.begin.parts.mirrors.saved()));
         let durable = self.begin.parts.mirrors.look();

@@ -64,8 +64,8 @@ impl fmt::Debug for Parts {
 pub struct Look {
     /// What it has to do.
     pub usage: Usage,
-    /// Whether its shards, its media threads and its journal have turned lately.
-    pub turns: bool,
+    /// Which of its parts has not turned for how long, if one has not: shards, media threads, journal.
+    pub hangs: Option<(&'static str, std::time::Duration)>,
 }
 
 /// What has happened to the instance as a member. They come in their order, and each is done before the next one.

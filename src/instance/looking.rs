@@ -48,7 +48,7 @@ impl Looking {
     pub(super) fn look(&mut self) -> Look {
         let Some(instance) = self.instance.get().and_then(Weak::upgrade) else {
             // Nothing of any call can be sent before there is a node, or after.
-            return Look { usage: sync::Usage::NONE, turns: true };
+            return Look { usage: sync::Usage::NONE, hangs: None };
         };
         let usage = instance.node.usage();
         if self.since.elapsed() >= self.window {
@@ -69,8 +69,14 @@ impl Looking {
             drains: usage.closed == Some(Refusal::Draining),
             assets: instance.assets(),
         };
-        let turns = usage.turned < HUNG && usage.media_turned < HUNG && usage.writes_for < HUNG_DISK;
-        Look { usage: told, turns: turns && usage.closed != Some(Refusal::Failed) }
+        let parts = [
+            ("shards", usage.turned, HUNG),
+            ("media", usage.media_turned, HUNG),
+            ("journal", usage.writes_for, HUNG_DISK),
+        ];
+        let hangs = parts.into_iter().find(|(_, since, limit)| since >= limit);
+        let failed = (usage.closed == Some(Refusal::Failed)).then_some(("failed", Duration::ZERO));
+        Look { usage: told, hangs: hangs.map(|(part, since, _)| (part, since)).or(failed) }
     }
 }
 

@@ -127,13 +127,14 @@ impl Membership {
         let node = Arc::clone(&instance.node);
         match event {
             Event::Silence => {
-                self.silent = Some(instance.clock.now());
+                (self.silent, self.found) = (Some(instance.clock.now()), None);
                 instance.board.all_elsewhere(instance.clock.now());
                 on(node, Node::silence).await;
             }
             // Its calls were dropped when it fell silent; who has not spoken yet has none.
             Event::Fenced { done, .. } => {
                 self.silent.get_or_insert_with(|| instance.clock.now());
+                self.found = None;
                 on(node, Node::silence).await;
                 drop(done);
             }

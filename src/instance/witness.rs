@@ -36,7 +36,7 @@ impl Witness {
         let parts = Parts {
             right: Right::of_member(cluster.promise),
             mirrors: Mirrors::new(0, cluster.promise, boottime),
-            look: Box::new(|| Look { usage: Usage::NONE, turns: true }),
+            look: Box::new(|| Look { usage: Usage::NONE, hangs: None }),
             desk: Desk::of_witness(),
             dir,
         };

@@ -168,7 +168,7 @@ async fn run(file: &Path) {
     getrandom::fill(&mut seed).unwrap();
     let saver = Arc::new(Mutex::new(Saver { lane, mint: Mint::new(seed, Epoch(0)) }));
     let right = Right::of_member(cluster.promise);
-    let look = || Look { usage: Usage { limit: 100, ..Usage::NONE }, turns: true };
+    let look = || Look { usage: Usage { limit: 100, ..Usage::NONE }, hangs: None };
     let parts = Parts { right: right.clone(), mirrors, look: Box::new(look), desk: Desk::of_witness(), dir };
     let (cluster, mut events) = Cluster::start(&cluster, parts).await.unwrap();
     tell(&format!("is {}", cluster.status().incarnation.unwrap()));
