@@ -3,7 +3,10 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
+use nix::sys::ptrace;
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::machine;
@@ -130,29 +133,48 @@ fn a_second_process_is_refused_and_says_by_whom() {
     assert!(first.status.code() == Some(3) && said.contains("[http] listen"), "{said}");
 }
 
-#[test]
-fn systemd_is_told_how_it_is() {
-    let mut world = World::new();
-    let socket = world.place.file("notify");
-    let told = UnixDatagram::bind(&socket).unwrap();
-    told.set_read_timeout(Some(SOON)).unwrap();
-    world.env = vec![
-        ("NOTIFY_SOCKET".to_owned(), socket.display().to_string()),
-        ("WATCHDOG_USEC".to_owned(), "400000".to_owned()),
-    ];
-    world.start();
-    let wait_for = |word: &str| {
+/// What systemd would hear.
+struct Systemd(UnixDatagram);
+
+impl Systemd {
+    /// The world's next process is watched: it has to be heard of every 400 ms.
+    fn over(world: &mut World) -> Self {
+        let socket = world.place.file("notify");
+        let told = UnixDatagram::bind(&socket).unwrap();
+        world.env = vec![
+            ("NOTIFY_SOCKET".to_owned(), socket.display().to_string()),
+            ("WATCHDOG_USEC".to_owned(), "400000".to_owned()),
+        ];
+        Self(told)
+    }
+
+    /// The next that is said; none if nothing is for so long.
+    fn hears(&self, within: Duration) -> Option<String> {
+        self.0.set_read_timeout(Some(within)).unwrap();
+        let mut bytes = [0; 500];
+        let read = self.0.recv(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
+    }
+
+    #[track_caller]
+    fn waits_for(&self, word: &str) -> String {
         let mut heard = Vec::new();
         loop {
-            let mut bytes = [0; 500];
-            let read = told.recv(&mut bytes).unwrap_or_else(|_| panic!("no {word}, only {heard:?}"));
-            let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+            let text = self.hears(SOON).unwrap_or_else(|| panic!("no {word}, only {heard:?}"));
             if text.lines().any(|line| line.starts_with(word)) {
                 return text;
             }
             heard.push(text);
         }
-    };
+    }
+}
+
+#[test]
+fn systemd_is_told_how_it_is() {
+    let mut world = World::new();
+    let systemd = Systemd::over(&mut world);
+    world.start();
+    let wait_for = |word: &str| systemd.waits_for(word);
     wait_for("READY=1");
     wait_for("WATCHDOG=1");
     wait_for("WATCHDOG=1");
@@ -164,4 +186,44 @@ fn systemd_is_told_how_it_is() {
     world.signal(Signal::SIGTERM);
     wait_for("STOPPING=1");
     world.wait(SOON);
+}
+
+/// The thread of a process that has this name.
+fn thread(process: u32, name: &str) -> Pid {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().map(|task| task.unwrap().path());
+    let is_it = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    let task = tasks.into_iter().find(is_it).unwrap_or_else(|| panic!("no thread {name}"));
+    Pid::from_raw(task.file_name().unwrap().to_str().unwrap().parse().unwrap())
+}
+
+/// One shard is held as a debugger holds a thread; every other thread goes on, and the process looks alive.
+#[test]
+fn a_stuck_shard_stops_the_watchdog_and_the_health_check_says_so() {
+    let mut world = World::new();
+    let systemd = Systemd::over(&mut world);
+    world.start();
+    systemd.waits_for("WATCHDOG=1");
+    let health = || world.ask("GET", "/healthz").send();
+    assert_eq!((health().status, health().text.as_str()), (200, "ok\n"));
+
+    let shard = thread(world.id(), "shard-0");
+    ptrace::seize(shard, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(shard).unwrap();
+    waitpid(shard, Some(WaitPidFlag::__WALL)).unwrap();
+    assert_eq!(health().status, 200, "a moment is no stop");
+    assert!(machine::until(SOON, || health().status == 503));
+    assert_eq!(health().text, "stuck\n");
+    let reasons = world.ask("GET", "/readyz").send();
+    assert!(reasons.status == 503 && reasons.text.contains("stuck"), "no new calls: {reasons:?}");
+    while systemd.hears(Duration::from_millis(10)).is_some() {}
+    assert_eq!(systemd.hears(Duration::from_secs(2)), None, "systemd hears nothing, and would restart it");
+    assert!(world.said().contains("a shard is stuck; the watchdog hears nothing"), "{}", world.said());
+
+    ptrace::detach(shard, None).unwrap();
+    systemd.waits_for("WATCHDOG=1");
+    assert!(machine::until(SOON, || health().status == 200));
+    let id = world.place_call(BUSY);
+    world.until_state(&id, "ended");
 }
