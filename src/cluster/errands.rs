@@ -15,6 +15,7 @@ use super::status::Board;
 use super::{Done, Event, gather};
 use crate::engine::{self, Engine};
 use crate::id::NodeId;
+use crate::node::clock::boottime;
 use crate::peers::{Identity, Link, Table};
 use crate::store::journal::Mirrors;
 use crate::sync::{ClaimResult, Incarnation, Inheritance, Input, Key, Ownership, Role, Terms, Transaction};
@@ -31,6 +32,7 @@ pub(super) enum Errand {
     Claim(Transaction),
     Rejoin(Transaction),
     Read(Incarnation),
+    Change { target: Incarnation, revision: u64, terms: Terms },
     Release { target: Incarnation, revision: u64, gone: Vec<Incarnation> },
     TakeOver { by: Incarnation, inheritance: Inheritance, lived: Option<Timestamp> },
     Begin(Incarnation),
@@ -55,9 +57,10 @@ pub(super) struct Constants {
 }
 
 impl Constants {
-    /// Registers a new incarnation, for as long as it takes.
-    pub(super) async fn register(&self) -> Key {
+    /// Registers a new incarnation, for as long as it takes; when its key was asked for, and the key.
+    pub(super) async fn register(&self) -> (Timestamp, Key) {
         for attempt in 0_u32.. {
+            let asked = boottime();
             let registered = async {
                 let one = self.engine.ticket(self.node).await?;
                 self.engine.register(one, self.role, &self.terms).await
@@ -66,7 +69,7 @@ impl Constants {
                 Ok(key) => {
                     self.remember();
                     tracing::info!(incarnation = %key.incarnation, "registered");
-                    return key;
+                    return (asked, key);
                 }
                 Err(error) if attempt % SAY == 0 => {
                     tracing::warn!(%error, "this instance waits for the engine to register; it sends nothing until then");
@@ -151,6 +154,12 @@ impl Errands {
                     });
                 });
             }
+            Errand::Change { target, revision, terms } => {
+                self.running.spawn(async move {
+                    let result = constants.engine.change(target, revision, constants.role, &terms).await;
+                    inputs.give(Input::Claimed { target, result });
+                });
+            }
             Errand::Release { target, revision, gone } => {
                 self.running.spawn(async move {
                     if let Err(error) = constants.engine.release(target, revision, &gone).await {
@@ -207,7 +216,8 @@ impl Errands {
             let (done, over) = Done::new();
             drop(events.send(Event::Fenced { by, done }).await);
             drop(over.await); // done when it is dropped
-            inputs.give(Input::Key(constants.register().await));
+            let (_, key) = constants.register().await;
+            inputs.give(Input::Key(key));
         });
     }
 
@@ -228,6 +238,7 @@ impl Errands {
                 self.constants.table.forget(one);
                 self.inputs.give(Input::KeyGone(one));
             }
+            engine::Event::Current(revision) => self.inputs.give(Input::Current(revision)),
             engine::Event::Away(why) => {
                 tracing::error!(why, "the engine is away: calls go on, and nobody's are taken over");
                 self.board.write().engine_away = Some(why);
@@ -256,10 +267,12 @@ impl Errands {
             addresses.keys().filter(|other| *other != node).partition(|other| *other < node);
         let ring = after.into_iter().chain(before);
         let mirrors = ring.filter(|other| youngest.get(other) != Some(&Role::Witness));
-        let wanted: BTreeSet<NodeId> = mirrors
-            .take(copies.unwrap_or(usize::MAX))
-            .filter(|other| youngest.get(other) == Some(&Role::Instance))
-            .collect();
+        let kept: BTreeSet<NodeId> = mirrors.take(copies.unwrap_or(usize::MAX)).collect();
+        let wanted: BTreeSet<NodeId> =
+            kept.iter().filter(|other| youngest.get(other) == Some(&Role::Instance)).copied().collect();
+        if copies.is_some() {
+            self.inputs.give(Input::Mirrors(kept));
+        }
         self.links.retain(|to, link| {
             let stays = wanted.contains(to);
             if !stays {

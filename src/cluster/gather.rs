@@ -1,23 +1,27 @@
 //! The records that fall to a successor: its own copies, and what the others hold where it lacks something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::errands::Constants;
 use super::{Inherited, TakeOver};
-use crate::id::CallId;
-use crate::peers::pull;
+use crate::id::NodeId;
+use crate::peers::{Table, pull};
 use crate::store::journal::Copied;
-use crate::sync::{Claim, Incarnation, Inheritance, heir};
+use crate::sync::{Copy, Incarnation, Inheritance, Share};
 use crate::time::Timestamp;
 
-/// How long others may take to tell what they hold, at most: calls are without a voice meanwhile.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long another may take to tell what it holds of a stream.
+const ANSWER: Duration = Duration::from_millis(500);
+/// From one round of questions to the next, and how long it is asked where no whole copy is found: calls are without a
+/// voice meanwhile, and lost if the only one who holds them is not waited for.
+const AGAIN: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(2);
 
-type Records = BTreeMap<CallId, (Incarnation, Copied)>;
+type Copies = Vec<Copy<Copied>>;
 
 /// All that falls to `by`.
 pub(super) async fn gather(
@@ -26,69 +30,76 @@ pub(super) async fn gather(
     inheritance: Inheritance,
     lived: Option<Timestamp>,
 ) -> TakeOver {
-    let Inheritance { of, epoch, claim, earlier } = &inheritance;
-    let owners: Vec<Incarnation> =
-        std::iter::once(*of).chain(earlier.iter().map(|(first, _)| *first)).collect();
-    let mut records = Records::new();
-    for (call_id, kept) in constants.table.of(&owners) {
-        let saved = Copied { call_id, epoch: kept.epoch, revision: kept.revision, record: Some(kept.record) };
-        take(&mut records, kept.owner, saved);
+    let begun = Instant::now();
+    let mut copies = held_here(&constants.table, &inheritance);
+    let mut answered: BTreeSet<(NodeId, Incarnation)> = BTreeSet::new();
+    while inheritance.lacks(by, &copies) {
+        let all = ask_all(constants, by, &inheritance, &mut answered, &mut copies).await;
+        if all || begun.elapsed() >= PATIENCE {
+            break;
+        }
+        sleep(AGAIN).await;
     }
-    // What is said to be held through a number is whole up to there.
-    let is_whole = earlier.is_empty() && constants.table.held(*of) >= Some(claim.through);
-    let is_answered = is_whole || pull_all(constants, &owners, &mut records).await;
-    let records = records.into_values().filter_map(|(owner, saved)| {
-        let claims = claims_since(owner, saved.call_id, *of, earlier)?;
-        let is_mine = heir(&claim.heirs, saved.call_id) == Some(by) && saved.epoch.0 < *epoch;
-        is_mine.then_some(Inherited { owner, claims, saved })
+    let stale = inheritance.lacks(by, &copies);
+    let shares = inheritance.shares(by, copies).into_iter();
+    let records = shares.map(|Share { owner, claims, stale, record, .. }| Inherited {
+        owner,
+        claims,
+        stale,
+        saved: record,
     });
-    let records: Vec<Inherited> = records.collect();
-    let stale = claim.stale || !is_answered;
-    TakeOver { records, stale, lived, inheritance }
+    TakeOver { records: records.collect(), stale, lived, inheritance }
 }
 
-/// How many claims lie between an owner's save and this one; `None`: the call went to another one.
-fn claims_since(
-    owner: Incarnation,
-    call: CallId,
-    of: Incarnation,
-    earlier: &[(Incarnation, Claim)],
-) -> Option<u32> {
-    if owner == of {
-        return Some(1);
-    }
-    let was_given =
-        |(first, claim): &(Incarnation, Claim)| *first == owner && heir(&claim.heirs, call) == Some(of);
-    earlier.iter().any(was_given).then_some(2)
+/// The copies that are kept here.
+fn held_here(table: &Table, inheritance: &Inheritance) -> Copies {
+    let copy = |owner| {
+        let (held, kept) = (table.held(owner), table.of(&[owner]));
+        let records = kept.into_iter().map(|(call_id, kept)| {
+            let (epoch, revision) = (kept.epoch, kept.revision);
+            (call_id, (epoch, revision), Copied { call_id, epoch, revision, record: Some(kept.record) })
+        });
+        Copy { owner, held, records: records.collect() }
+    };
+    inheritance.streams().map(copy).collect()
 }
 
-/// The youngest of each call counts.
-fn take(records: &mut Records, owner: Incarnation, saved: Copied) {
-    let version = |saved: &Copied| (saved.epoch, saved.revision);
-    match records.get(&saved.call_id) {
-        Some((_, known)) if version(known) >= version(&saved) => {}
-        Some(_) | None => drop(records.insert(saved.call_id, (owner, saved))),
-    }
-}
-
-/// Asks all others for what they hold; whether anybody answered.
-async fn pull_all(constants: &Constants, owners: &[Incarnation], records: &mut Records) -> bool {
+/// Asks all others who have not answered yet for what they hold of each stream, until there is enough; whether all have
+/// answered now.
+async fn ask_all(
+    constants: &Constants,
+    by: Incarnation,
+    inheritance: &Inheritance,
+    answered: &mut BTreeSet<(NodeId, Incarnation)>,
+    copies: &mut Copies,
+) -> bool {
     let mut asked = JoinSet::new();
-    for (&member, &address) in &constants.addresses {
-        for &owner in owners.iter().filter(|owner| owner.node != member && member != constants.node) {
+    let mut count = 0;
+    let others: BTreeMap<_, _> =
+        constants.addresses.iter().filter(|(member, _)| **member != constants.node).collect();
+    for (&member, &address) in others {
+        for owner in inheritance.streams().filter(|owner| owner.node != member) {
+            if answered.contains(&(member, owner)) {
+                continue;
+            }
+            count += 1;
             let identity = constants.identity.clone();
             asked.spawn(async move {
-                let pulled = timeout(PATIENCE, pull(address, member, &identity, owner)).await;
-                pulled.ok().and_then(Result::ok).map(|pulled| (owner, pulled))
+                let pulled = timeout(ANSWER, pull(address, member, &identity, owner)).await;
+                pulled.ok().and_then(Result::ok).map(|pulled| (member, owner, pulled))
             });
         }
     }
-    let mut is_answered = false;
     while let Some(pulled) = asked.join_next().await {
-        if let Ok(Some((owner, pulled))) = pulled {
-            is_answered = true;
-            pulled.into_iter().for_each(|saved| take(records, owner, saved));
+        let Ok(Some((member, owner, (held, pulled)))) = pulled else { continue };
+        count -= 1;
+        answered.insert((member, owner));
+        let version = |saved: &Copied| (saved.epoch, saved.revision);
+        let records = pulled.into_iter().map(|saved| (saved.call_id, version(&saved), saved)).collect();
+        copies.push(Copy { owner, held, records });
+        if !inheritance.lacks(by, copies) {
+            return true;
         }
     }
-    is_answered
+    count == 0
 }

@@ -22,6 +22,7 @@ use crate::peers::{Guard, MAX_DATAGRAM_BYTES, Table};
 use crate::sync::{
     ClaimResult, Incarnation, Input, Key, Member, Message, Output, Ownership, Role, Standing, Terms,
 };
+use crate::time::Timestamp;
 
 /// Inputs that wait for the thread: it takes them many times a second.
 const INPUTS: usize = 4_096;
@@ -56,6 +57,8 @@ impl Inputs {
 /// What the thread begins with.
 pub(super) struct Begin {
     pub(super) key: Key,
+    /// When the key was asked for, or before.
+    pub(super) asked: Timestamp,
     pub(super) terms: Terms,
     pub(super) guard: Guard,
     pub(super) addresses: BTreeMap<NodeId, SocketAddr>,
@@ -92,7 +95,7 @@ impl Thread {
         poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (sender, inputs) = crossbeam_channel::bounded(INPUTS);
-        let member = Member::new(boottime(), &begin.key, begin.terms.clone());
+        let member = Member::new(begin.asked, &begin.key, begin.terms.clone());
         let is_witness = begin.key.role == Role::Witness;
         let thread = Self {
             begin,
@@ -220,9 +223,13 @@ impl Thread {
                 self.member.handle(boottime(), Input::Sealed { target, asked, held });
             }
             Output::Unseal(target) => self.begin.table.unseal(target),
+            Output::Known(number) => drop(self.begin.parts.mirrors.known(number)),
             Output::Claim(transaction) => self.errand(Some(Errand::Claim(transaction))),
             Output::Read(one) => self.errand(Some(Errand::Read(one))),
             Output::Rejoin(transaction) => self.errand(Some(Errand::Rejoin(transaction))),
+            Output::Change { target, revision, terms } => {
+                self.errand(Some(Errand::Change { target, revision, terms }));
+            }
             Output::Release { target, revision, gone } => {
                 self.errand(Some(Errand::Release { target, revision, gone }));
             }
@@ -264,6 +271,7 @@ impl Thread {
         let unknown = |target: Incarnation| Input::Claimed { target, result: ClaimResult::Unknown };
         let answer = match &errand {
             Errand::Claim(transaction) | Errand::Rejoin(transaction) => Some(unknown(transaction.target)),
+            Errand::Change { target, .. } => Some(unknown(*target)),
             Errand::Read(one) => Some(Input::Unread(*one)),
             // It is asked for again.
             Errand::Release { .. } => return,

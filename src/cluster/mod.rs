@@ -110,7 +110,7 @@ pub struct TakeOver {
     /// Their records as mirrors held them, of each the youngest. Of the instance's own former incarnation its journal
     /// knows more.
     pub records: Vec<Inherited>,
-    /// Something newer may have existed: a larger step of CSeq, the question asked again.
+    /// Nobody who could be reached had all of them.
     pub stale: bool,
     /// When its owner is known to have lived last, by [`boottime`](crate::node::clock::boottime).
     pub lived: Option<Timestamp>,
@@ -123,6 +123,8 @@ pub struct Inherited {
     pub owner: Incarnation,
     /// How many claims lie between that save and this one: each steps CSeq.
     pub claims: u32,
+    /// Something newer may have existed: a larger step of CSeq, the question asked again.
+    pub stale: bool,
     /// What was saved.
     pub saved: Copied,
 }

@@ -101,7 +101,7 @@ impl Cluster {
             table,
             seen,
         };
-        let key = constants.register().await;
+        let (asked, key) = constants.register().await;
         me.send_replace(Some(key.incarnation));
         let (errands, waiting) = mpsc::channel(ROOM);
         let (events, happened) = mpsc::channel(ROOM);
@@ -113,6 +113,7 @@ impl Cluster {
             View { board: Arc::clone(&board), table: constants.table.clone(), mirrors: mirrors.clone() };
         let begin = Begin {
             key,
+            asked,
             terms: constants.terms.clone(),
             guard: Guard::new(identity.beat_key(), settings.name, settings.members.keys().copied()),
             addresses: settings.members.clone(),

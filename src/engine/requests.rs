@@ -161,6 +161,14 @@ impl Engine {
         self.result(request).await
     }
 
+    /// Writes other terms into the key of a living incarnation, if it is as of a revision.
+    pub async fn change(&self, target: Incarnation, revision: u64, role: Role, terms: &Terms) -> ClaimResult {
+        let mut request = self.begun();
+        request.compare.push(self.is_as_of(target, Kind::Alive, revision));
+        request.success.push(put(self.root.key(target, Kind::Alive), keys::alive(role, terms)));
+        self.result(request).await
+    }
+
     /// Deletes a claimed key as of a revision, if none of those who are thought to be gone has a key.
     ///
     /// # Errors

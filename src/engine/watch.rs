@@ -39,6 +39,8 @@ pub enum Event {
     Key(Key),
     /// A key is no more.
     Gone(Incarnation),
+    /// All that was written up to this revision has been told.
+    Current(u64),
     /// The engine does not answer; why. Nothing is known to have changed.
     Away(String),
     /// It answers, for the first time or again, and all keys have been told.
@@ -192,6 +194,7 @@ impl Watching {
                 self.tell(Event::Key(key)).await?;
             }
         }
+        self.tell(Event::Current(revision)).await?;
         Ok(news)
     }
 
@@ -274,6 +277,11 @@ impl Watching {
         }
         for change in &response.events {
             self.change(change).await?;
+        }
+        // The changes of one transaction come at once.
+        if let Some(kv) = response.events.last().and_then(|change| change.kv.as_ref()) {
+            let revision = Generation::of(self.revision).outward(kv.mod_revision);
+            self.tell(Event::Current(revision)).await?;
         }
         Ok(true)
     }

@@ -25,7 +25,7 @@ use super::looking::Looking;
 use super::{Instance, StartError};
 use crate::call::{Call, Progress};
 use crate::cluster::{Cluster, Event, Inherited, Parts, TakeOver, View};
-use crate::id::{Digest, Epoch, NodeId};
+use crate::id::{CallId, Digest, Epoch, NodeId};
 use crate::node::clock::boottime;
 use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
 use crate::peers::Others;
@@ -154,16 +154,18 @@ impl Membership {
     ) {
         let TakeOver { inheritance, records, stale, lived } = taken;
         let of = inheritance.of;
-        // What is left of a claim that its successor did not carry out may be anybody's.
-        let records: Vec<Inherited> =
-            records.into_iter().filter(|record| record.owner.node != self.me).collect();
-        let own = if of.node == self.me {
-            let earlier = inheritance.earlier.iter().map(|(first, _)| *first);
-            let first = earlier.chain([of]).filter(|one| one.node == self.me).map(|one| one.run).min();
-            Some(self.own(Epoch(first.unwrap_or(of.run))).await)
-        } else {
-            None
+        let sources = inheritance.sources.iter().filter(|one| one.node == self.me);
+        let first = sources.map(|one| one.run).min().filter(|_| of.node == self.me);
+        let own = match first {
+            Some(first) => Some(self.own(Epoch(first)).await),
+            None => None,
         };
+        // What an own incarnation saved last the journal knows, unless it had not been done with it.
+        let known: BTreeSet<CallId> =
+            own.iter().flat_map(|(calls, _)| calls).map(|one| one.call_id).collect();
+        let is_wanted =
+            |record: &Inherited| record.owner.node != self.me || !known.contains(&record.saved.call_id);
+        let records: Vec<Inherited> = records.into_iter().filter(is_wanted).collect();
         let shares = Shares::of(1 + usize::from(own.is_some()), of, settled.clone());
         let epoch = Epoch(inheritance.epoch);
         if let Some((calls, alive)) = own {
@@ -172,7 +174,10 @@ impl Membership {
             let regained = Regained { epoch, alive, calls, settled };
             on(Arc::clone(&instance.node), move |node| node.regain(regained)).await;
         }
-        let calls = spawn_blocking(move || read(records, stale)).await.unwrap_or_default();
+        if stale {
+            tracing::warn!(%of, "nobody had a whole copy of its calls: they go on from what there is");
+        }
+        let calls = spawn_blocking(move || read(records)).await.unwrap_or_default();
         instance.goes_on_with(calls.iter().map(|one| &one.earlier)).await;
         let rows = instance.rows(calls.iter().map(|one| &one.earlier)).await;
         let lost_for = lived.map(|lived| boottime().since(lived));
@@ -229,16 +234,16 @@ impl Shares {
     }
 }
 
-fn read(records: Vec<Inherited>, stale: bool) -> Vec<node::Inherited> {
-    let claims: Vec<u32> = records.iter().map(|record| record.claims).collect();
+fn read(records: Vec<Inherited>) -> Vec<node::Inherited> {
+    let known: Vec<(u32, bool)> = records.iter().map(|record| (record.claims, record.stale)).collect();
     let saved = records.into_iter().map(|Inherited { saved, .. }| SavedCall {
         call_id: saved.call_id,
         epoch: saved.epoch,
         revision: saved.revision,
         record: saved.record.unwrap_or_default().to_vec(),
     });
-    let calls = Earlier::read(saved.collect()).into_iter().zip(claims);
-    calls.map(|(earlier, claims)| node::Inherited { earlier, claims, stale }).collect()
+    let calls = Earlier::read(saved.collect()).into_iter().zip(known);
+    calls.map(|(earlier, (claims, stale))| node::Inherited { earlier, claims, stale }).collect()
 }
 
 impl Instance {

@@ -224,6 +224,7 @@ mod tests {
             number: 1,
             echo: None,
             saved: 7,
+            mirrored: true,
             promise: Duration::from_millis(250),
             standing: Standing::Speaking,
             usage: Usage::NONE,
@@ -231,7 +232,7 @@ mod tests {
     }
 
     fn ask(from: Incarnation) -> Message {
-        Message::Ask(Ask { from, round: 1, target: one("c", 1) })
+        Message::Ask(Ask { from, round: 1, target: one("c", 1), seals: false })
     }
 
     const A: &str = "a";

@@ -169,7 +169,7 @@ fn batches(me: Incarnation, anew: bool, changes: &[Copied], through: u64) -> Vec
     all
 }
 
-/// All that a member keeps of an incarnation.
+/// All that a member keeps of an incarnation, and up to which number of its stream that is whole.
 ///
 /// # Errors
 /// If it cannot be reached, or breaks off.
@@ -178,19 +178,20 @@ pub async fn pull(
     from: NodeId,
     identity: &Identity,
     owner: Incarnation,
-) -> Result<Vec<Copied>, Status> {
+) -> Result<(Option<u64>, Vec<Copied>), Status> {
     let channel = channel(address, from, identity)?;
     let request = Request::new(PullRequest { owner: Some(owner.into()) });
     let mut batches = MirrorClient::new(channel).pull(request).await?.into_inner();
-    let mut pulled = Vec::new();
+    let (mut held, mut pulled) = (None, Vec::new());
     while let Some(batch) = batches.message().await? {
         let (of, batch) = read(batch).map_err(Status::internal)?;
         if of != owner {
             return Err(Status::internal("it tells another one's records"));
         }
         pulled.extend(batch.saves);
+        held = held.max(batch.through);
     }
-    Ok(pulled)
+    Ok((held, pulled))
 }
 
 pub(super) fn channel(address: SocketAddr, to: NodeId, identity: &Identity) -> Result<Channel, Status> {

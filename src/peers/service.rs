@@ -134,7 +134,7 @@ impl Mirror for Service {
         self.check(&request)?;
         let owner = incarnation(request.get_ref().owner.as_ref());
         let owner = owner.ok_or_else(|| Status::invalid_argument("whose records?"))?;
-        let kept = self.table.of(&[owner]);
+        let (held, kept) = (self.table.held(owner), self.table.of(&[owner]));
         let (give, given) = mpsc::channel(PULL_ROOM);
         tokio::spawn(async move {
             let saves: Vec<wire::Save> = kept
@@ -146,17 +146,19 @@ impl Mirror for Service {
                     record: Some(kept.record),
                 })
                 .collect();
+            let batch = |saves: &[wire::Save]| wire::Batch {
+                format: SAVES_FORMAT,
+                owner: Some(owner.into()),
+                saves: saves.to_vec(),
+                ..wire::Batch::default()
+            };
             for saves in saves.chunks(PULL_BATCH) {
-                let batch = wire::Batch {
-                    format: SAVES_FORMAT,
-                    owner: Some(owner.into()),
-                    saves: saves.to_vec(),
-                    ..wire::Batch::default()
-                };
-                if give.send(Ok(batch)).await.is_err() {
+                if give.send(Ok(batch(saves))).await.is_err() {
                     return;
                 }
             }
+            // Only who has heard all of it may take it for whole.
+            drop(give.send(Ok(wire::Batch { through: held, ..batch(&[]) })).await);
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(given))))
     }

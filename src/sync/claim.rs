@@ -1,7 +1,7 @@
 //! One claimant's questions about one incarnation, until its key is claimed or it turns out to be there.
 //!
 //! ```text
-//!  Asking ── a majority was absent when it was asked, all mirrors answered (or T) ──► Claiming ── lost answer ──► Reading
+//!  Asking ── a majority found it absent ──► mirrors are told to seal ── all hold still (or T) ──► Claiming ──► Reading
 //! ```
 //! A vote counts only if the voter's promise had run out *before the question was put*: then all the promises of the
 //! majority were out at one moment, so that the owner had a gap at that moment and is silent for ever. (Votes that are
@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::message::{Verdict, Vote};
+use super::message::{Holding, Verdict, Vote};
 use super::registry::{Claim, Transaction};
 use super::{Heir, Incarnation, Standing, Terms};
 use crate::id::NodeId;
@@ -18,6 +18,10 @@ use crate::time::Timestamp;
 
 /// Clocks may drift by 5 % either way: what a voter's clock took for the time of a question's way may be 11 % more.
 const DRIFT: u32 = 12;
+/// How often mirrors are told to seal that have not.
+const AGAIN: Duration = Duration::from_millis(50);
+/// Where nobody holds a whole copy (the whole cluster has restarted), the owner's own journal has so long to come back.
+const JOURNAL: Duration = Duration::from_secs(30);
 
 /// How far a claim is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(super) struct Round {
     absent: BTreeSet<NodeId>,
     /// Since when a majority is among them.
     decided: Option<Timestamp>,
+    /// When mirrors that have not sealed are told again.
+    told: Timestamp,
     pub(super) stage: Stage,
 }
 
@@ -59,6 +65,7 @@ impl Round {
             votes: BTreeMap::new(),
             absent: BTreeSet::new(),
             decided: None,
+            told: now,
             stage: Stage::Asking,
         }
     }
@@ -73,7 +80,8 @@ impl Round {
     /// A vote came.
     pub(super) fn vote(&mut self, now: Timestamp, vote: Vote) {
         let is_mine = vote.round == self.number && vote.target == self.target;
-        if !is_mine || self.stage != Stage::Asking || self.votes.contains_key(&vote.from.node) {
+        let is_known = self.is_sealed(vote.from.node);
+        if !is_mine || self.stage != Stage::Asking || is_known {
             return;
         }
         let was_absent = match vote.verdict {
@@ -87,6 +95,20 @@ impl Round {
         if self.absent.len() >= self.terms.voters.majority() && !self.terms.voters.is_none() {
             self.decided.get_or_insert(now);
         }
+    }
+
+    /// Whether a member has said what it holds, and takes no more.
+    fn is_sealed(&self, node: NodeId) -> bool {
+        self.votes.get(&node).is_some_and(|vote| vote.holding != Holding::Open)
+    }
+
+    /// Whom to tell now that a majority has decided, and that no more saves are to be taken.
+    pub(super) fn whom_to_seal(&mut self, now: Timestamp, mirrors: &BTreeSet<NodeId>) -> Vec<NodeId> {
+        if self.decided.is_none() || now < self.told || self.stage != Stage::Asking {
+            return Vec::new();
+        }
+        self.told = now + AGAIN;
+        mirrors.iter().filter(|mirror| !self.is_sealed(**mirror)).copied().collect()
     }
 
     /// Whether a majority confirmed the absence.
@@ -108,7 +130,7 @@ impl Round {
         mirrors: &BTreeSet<NodeId>,
     ) -> Option<Transaction> {
         let is_late = now >= self.waits_until()?;
-        let is_missing = mirrors.iter().any(|mirror| !self.votes.contains_key(mirror));
+        let is_missing = mirrors.iter().any(|mirror| !self.is_sealed(*mirror));
         if is_missing && !is_late {
             return None;
         }
@@ -120,25 +142,50 @@ impl Round {
             .filter(speaking)
             .map(|vote| Heir { member: vote.from, free: vote.usage.free() })
             .collect();
-        // The successors pull what they lack from each other: one complete copy must be among them.
-        let through = self.votes.values().filter(speaking).filter_map(|vote| vote.held).max();
-        let heard = self.votes.values().map(|vote| vote.heard.max(vote.held.unwrap_or(0))).max()?;
-        let through = match through {
-            Some(through) => through,
-            None if heard == 0 => 0,
-            None => return None,
-        };
         if heirs.is_empty() {
             return None;
         }
-        let stale = is_missing || heard > through;
+        // The successors pull what they lack from each other: one whole copy must be among them.
+        let held = |vote: &Vote| match vote.holding {
+            Holding::Through(number) => Some(number),
+            Holding::Open | Holding::Part | Holding::Nothing => None,
+        };
+        let through = self.votes.values().filter(speaking).filter_map(held).max();
+        let heard = self.votes.values().filter_map(|vote| vote.heard.max(held(vote))).max();
+        let all_know =
+            self.absent.iter().all(|voter| self.votes.get(voter).is_some_and(|vote| self.knows(vote)));
+        let (through, is_lost) = match (through, heard) {
+            (Some(through), _) => (through, false),
+            // Whom a majority would have heard if it had ever spoken has sent nothing.
+            (None, None | Some(0)) if all_know && !is_missing => (0, false),
+            (None, _) if self.is_given_up(me) => (0, true),
+            (None, _) => return None,
+        };
+        let lacks = |vote: &Vote| vote.holding == Holding::Part && mirrors.contains(&vote.from.node);
+        let stale = is_missing
+            || is_lost
+            || !all_know
+            || heard > Some(through)
+            || (through > 0 && self.votes.values().any(lacks));
         let claim = Claim { by: me, round: self.number, heirs, through, stale };
         Some(Transaction { target: self.target, revision: self.revision, claim })
     }
 
+    /// Whether a voter knows all that was told to it: one that has restarted knows nothing of what the one before it heard.
+    fn knows(&self, vote: &Vote) -> bool {
+        vote.heard.is_some() || vote.since <= self.target.run
+    }
+
+    /// Whether its own journal has not come back for so long that it is waited for no more.
+    fn is_given_up(&self, me: Incarnation) -> bool {
+        let own = self.votes.get(&me.node).map(|vote| vote.verdict);
+        matches!(own, Some(Verdict::Absent(since)) if since >= JOURNAL)
+    }
+
     /// When it is to be looked at again.
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        (self.stage == Stage::Asking).then(|| self.waits_until()).flatten()
+        let until = (self.stage == Stage::Asking).then(|| self.waits_until()).flatten();
+        until.map(|until| until.min(self.told))
     }
 
     /// Whether it is time to ask again: nothing was decided, or nobody could take over.
@@ -179,8 +226,9 @@ mod tests {
             round: 1,
             target: one("a"),
             verdict: absent_ms.map_or(Verdict::Present, absent),
-            held: Some(held),
-            heard: held,
+            holding: Holding::Through(held),
+            heard: Some(held),
+            since: 1,
             standing: Standing::Speaking,
             usage: Usage { limit: 10, ..Usage::NONE },
         }
@@ -233,8 +281,15 @@ mod tests {
     fn what_was_only_heard_of_makes_the_calls_stale() {
         let mut round = round();
         round.vote(at(0), vote("b", Some(5), 8));
-        round
-            .vote(at(2), Vote { heard: 9, held: None, standing: Standing::Waiting, ..vote("c", Some(9), 0) });
+        round.vote(
+            at(2),
+            Vote {
+                heard: Some(9),
+                holding: Holding::Nothing,
+                standing: Standing::Waiting,
+                ..vote("c", Some(9), 0)
+            },
+        );
         let claim = round.claim(at(2), one("b"), &mirrors(&["b", "c"])).unwrap().claim;
         assert_eq!((claim.through, claim.stale), (8, true));
         assert_eq!(claim.heirs.len(), 1, "who may not speak is no successor");
@@ -244,7 +299,7 @@ mod tests {
     fn without_a_copy_or_without_a_speaker_nobody_claims() {
         let all = mirrors(&["b", "c"]);
         for change in [
-            |vote: Vote| Vote { held: None, ..vote },
+            |vote: Vote| Vote { holding: Holding::Nothing, ..vote },
             |vote: Vote| Vote { standing: Standing::Silent, ..vote },
         ] {
             let mut round = round();
@@ -254,6 +309,77 @@ mod tests {
             assert_eq!(round.claim(at(300), one("b"), &all), None);
             assert!(round.is_fruitless(at(302), Duration::from_millis(50)));
         }
+    }
+
+    /// d still hears a: its promise is younger than those of the voters. It alone may have acknowledged a's last save.
+    #[test]
+    fn a_mirror_that_still_hears_the_owner_is_told_whom_to_seal() {
+        let mut round = round();
+        let all = mirrors(&["b", "c", "d"]);
+        for (name, number) in [("b", 8), ("c", 8)] {
+            assert_eq!(round.whom_to_seal(at(0), &all), Vec::<NodeId>::new(), "nothing is decided");
+            round.vote(at(0), vote(name, Some(5), number));
+        }
+        round.vote(at(1), Vote { holding: Holding::Open, ..vote("d", None, 9) });
+        assert_eq!(round.claim(at(2), one("b"), &all), None, "it may hold more");
+        assert_eq!(round.whom_to_seal(at(2), &all), [node("d")]);
+        assert_eq!(round.whom_to_seal(at(3), &all), Vec::<NodeId>::new(), "it was told just now");
+        assert_eq!(round.whom_to_seal(at(52), &all), [node("d")], "and again");
+        round.vote(at(53), vote("d", None, 9));
+        let claim = round.claim(at(53), one("b"), &all).expect("all hold still").claim;
+        assert_eq!((claim.through, claim.stale), (9, false));
+    }
+
+    #[test]
+    fn a_mirror_that_restarted_and_a_voter_that_never_heard_the_owner_make_the_calls_stale() {
+        let all = mirrors(&["b", "c"]);
+        for change in [
+            |vote: Vote| Vote { holding: Holding::Part, ..vote },
+            |vote: Vote| Vote { heard: None, since: 2, ..vote },
+        ] {
+            let mut round = round();
+            round.vote(at(0), vote("b", Some(5), 8));
+            round.vote(at(2), change(vote("c", Some(9), 8)));
+            assert!(round.claim(at(2), one("b"), &all).unwrap().claim.stale);
+        }
+        let mut round = round();
+        round.vote(at(0), vote("b", Some(5), 8));
+        round.vote(at(2), Vote { holding: Holding::Nothing, ..vote("c", Some(9), 8) });
+        assert!(!round.claim(at(2), one("b"), &all).unwrap().claim.stale, "c is no mirror of this stream");
+    }
+
+    /// All have restarted: nobody holds anything, and the owner's own process may yet come with its journal.
+    #[test]
+    fn where_nobody_has_a_copy_the_owners_journal_has_thirty_seconds() {
+        let all = mirrors(&["b", "c"]);
+        for (absent_ms, is_claimed) in [(29_999, false), (30_000, true)] {
+            let mut round = round();
+            for name in ["b", "c"] {
+                let lost =
+                    Vote { heard: None, since: 2, holding: Holding::Part, ..vote(name, Some(absent_ms), 0) };
+                round.vote(at(2), lost);
+            }
+            let claim = round.claim(at(2), one("b"), &all).map(|transaction| transaction.claim);
+            assert_eq!(claim.map(|claim| (claim.through, claim.stale)), is_claimed.then_some((0, true)));
+        }
+    }
+
+    /// Nobody heard it save anything, and would have.
+    #[test]
+    fn who_has_sent_nothing_is_claimed_at_once() {
+        let claim = |since: u64, heard| {
+            let mut round = Round { target: Incarnation { run: 5, ..one("a") }, ..round() };
+            for name in ["b", "c"] {
+                let vote = Vote { heard, holding: Holding::Part, ..vote(name, Some(9), 0) };
+                round.vote(at(2), Vote { target: round.target, since, ..vote });
+            }
+            round.claim(at(2), one("b"), &mirrors(&["b", "c"])).map(|claimed| claimed.claim)
+        };
+        let whole = |claim: Option<Claim>| claim.map(|claim| (claim.through, claim.stale));
+        assert_eq!(whole(claim(9, Some(0))), Some((0, false)));
+        assert_eq!(whole(claim(3, None)), Some((0, false)), "they were there before it was");
+        assert_eq!(claim(9, None), None, "it may have spoken to those before them");
+        assert_eq!(claim(3, Some(1)), None, "it has saved something that nobody holds");
     }
 
     #[test]

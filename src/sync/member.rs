@@ -5,18 +5,20 @@
 //! ```
 
 mod absence;
+mod adoption;
 mod successions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use self::adoption::Adoption;
 use self::successions::Successions;
 use super::claim::{Round, Stage};
-use super::message::{Answer, Beat, Echo, Message, Settled};
+use super::message::{Answer, Beat, Echo, Message};
 use super::registry::{Claim, ClaimResult, Key, Ownership, Registry, Role, Transaction};
 use super::voice::{Until, Voice};
 use super::watch::Watch;
-use super::{Incarnation, Standing, Terms, Usage};
+use super::{Incarnation, Inheritance, Standing, Terms, Usage, Voters};
 use crate::id::NodeId;
 use crate::time::Timestamp;
 
@@ -52,13 +54,17 @@ pub enum Input {
         /// What came.
         result: ClaimResult,
     },
-    /// The terms of this member's key are about to be changed.
-    Changing(Terms),
+    /// All that the engine wrote up to this revision has been told, as [`Input::Key`] and [`Input::KeyGone`].
+    Current(u64),
+    /// Other terms are to hold for this member: its key is changed as soon as a majority by them promises, too.
+    Adopt(Terms),
+    /// Who is to keep this member's stream of saves; until it is told, every other instance.
+    Mirrors(BTreeSet<NodeId>),
     /// What this member has to do.
     Usage(Usage),
     /// The last number of this member's own stream.
     Saved(u64),
-    /// All calls that [`Output::TakeOver`] gave are saved under this member's name.
+    /// All calls that one [`Output::TakeOver`] gave are saved under this member's name.
     Settled(Incarnation),
     /// [`Member::poll_timeout`] has come.
     TimedOut,
@@ -89,12 +95,25 @@ pub enum Output {
     },
     /// Take saves of this stream again.
     Unseal(Incarnation),
+    /// A majority of the voters has heard that this member's stream reaches this number ([`Stream::known`]).
+    ///
+    /// [`Stream::known`]: super::Stream::known
+    Known(u64),
     /// Ask the engine for a claim.
     Claim(Transaction),
     /// Read a key, linearizably.
     Read(Incarnation),
     /// Win this member's own key for its next incarnation: the claim, and in the same transaction that one's key.
     Rejoin(Transaction),
+    /// Change the terms of this member's own key, if it is still as of this revision; then read it.
+    Change {
+        /// Which.
+        target: Incarnation,
+        /// As of.
+        revision: u64,
+        /// To what.
+        terms: Terms,
+    },
     /// Delete a key whose calls all have their new owners, if it is still as of this revision and none of those who are
     /// thought to be gone has a key: who has not heard of a key cannot tell whether it was deleted.
     Release {
@@ -116,23 +135,12 @@ pub enum Output {
     },
 }
 
-/// The calls of an incarnation, for its successors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inheritance {
-    /// Whose.
-    pub of: Incarnation,
-    /// The epoch of what is taken over: the revision of the claim.
-    pub epoch: u64,
-    /// Who succeeds, and what of its stream counts.
-    pub claim: Claim,
-    /// Claims that named it as a successor and were not carried out: what they gave it is inherited too.
-    pub earlier: Vec<(Incarnation, Claim)>,
-}
-
 /// A member.
 #[derive(Clone, Debug)]
 pub struct Member {
     me: Incarnation,
+    /// The first run of this process.
+    first: u64,
     role: Role,
     terms: Terms,
     voice: Voice,
@@ -147,6 +155,12 @@ pub struct Member {
     round: u64,
     usage: Usage,
     saved: u64,
+    /// Of which number of its stream a majority is known to have heard.
+    known: u64,
+    /// Who is to keep its stream; `None`: every other instance.
+    mirrors: Option<BTreeSet<NodeId>>,
+    /// Terms that are to hold.
+    adoption: Option<Adoption>,
     /// Going on as the next incarnation is tried.
     rejoining: bool,
     /// Its key was claimed by others, and nothing is left to it.
@@ -155,20 +169,23 @@ pub struct Member {
     /// Keys to be read again.
     reread: BTreeSet<Incarnation>,
     looked: Timestamp,
+    /// Since when its next incarnation may have a key.
+    asked: Option<Timestamp>,
     outputs: VecDeque<Output>,
 }
 
 impl Member {
-    /// A member whose key was just written, with nothing known of the others.
+    /// A member whose key was just written, with nothing known of the others; `asked` is when it was asked for, or before.
     #[must_use]
-    pub fn new(now: Timestamp, key: &Key, terms: Terms) -> Self {
+    pub fn new(asked: Timestamp, key: &Key, terms: Terms) -> Self {
         let me = key.incarnation;
         let mut registry = Registry::default();
         registry.learn(key.clone());
         Self {
             me,
+            first: me.run,
             role: key.role,
-            voice: Voice::new(me.node, terms.clone()),
+            voice: Voice::new(asked, me.node, terms.clone()),
             terms,
             watch: Watch::default(),
             registry,
@@ -176,15 +193,19 @@ impl Member {
             rounds: BTreeMap::new(),
             successions: Successions::default(),
             beat: 0,
-            next_beat: now,
+            next_beat: asked,
             round: 0,
             usage: Usage::NONE,
             saved: 0,
+            known: 0,
+            mirrors: None,
+            adoption: None,
             rejoining: false,
             fenced: false,
             said: None,
             reread: BTreeSet::new(),
-            looked: now,
+            looked: asked,
+            asked: None,
             outputs: VecDeque::new(),
         }
     }
@@ -231,15 +252,17 @@ impl Member {
         self.voice.look(now);
         match input {
             Input::Heard(message) => self.hear(now, message),
-            Input::Sealed { target, asked, held } => self.vote(now, target, asked, held),
+            Input::Sealed { target, asked, held } => self.sealed(now, target, asked, held),
             Input::Key(key) => self.learn(now, key),
-            Input::KeyGone(one) => self.gone(one),
+            Input::KeyGone(one) => self.gone(now, one),
             Input::Unread(one) => drop(self.reread.insert(one)),
             Input::Claimed { target, result } => self.claimed(now, target, &result),
-            Input::Changing(terms) => self.voice.change(now, terms, true),
+            Input::Current(revision) => self.registry.is_current(revision),
+            Input::Adopt(terms) => self.adopt(terms),
+            Input::Mirrors(mirrors) => self.mirrors = Some(mirrors),
             Input::Usage(usage) => self.usage = usage,
             Input::Saved(number) => self.saved = self.saved.max(number),
-            Input::Settled(target) => self.settled(Settled { from: self.me, target }),
+            Input::Settled(target) => self.saved_of(target),
             Input::TimedOut => {}
         }
         self.look(now);
@@ -250,7 +273,8 @@ impl Member {
     pub fn poll_timeout(&self) -> Timestamp {
         let gap = match self.voice.until() {
             Until::Before(until) => Some(until),
-            Until::Always | Until::Not => None,
+            Until::Always => None,
+            Until::Not => self.voice.late_from(),
         };
         let suspects = self.suspects().map(|(_, from, ..)| from);
         let rounds = self.rounds.values().filter_map(Round::poll_timeout);
@@ -268,6 +292,7 @@ impl Member {
         if now >= self.next_beat {
             self.beat(now);
         }
+        self.change_terms(now);
         self.suspect(now);
         self.pursue(now);
         self.carry_out(now);
@@ -285,12 +310,18 @@ impl Member {
                 Until::Not => Output::BeSilent,
             });
         }
+        let known = self.voice.known();
+        if known > self.known {
+            self.known = known;
+            self.outputs.push_back(Output::Known(known));
+        }
     }
 
     /// All who are told: the living, and the voters.
     fn others(&self) -> BTreeSet<NodeId> {
         let living = self.registry.others(self.me.node).into_keys();
-        living.chain(self.terms.voters.iter()).filter(|node| *node != self.me.node).collect()
+        let voters = self.terms.voters.iter().chain(self.to_adopt().into_iter().flat_map(Voters::iter));
+        living.chain(voters).filter(|node| *node != self.me.node).collect()
     }
 
     fn send(&mut self, to: NodeId, message: Message) {
@@ -303,13 +334,14 @@ impl Member {
         for one in std::mem::take(&mut self.reread) {
             self.outputs.push_back(Output::Read(one));
         }
-        let promise = self.voice.beats(now, self.beat);
+        let promise = self.voice.beats(now, self.beat, self.saved);
         for to in self.others() {
             let beat = Beat {
                 from: self.me,
                 number: self.beat,
                 echo: self.answers.get(&to).map(|(echo, _)| *echo),
                 saved: self.saved,
+                mirrored: self.mirrors.as_ref().is_none_or(|mirrors| mirrors.contains(&to)),
                 promise,
                 standing: self.voice.standing(),
                 usage: self.usage,
@@ -347,6 +379,7 @@ impl Member {
         }
         let echo = Echo { from: answer.from, stamp: answer.stamp };
         self.answers.insert(answer.from.node, (echo, now));
+        self.voice.answered(answer.from.node, answer.number);
         if answer.promised {
             self.voice.promised(now, answer.from.node, answer.number);
         }
@@ -369,16 +402,15 @@ impl Member {
         }
         if let Some(terms) = alive {
             self.watch.know(now, one, terms.promise);
-            if one == self.me && terms != self.terms {
-                self.voice.change(now, terms.clone(), false);
-                self.terms = terms;
+            if one == self.me {
+                self.learn_terms(now, terms);
             }
         }
-        self.see_own_key();
+        self.see_own_key(now);
     }
 
     /// Its own key may be others', or gone with all that it owned, or its next incarnation's.
-    fn see_own_key(&mut self) {
+    fn see_own_key(&mut self, now: Timestamp) {
         let by = match self.registry.key(self.me).map(|key| &key.ownership) {
             Some(Ownership::Alive(_)) => return,
             Some(Ownership::Claimed(claim)) => Some(claim.by),
@@ -386,11 +418,12 @@ impl Member {
         };
         if let Some((next, terms)) = self.registry.next_of(self.me) {
             let terms = terms.clone();
-            self.begin(next, terms);
+            self.begin(now, next, terms);
         } else if let Some(by) = by.filter(|by| by.node == self.me.node) {
             self.outputs.push_back(Output::Read(by));
         } else if !self.fenced {
             self.fenced = true;
+            self.asked.get_or_insert(now);
             self.voice.silence();
             self.rounds.clear();
             self.outputs.push_back(Output::Fenced { by });
@@ -398,21 +431,23 @@ impl Member {
     }
 
     /// Goes on as the next incarnation: with no promise, and with all that it knows of the others.
-    fn begin(&mut self, next: Incarnation, terms: Terms) {
+    fn begin(&mut self, now: Timestamp, next: Incarnation, terms: Terms) {
         self.me = next;
-        self.voice = Voice::new(next.node, terms.clone());
+        self.voice = Voice::new(self.asked.take().unwrap_or(now), next.node, terms.clone());
+        // Whom it has heard lately promises at once.
+        self.next_beat = now;
         self.terms = terms;
-        (self.beat, self.saved, self.rejoining, self.fenced) = (0, 0, false, false);
-        self.answers.clear();
+        (self.beat, self.saved, self.known, self.rejoining, self.fenced) = (0, 0, 0, false, false);
+        self.adoption = None;
         self.rounds.clear();
         self.outputs.push_back(Output::Begin(next));
     }
 
-    fn gone(&mut self, one: Incarnation) {
+    fn gone(&mut self, now: Timestamp, one: Incarnation) {
         self.registry.forget(one);
         self.rounds.remove(&one);
         self.successions.gone(one);
-        self.see_own_key();
+        self.see_own_key(now);
     }
 
     /// Who is silent wins its own key for its next incarnation as soon as a majority hears it again.
@@ -433,9 +468,10 @@ impl Member {
         }
         let next = Incarnation { run: revision + 1, ..self.me };
         let heirs = vec![super::Heir { member: next, free: 1 }];
-        let claim = Claim { by: next, round: 0, heirs, through: u64::MAX, stale: false };
+        let claim = Claim { by: next, round: 0, heirs, through: self.saved, stale: false };
         let transaction = Transaction { target: self.me, revision: *revision, claim };
         self.rejoining = true;
+        self.asked.get_or_insert(now);
         self.outputs.push_back(Output::Rejoin(transaction));
     }
 }

@@ -57,6 +57,8 @@ pub struct Beat {
     pub echo: Option<Echo>,
     /// The highest number of its stream of saves.
     pub saved: u64,
+    /// Whether the addressee is to keep that stream.
+    pub mirrored: bool,
     /// How long a promise it wants: the voter may not know yet that the terms have changed.
     pub promise: Duration,
     /// Whether it may send. A silent one is promised nothing.
@@ -98,6 +100,9 @@ pub struct Ask {
     pub round: u64,
     /// Who may be absent.
     pub target: Incarnation,
+    /// A majority has found it absent, so that it is silent for ever: no more of its saves are to be taken, also by who
+    /// still hears it.
+    pub seals: bool,
 }
 
 /// What a voter knows of an absence.
@@ -107,6 +112,19 @@ pub enum Verdict {
     Present,
     /// Its promise ran out so long ago, by the voter's clock.
     Absent(Duration),
+}
+
+/// What a member holds of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holding {
+    /// It still takes saves: its promise to the owner holds.
+    Open,
+    /// It takes no more, and holds the whole up to this number.
+    Through(u64),
+    /// It takes no more, and should hold the whole, but has restarted or catches up.
+    Part,
+    /// It takes no more, and keeps no copy of this stream.
+    Nothing,
 }
 
 /// An answer to a claimant.
@@ -120,10 +138,12 @@ pub struct Vote {
     pub target: Incarnation,
     /// Whether it is absent.
     pub verdict: Verdict,
-    /// Up to which number it holds the whole of its stream; `None`: it catches up, or keeps no mirror.
-    pub held: Option<u64>,
-    /// The highest number of its stream of which it heard.
-    pub heard: u64,
+    /// What it holds of its stream.
+    pub holding: Holding,
+    /// The highest number of its stream of which it heard; `None`: it never heard its owner.
+    pub heard: Option<u64>,
+    /// The first run of the voter's process: what was told to nodes before that it does not know.
+    pub since: u64,
     /// Whether the voter may send, and so can be a successor.
     pub standing: Standing,
     /// What the voter has to do.

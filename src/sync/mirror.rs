@@ -4,6 +4,10 @@
 //!  saved 7 ─► journal has 7, mirrors acknowledged b:7 c:5 ─► with one acknowledgement needed: durable through 7
 //! ```
 //! To acknowledge n means "I hold every live record as of n".
+//!
+//! Where no mirror is there, the journal alone counts only for numbers of which a majority of the voters has heard by a
+//! beat: so a claim knows that it lacks something, and takes the calls as stale. Without that a save whose message left
+//! would be overlooked if its owner died before its next beat.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +42,8 @@ pub struct Stream {
     /// A mirror that acknowledges nothing for so long counts as absent.
     patience: Duration,
     mirrors: BTreeMap<Incarnation, Mirror>,
+    /// Of which number a majority of the voters has heard.
+    known: u64,
     through: u64,
 }
 
@@ -46,7 +52,8 @@ impl Stream {
     /// promises counts as absent.
     #[must_use]
     pub fn new(needed: usize, promise: Duration) -> Self {
-        Self { saved: 0, journal: 0, needed, patience: promise * 2, mirrors: BTreeMap::new(), through: 0 }
+        let (saved, journal, known, through) = (0, 0, 0, 0);
+        Self { saved, journal, needed, patience: promise * 2, mirrors: BTreeMap::new(), known, through }
     }
 
     /// The number of its last save.
@@ -67,6 +74,11 @@ impl Stream {
     /// The journal holds everything up to this number.
     pub fn journal_has(&mut self, number: u64) {
         self.journal = self.journal.max(number.min(self.saved));
+    }
+
+    /// A majority of the voters has heard that the stream reaches this number.
+    pub fn known(&mut self, number: u64) {
+        self.known = self.known.max(number);
     }
 
     /// A mirror has joined: it holds nothing yet.
@@ -105,7 +117,8 @@ impl Stream {
         // With fewer mirrors than wanted, all that there are; with none, the journal alone.
         let counts = self.needed.min(held.len());
         let mirrored = counts.checked_sub(1).and_then(|last| held.get(last)).copied();
-        self.through = self.through.max(self.journal.min(mirrored.unwrap_or(u64::MAX)));
+        let alone = if self.needed == 0 { u64::MAX } else { self.known };
+        self.through = self.through.max(self.journal.min(mirrored.unwrap_or(alone)));
         Durable { through: self.through, degraded }
     }
 
@@ -158,6 +171,8 @@ mod tests {
         let mut stream = stream();
         assert_eq!(stream.durable(at(500)), Durable { through: 0, degraded: false });
         assert_eq!(stream.poll_timeout(), Some(at(500)));
+        assert_eq!(stream.durable(at(501)), Durable { through: 0, degraded: true }, "no voter knows of it");
+        stream.known(1);
         assert_eq!(stream.durable(at(501)), Durable { through: 1, degraded: true }, "the journal alone");
         stream.acknowledged(at(600), one("b"), 1);
         assert!(!stream.durable(at(600)).degraded, "it is back");

@@ -13,6 +13,7 @@
 
 mod claim;
 mod heirs;
+mod inheritance;
 mod member;
 mod message;
 mod mirror;
@@ -32,8 +33,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::NodeId;
 
 pub use heirs::{Heir, heir};
-pub use member::{Inheritance, Input, Member, Output};
-pub use message::{Answer, Ask, Beat, Echo, Message, Settled, Verdict, Vote, Word};
+pub use inheritance::{Copy, Inheritance, Share};
+pub use member::{Input, Member, Output};
+pub use message::{Answer, Ask, Beat, Echo, Holding, Message, Settled, Verdict, Vote, Word};
 pub use mirror::{Durable, Stream};
 pub use registry::{Claim, ClaimResult, Key, Ownership, Role, Transaction};
 pub use terms::{Terms, TermsError, Voters};

@@ -87,31 +87,63 @@ pub enum ClaimResult {
 
 /// The keys that are known.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Registry(BTreeMap<Incarnation, Key>);
+pub(super) struct Registry {
+    keys: BTreeMap<Incarnation, Key>,
+    /// All that the engine wrote up to this revision is known.
+    current: u64,
+}
 
 impl Registry {
     /// Takes in what the engine says of a key; what is older than what is known is not taken.
     pub(super) fn learn(&mut self, key: Key) -> bool {
-        let known = self.0.get(&key.incarnation);
+        let known = self.keys.get(&key.incarnation);
         if known.is_some_and(|known| known.revision >= key.revision) {
             return false;
         }
-        self.0.insert(key.incarnation, key);
+        self.keys.insert(key.incarnation, key);
         true
+    }
+
+    /// All that was written up to this revision has been told.
+    pub(super) fn is_current(&mut self, revision: u64) {
+        self.current = self.current.max(revision);
+    }
+
+    pub(super) const fn current(&self) -> u64 {
+        self.current
+    }
+
+    /// The claims that gave something to an incarnation, itself or over others, and were not carried out: but for those
+    /// of which it is known that all is saved.
+    pub(super) fn gave_to(
+        &self,
+        heir: Incarnation,
+        is_settled: impl Fn(Incarnation, Incarnation) -> bool,
+    ) -> Vec<(Incarnation, Claim)> {
+        let mut found: BTreeMap<Incarnation, Claim> = BTreeMap::new();
+        let mut open = vec![heir];
+        while let Some(heir) = open.pop() {
+            for (of, _, claim) in self.claims() {
+                if claim.names(heir) && !is_settled(of, heir) && found.insert(of, claim.clone()).is_none() {
+                    open.push(of);
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// A key was deleted: all its calls have other owners.
     pub(super) fn forget(&mut self, incarnation: Incarnation) {
-        self.0.remove(&incarnation);
+        self.keys.remove(&incarnation);
     }
 
     pub(super) fn key(&self, incarnation: Incarnation) -> Option<&Key> {
-        self.0.get(&incarnation)
+        self.keys.get(&incarnation)
     }
 
     /// The incarnations that are nobody else's, with the revision and terms of each.
     pub(super) fn alive(&self) -> impl Iterator<Item = (Incarnation, u64, &Terms)> {
-        self.0.values().filter_map(|key| match &key.ownership {
+        self.keys.values().filter_map(|key| match &key.ownership {
             Ownership::Alive(terms) => Some((key.incarnation, key.revision, terms)),
             Ownership::Claimed(_) => None,
         })
@@ -119,7 +151,7 @@ impl Registry {
 
     /// The claims that are not carried out yet, with the incarnation and revision of each.
     pub(super) fn claims(&self) -> impl Iterator<Item = (Incarnation, u64, &Claim)> {
-        self.0.values().filter_map(|key| match &key.ownership {
+        self.keys.values().filter_map(|key| match &key.ownership {
             Ownership::Claimed(claim) => Some((key.incarnation, key.revision, claim)),
             Ownership::Alive(_) => None,
         })
@@ -127,7 +159,7 @@ impl Registry {
 
     /// The youngest living incarnation of each node but one, and what it is for.
     pub(super) fn others(&self, me: NodeId) -> BTreeMap<NodeId, (Incarnation, Role)> {
-        let alive = self.0.values().filter(|key| matches!(key.ownership, Ownership::Alive(_)));
+        let alive = self.keys.values().filter(|key| matches!(key.ownership, Ownership::Alive(_)));
         let others = alive.filter(|key| key.incarnation.node != me);
         others.map(|key| (key.incarnation.node, (key.incarnation, key.role))).collect()
     }
@@ -136,8 +168,8 @@ impl Registry {
     /// of them, the first that lives.
     pub(super) fn answers_for(&self, by: Incarnation) -> Option<Incarnation> {
         let mut one = by;
-        for _ in 0..=self.0.len() {
-            match self.0.get(&one).map(|key| &key.ownership) {
+        for _ in 0..=self.keys.len() {
+            match self.keys.get(&one).map(|key| &key.ownership) {
                 Some(Ownership::Alive(_)) => return Some(one),
                 Some(Ownership::Claimed(claim)) => one = claim.by,
                 None => break,
@@ -148,7 +180,7 @@ impl Registry {
 
     /// Which of a claim's successors have still to be heard: those whose own key is there.
     pub(super) fn there<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = Incarnation> + 'a {
-        claim.heirs.iter().map(|heir| heir.member).filter(|heir| self.0.contains_key(heir))
+        claim.heirs.iter().map(|heir| heir.member).filter(|heir| self.keys.contains_key(heir))
     }
 
     /// As which incarnation a node goes on whose key was claimed: its youngest living one.

@@ -2,7 +2,10 @@
 //!
 //! ```text
 //!  Waiting ── a majority promises ──► Speaking ── the majority had a gap ──► Silent, for this incarnation's life
+//!     └────── none within 0.9 T of asking for the key ─────────────────────────┘
 //! ```
+//! Who waits has nothing that could have a gap. Voters that never heard it find it absent T after they read its key, and
+//! a claim may be on its way while their first promises are: so who was not promised before that could be never speaks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -41,6 +44,8 @@ pub(super) enum Until {
 struct Sent {
     number: u64,
     until: Timestamp,
+    /// How far the stream of saves was when it left.
+    saved: u64,
 }
 
 /// The promises that an incarnation holds.
@@ -52,13 +57,18 @@ pub(super) struct Voice {
     /// Beats whose promise could still hold.
     sent: VecDeque<Sent>,
     promised: BTreeMap<NodeId, Timestamp>,
+    /// Of which number of the stream each voter has heard.
+    heard: BTreeMap<NodeId, u64>,
+    /// When the key of this incarnation was asked for, or before.
+    asked: Timestamp,
     standing: Standing,
 }
 
 impl Voice {
-    pub(super) fn new(me: NodeId, terms: Terms) -> Self {
+    pub(super) fn new(asked: Timestamp, me: NodeId, terms: Terms) -> Self {
         let standing = if terms.voters.is_none() { Standing::Speaking } else { Standing::Waiting };
-        Self { me, terms: vec![terms], sent: VecDeque::new(), promised: BTreeMap::new(), standing }
+        let (sent, promised, heard) = Default::default();
+        Self { me, terms: vec![terms], sent, promised, heard, asked, standing }
     }
 
     pub(super) const fn standing(&self) -> Standing {
@@ -81,11 +91,44 @@ impl Voice {
     }
 
     /// A beat is about to leave; how long a promise it asks for.
-    pub(super) fn beats(&mut self, now: Timestamp, number: u64) -> Duration {
+    pub(super) fn beats(&mut self, now: Timestamp, number: u64, saved: u64) -> Duration {
         let wanted = self.wanted();
         self.sent.retain(|sent| sent.until > now);
-        self.sent.push_back(Sent { number, until: now + counted(wanted) });
+        self.sent.push_back(Sent { number, until: now + counted(wanted), saved });
         wanted
+    }
+
+    /// A beat was answered: its addressee knows what it told.
+    pub(super) fn answered(&mut self, by: NodeId, number: u64) {
+        if let Some(sent) = self.sent.iter().find(|sent| sent.number == number) {
+            let heard = self.heard.entry(by).or_default();
+            *heard = (*heard).max(sent.saved);
+        }
+    }
+
+    /// A majority knows that the stream reaches this number: no claim can overlook it.
+    pub(super) fn known(&self) -> u64 {
+        self.terms.iter().map(|terms| self.known_by(terms)).min().unwrap_or(0)
+    }
+
+    fn known_by(&self, terms: &Terms) -> u64 {
+        if terms.voters.is_none() {
+            return u64::MAX; // nobody claims
+        }
+        let heard =
+            |voter| if voter == self.me { u64::MAX } else { self.heard.get(&voter).copied().unwrap_or(0) };
+        let mut each: Vec<u64> = terms.voters.iter().map(heard).collect();
+        each.sort_unstable_by(|one, other| other.cmp(one));
+        each.get(terms.voters.majority() - 1).copied().unwrap_or(0)
+    }
+
+    /// Whether a majority by other terms would hold now, too.
+    pub(super) fn would_hold(&self, now: Timestamp, terms: &Terms) -> bool {
+        match self.majority_of(terms) {
+            Until::Always => true,
+            Until::Before(until) => now < until,
+            Until::Not => false,
+        }
     }
 
     /// A promise came. A gap before it is noticed first.
@@ -110,11 +153,19 @@ impl Voice {
             Until::Before(until) => now < until,
             Until::Not => false,
         };
+        let is_late = self.late_from().is_some_and(|late| now >= late);
         self.standing = match (self.standing, holds) {
+            (Standing::Waiting, _) if is_late => Standing::Silent,
             (Standing::Waiting | Standing::Speaking, true) => Standing::Speaking,
             (Standing::Waiting, false) => Standing::Waiting,
             (Standing::Speaking, false) | (Standing::Silent, _) => Standing::Silent,
         };
+    }
+
+    /// From when on it is too late to speak for the first time.
+    pub(super) fn late_from(&self) -> Option<Timestamp> {
+        let is_waiting = self.standing == Standing::Waiting;
+        is_waiting.then(|| self.asked + counted(self.wanted()))
     }
 
     /// Until when it may send, if nobody promises anew.
@@ -172,8 +223,8 @@ mod tests {
 
     /// A voice of `a`, promised by `b` at time 0.
     fn speaking() -> Voice {
-        let mut voice = Voice::new(node("a"), terms(&["a", "b", "c"]));
-        voice.beats(at(0), 1);
+        let mut voice = Voice::new(at(0), node("a"), terms(&["a", "b", "c"]));
+        voice.beats(at(0), 1, 0);
         voice.promised(at(2), node("b"), 1);
         voice
     }
@@ -191,19 +242,30 @@ mod tests {
     #[test]
     fn a_gap_is_noticed_before_a_late_promise_and_lasts_for_ever() {
         let mut voice = speaking();
-        voice.beats(at(200), 2);
+        voice.beats(at(200), 2, 0);
         voice.promised(at(230), node("b"), 2);
         assert_eq!((voice.standing(), voice.until()), (Standing::Silent, Until::Not));
-        voice.beats(at(240), 3);
+        voice.beats(at(240), 3, 0);
         voice.promised(at(241), node("b"), 3);
         voice.promised(at(241), node("c"), 3);
         assert_eq!(voice.standing(), Standing::Silent);
     }
 
+    /// Voters that never heard it may have found it absent by then.
+    #[test]
+    fn who_is_promised_too_late_for_the_first_time_never_speaks() {
+        let mut voice = Voice::new(at(0), node("a"), terms(&["a", "b", "c"]));
+        voice.look(at(224));
+        assert_eq!((voice.standing(), voice.late_from()), (Standing::Waiting, Some(at(225))));
+        voice.beats(at(224), 1, 0);
+        voice.promised(at(226), node("b"), 1);
+        assert_eq!((voice.standing(), voice.late_from()), (Standing::Silent, None));
+    }
+
     #[test]
     fn one_voter_takes_over_from_another_without_a_gap() {
         let mut voice = speaking();
-        voice.beats(at(200), 2);
+        voice.beats(at(200), 2, 0);
         voice.promised(at(210), node("c"), 2);
         voice.look(at(300));
         assert_eq!((voice.standing(), voice.until()), (Standing::Speaking, Until::Before(at(425))));
@@ -211,8 +273,8 @@ mod tests {
 
     #[test]
     fn who_is_no_voter_does_not_count_itself() {
-        let mut voice = Voice::new(node("x"), terms(&["a", "b", "c"]));
-        voice.beats(at(0), 1);
+        let mut voice = Voice::new(at(0), node("x"), terms(&["a", "b", "c"]));
+        voice.beats(at(0), 1, 0);
         voice.promised(at(1), node("a"), 1);
         assert_eq!(voice.standing(), Standing::Waiting);
         voice.promised(at(1), node("x"), 1);
@@ -231,9 +293,31 @@ mod tests {
         voice.promised(at(3), node("d"), 1);
         voice.change(at(10), terms(&["c", "d", "e"]), true);
         assert_eq!(voice.standing(), Standing::Speaking);
-        voice.beats(at(100), 2);
+        voice.beats(at(100), 2, 0);
         voice.promised(at(101), node("b"), 2);
         assert_eq!(voice.until(), Until::Before(at(225)), "the new list's promises are older");
+    }
+
+    #[test]
+    fn what_a_majority_has_heard_of_the_stream_is_known() {
+        let mut voice = Voice::new(at(0), node("a"), terms(&["a", "b", "c", "d", "e"]));
+        voice.beats(at(0), 1, 7);
+        voice.beats(at(50), 2, 9);
+        voice.answered(node("b"), 2);
+        voice.answered(node("x"), 2);
+        assert_eq!(voice.known(), 0, "two of five, and a stranger");
+        voice.answered(node("c"), 1);
+        assert_eq!(voice.known(), 7);
+        voice.answered(node("d"), 2);
+        voice.answered(node("d"), 1);
+        assert_eq!(voice.known(), 9);
+        voice.change(at(60), terms(&["b", "x", "y"]), true);
+        assert_eq!(voice.known(), 9, "two of three");
+        voice.change(at(60), terms(&["c", "y", "z"]), true);
+        assert_eq!(voice.known(), 0, "each list has its majority");
+        let alone =
+            Voice::new(at(0), node("a"), Terms::new(Voters::none(), Duration::from_millis(T)).unwrap());
+        assert_eq!(alone.known(), u64::MAX);
     }
 
     #[test]
@@ -245,7 +329,8 @@ mod tests {
 
     #[test]
     fn without_voters_nothing_is_gated() {
-        let mut voice = Voice::new(node("a"), Terms::new(Voters::none(), Duration::from_millis(T)).unwrap());
+        let mut voice =
+            Voice::new(at(0), node("a"), Terms::new(Voters::none(), Duration::from_millis(T)).unwrap());
         voice.look(at(1_000_000));
         assert_eq!((voice.standing(), voice.until()), (Standing::Speaking, Until::Always));
     }

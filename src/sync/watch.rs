@@ -14,16 +14,27 @@ const MOST: usize = 256;
 /// What is known of another incarnation by its beats.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heard {
-    /// Its last beat.
+    /// Its last beat; 0: none was heard.
     number: u64,
+    /// Since when it is known.
+    known: Timestamp,
     /// When the promise to it has run out.
     absent_from: Timestamp,
     /// The highest number of its stream.
-    pub(super) saved: u64,
+    saved: u64,
     pub(super) standing: Standing,
     pub(super) usage: Usage,
     /// Its stream takes no more saves here, since somebody was told that it is absent.
     sealed: bool,
+    /// Whether this member is to keep its stream: what it said last; so as long as it has said nothing.
+    pub(super) mirrored: bool,
+}
+
+impl Heard {
+    /// The highest number of its stream of which this member heard; `None`: it never heard a beat.
+    pub(super) fn of_stream(&self) -> Option<u64> {
+        (self.number > 0).then_some(self.saved)
+    }
 }
 
 /// What came of a beat.
@@ -48,14 +59,28 @@ impl Watch {
             let oldest = self.heard.keys().min_by_key(|one| one.run).copied();
             oldest.map(|one| self.heard.remove(&one));
         }
-        self.heard.entry(one).or_insert(Heard {
+        let heard = self.heard.entry(one).or_insert(Heard {
             number: 0,
+            known: now,
             absent_from: now + promise,
             saved: 0,
             standing: Standing::Waiting,
             usage: Usage::NONE,
             sealed: false,
+            mirrored: true,
         });
+        if heard.number == 0 {
+            // Whatever run of this member promised before, it is over by then.
+            heard.absent_from = heard.known + promise;
+        }
+    }
+
+    /// A majority has found it absent: nothing more of its stream is taken, until it is promised anew.
+    pub(super) fn seal(&mut self, now: Timestamp, one: Incarnation) {
+        self.know(now, one, LONGEST);
+        if let Some(heard) = self.heard.get_mut(&one) {
+            heard.sealed = true;
+        }
     }
 
     pub(super) fn of(&self, one: Incarnation) -> Option<&Heard> {
@@ -80,6 +105,7 @@ impl Watch {
         }
         heard.number = beat.number;
         heard.saved = heard.saved.max(beat.saved);
+        heard.mirrored = beat.mirrored;
         (heard.standing, heard.usage) = (beat.standing, beat.usage);
         let is_young = beat
             .echo
@@ -96,7 +122,9 @@ impl Watch {
 
     /// Whether it is absent. Its stream is sealed where it is.
     pub(super) fn verdict(&mut self, now: Timestamp, one: Incarnation, promise: Duration) -> Verdict {
-        self.know(now, one, promise);
+        if self.of(one).is_none() {
+            self.know(now, one, promise);
+        }
         let heard = self.heard.get_mut(&one).expect("it is known from here on");
         if now < heard.absent_from {
             return Verdict::Present;
@@ -127,6 +155,7 @@ mod tests {
             number,
             echo: echo.map(|millis| Echo { from: one("b"), stamp: at(millis) }),
             saved: 0,
+            mirrored: true,
             promise: T,
             standing: Standing::Speaking,
             usage: Usage::NONE,
@@ -178,6 +207,30 @@ mod tests {
         assert!(!first.unsealed, "it has not heard us yet");
         let next = watch.beat(at(360), one("b"), &beat(2, Some(310))).unwrap();
         assert!(next.unsealed && next.answer.promised);
+    }
+
+    /// Asked about somebody whose key it has not read, a voter that just restarted knows no T.
+    #[test]
+    fn what_a_key_says_of_the_promise_counts_from_when_its_owner_was_known() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.verdict(at(0), one("a"), LONGEST), Verdict::Present);
+        assert_eq!(watch.verdict(at(900), one("a"), LONGEST), Verdict::Present);
+        watch.know(at(1_000), one("a"), 4 * T);
+        assert_eq!(watch.verdict(at(999), one("a"), LONGEST), Verdict::Present);
+        assert_eq!(watch.verdict(at(1_001), one("a"), LONGEST), Verdict::Absent(Duration::from_millis(1)));
+        assert_eq!(watch.of(one("a")).unwrap().of_stream(), None);
+    }
+
+    #[test]
+    fn a_stream_is_sealed_by_the_claimants_word_although_its_owner_is_heard() {
+        let mut watch = Watch::default();
+        let heard = |watch: &mut Watch, now, number, echo| {
+            watch.beat(at(now), one("b"), &beat(number, Some(echo))).unwrap()
+        };
+        heard(&mut watch, 0, 1, 0);
+        watch.seal(at(10), one("a"));
+        assert!(heard(&mut watch, 50, 2, 0).unsealed, "a majority was wrong: its owner is promised anew");
+        assert!(!heard(&mut watch, 100, 3, 50).unsealed);
     }
 
     #[test]

@@ -125,8 +125,8 @@ async fn what_is_saved_is_mirrored_acknowledged_and_given_to_a_successor() {
     let kept = mirror.table.of(&[one("a", 5)]);
     assert_eq!(kept[&owner.calls[1]].record, format!("{} 2", owner.calls[1]).as_bytes());
     assert_eq!(kept[&owner.calls[2]].record, format!("{} 1", owner.calls[2]).as_bytes());
-    let pulled = pull(mirror.address, node("b"), &identity(&files, "c"), one("a", 5)).await.unwrap();
-    assert_eq!(pulled.len(), 599);
+    let (held, pulled) = pull(mirror.address, node("b"), &identity(&files, "c"), one("a", 5)).await.unwrap();
+    assert_eq!((held, pulled.len()), (Some(3), 599));
     assert!(pulled.iter().all(|saved| kept[&saved.call_id].record == saved.record.clone().unwrap()));
 
     // Sealed it takes no more, and says what it holds; unsealed it catches up.
@@ -178,6 +178,7 @@ async fn who_has_no_right_to_a_stream_gets_none() {
     let small = Mirror::start(identity(&ours, "b"), "b", Limits { records: 1, bytes: 1_000 }).await;
     owner.save(2);
     let link = owner.link(&small, identity(&ours, "a"));
+    owner.mirrors.known(2);
     until("the full one counts as absent", || owner.durable() == (2, true)).await;
     assert!(small.table.held(one("a", 5)).is_none());
     link.abort();

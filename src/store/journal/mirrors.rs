@@ -167,6 +167,15 @@ impl Mirrors {
         state.release(now)
     }
 
+    /// A majority of the voters has heard that the stream reaches this number: where no mirror is there, the journal alone
+    /// is enough up to it.
+    pub fn known(&self, number: u64) -> Durable {
+        let now = self.now();
+        let mut state = self.state();
+        state.stream.known(number);
+        state.release(now)
+    }
+
     /// A mirror is no more: what it held lapses.
     pub fn lapsed(&self, mirror: Incarnation) -> Durable {
         let now = self.now();

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::claim::{Round, Stage};
-use super::super::message::{Ask, Message, Verdict, Vote};
+use super::super::message::{Ask, Holding, Message, Verdict, Vote};
 use super::super::registry::{ClaimResult, Ownership, Role};
+use super::super::terms::LONGEST;
+use super::super::watch::Heard;
 use super::super::{Incarnation, Standing, Terms};
 use super::{BEAT, Member, Output, TURN};
 use crate::id::NodeId;
@@ -19,9 +21,31 @@ impl Member {
             return;
         }
         match self.watch.verdict(now, ask.target, self.promise_of(ask.target)) {
-            Verdict::Present => self.vote(now, ask.target, asked, None),
+            Verdict::Present if !ask.seals => self.vote(now, ask.target, asked, Holding::Open),
+            Verdict::Present => {
+                self.watch.seal(now, ask.target);
+                self.outputs.push_back(Output::Seal { target: ask.target, asked });
+            }
             Verdict::Absent(_) => self.outputs.push_back(Output::Seal { target: ask.target, asked }),
         }
+    }
+
+    /// A stream is sealed here: who asked is told what is held of it.
+    pub(super) fn sealed(
+        &mut self,
+        now: Timestamp,
+        target: Incarnation,
+        asked: (Incarnation, u64),
+        held: Option<u64>,
+    ) {
+        let is_mirror =
+            self.role == Role::Instance && self.watch.of(target).is_none_or(|heard| heard.mirrored);
+        let holding = match held {
+            Some(number) => Holding::Through(number),
+            None if is_mirror => Holding::Part,
+            None => Holding::Nothing,
+        };
+        self.vote(now, target, asked, holding);
     }
 
     pub(super) fn vote(
@@ -29,7 +53,7 @@ impl Member {
         now: Timestamp,
         target: Incarnation,
         (asker, round): (Incarnation, u64),
-        held: Option<u64>,
+        holding: Holding,
     ) {
         let verdict = self.watch.verdict(now, target, self.promise_of(target));
         let vote = Vote {
@@ -37,8 +61,9 @@ impl Member {
             round,
             target,
             verdict,
-            held,
-            heard: self.watch.of(target).map_or(0, |heard| heard.saved),
+            holding,
+            heard: self.watch.of(target).and_then(Heard::of_stream),
+            since: self.first,
             standing: self.voice.standing(),
             usage: self.usage,
         };
@@ -53,7 +78,9 @@ impl Member {
     pub(super) fn promise_of(&self, one: Incarnation) -> Duration {
         match self.registry.key(one).map(|key| &key.ownership) {
             Some(Ownership::Alive(terms)) => terms.promise,
-            Some(Ownership::Claimed(_)) | None => self.terms.promise,
+            Some(Ownership::Claimed(_)) => self.terms.promise,
+            // A voter that has not read the key does not know what a run of it before this one has promised.
+            None => LONGEST,
         }
     }
 
@@ -102,13 +129,23 @@ impl Member {
     }
 
     pub(super) fn ask(&mut self, now: Timestamp, target: Incarnation, round: u64) {
-        let ask = Ask { from: self.me, round, target };
+        let ask = Ask { from: self.me, round, target, seals: false };
         for to in self.others() {
             if to != target.node {
                 self.send(to, Message::Ask(ask));
             }
         }
         self.asked(now, ask);
+    }
+
+    /// A majority has found somebody absent: mirrors that still take its saves are told.
+    fn tell_to_seal(&mut self, now: Timestamp, target: Incarnation, mirrors: &BTreeSet<NodeId>) {
+        let Some(round) = self.rounds.get_mut(&target) else { return };
+        let number = round.number;
+        for to in round.whom_to_seal(now, mirrors) {
+            let ask = Ask { from: self.me, round: number, target, seals: true };
+            if to == self.me.node { self.asked(now, ask) } else { self.send(to, Message::Ask(ask)) }
+        }
     }
 
     /// Goes on with the questions that are open.
@@ -124,6 +161,8 @@ impl Member {
                 continue;
             }
             let mirrors = self.mirrors_of(target);
+            self.tell_to_seal(now, target, &mirrors);
+            let Some(round) = self.rounds.get(&target) else { continue };
             let claim = round.claim(now, self.me, &mirrors);
             let is_fruitless = round.is_fruitless(now, BEAT);
             let Some(round) = self.rounds.get_mut(&target) else { continue };

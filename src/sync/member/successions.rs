@@ -3,13 +3,15 @@
 //! ```text
 //!  claim ── Word, until answered ──► successors ── TakeOver ─► saved under their names ── Settled ──► Release
 //! ```
+//! A successor acts by a word at once, but settles only when the engine has told it all that was written before the
+//! claim: an earlier claim may have given something to whom it succeeds, and would be lost with that one's key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Incarnation;
 use super::super::message::{Message, Settled, Word};
 use super::super::registry::{Claim, Key, Ownership, Role};
-use super::{Inheritance, Member, Output};
+use super::super::{Incarnation, Inheritance};
+use super::{Member, Output};
 use crate::time::Timestamp;
 
 /// Most claims that are remembered as taken over.
@@ -18,10 +20,23 @@ const MOST: usize = 4_096;
 /// What a member has to do with claims.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Successions {
-    /// Those that named it, and whether all of what they gave is saved. Kept when the key is gone: a word may be late.
-    inherited: BTreeMap<Incarnation, bool>,
+    /// Those that named it. Kept when the key is gone: a word may be late.
+    inherited: BTreeMap<Incarnation, Inherited>,
     /// Those that it has to see carried out.
     carried: BTreeMap<Incarnation, Carried>,
+}
+
+/// What a claim gave to this member.
+#[derive(Clone, Debug, Default)]
+struct Inherited {
+    /// The claim's revision.
+    epoch: u64,
+    /// Whose streams were asked for.
+    sources: BTreeSet<Incarnation>,
+    /// How often [`Output::TakeOver`] was said and not answered yet.
+    open: u32,
+    /// All of it is saved, and there is no more.
+    settled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +56,10 @@ impl Successions {
         }
     }
 
+    fn has_settled(&self, target: Incarnation) -> bool {
+        self.inherited.get(&target).is_some_and(|inherited| inherited.settled)
+    }
+
     pub(super) fn poll_timeout(&self) -> impl Iterator<Item = Timestamp> + '_ {
         self.carried.values().map(|carried| carried.next)
     }
@@ -50,8 +69,7 @@ impl Member {
     /// A word came: the claim is as good as read.
     pub(super) fn word(&mut self, now: Timestamp, word: Word) {
         let Word { from, target, revision, claim } = word;
-        let is_settled = self.successions.inherited.get(&target) == Some(&true);
-        if is_settled {
+        if self.successions.has_settled(target) {
             let settled = Settled { from: self.me, target };
             self.send(from.node, Message::Settled(settled));
         } else {
@@ -66,12 +84,16 @@ impl Member {
         self.learn(now, Key { incarnation: target, revision, role, ownership });
     }
 
+    /// All that was asked for of an incarnation so far is saved here.
+    pub(super) fn saved_of(&mut self, target: Incarnation) {
+        if let Some(inherited) = self.successions.inherited.get_mut(&target) {
+            inherited.open = inherited.open.saturating_sub(1);
+        }
+    }
+
     /// A successor has saved all that a claim gave it.
     pub(super) fn settled(&mut self, settled: Settled) {
         let Settled { from, target } = settled;
-        if from == self.me {
-            self.successions.inherited.insert(target, true);
-        }
         let Some(Ownership::Claimed(claim)) = self.registry.key(target).map(|key| &key.ownership) else {
             return;
         };
@@ -94,17 +116,8 @@ impl Member {
         let claims: Vec<(Incarnation, u64, Claim)> =
             self.registry.claims().map(|(of, revision, claim)| (of, revision, claim.clone())).collect();
         for (target, revision, claim) in &claims {
-            let names_me = claim.names(self.me);
-            if names_me && !self.successions.inherited.contains_key(target) {
-                self.successions.inherited.insert(*target, false);
-                let named = claims.iter().filter(|(of, _, earlier)| of != target && earlier.names(*target));
-                let earlier = named.map(|(of, _, earlier)| (*of, earlier.clone())).collect();
-                self.outputs.push_back(Output::TakeOver(Inheritance {
-                    of: *target,
-                    epoch: *revision,
-                    claim: claim.clone(),
-                    earlier,
-                }));
+            if claim.names(self.me) {
+                self.inherit(*target, *revision, claim);
             }
             if self.registry.answers_for(claim.by) == Some(self.me) {
                 self.carry(now, *target, *revision, claim);
@@ -114,10 +127,33 @@ impl Member {
         }
     }
 
+    /// Asks for what a claim gives to this member, and for more when more is known; settles when all is known and saved.
+    fn inherit(&mut self, of: Incarnation, epoch: u64, claim: &Claim) {
+        if self.successions.has_settled(of) {
+            return;
+        }
+        // What a former incarnation of this process has saved under its name is in its stream, or has ended.
+        let earlier = self
+            .registry
+            .gave_to(of, |one, heir| heir.node == self.me.node && self.successions.has_settled(one));
+        let inherited = self.successions.inherited.entry(of).or_default();
+        inherited.epoch = epoch;
+        let all = earlier.iter().map(|(of, _)| *of).chain([of]);
+        let sources: Vec<Incarnation> = all.filter(|one| inherited.sources.insert(*one)).collect();
+        if !sources.is_empty() {
+            inherited.open += 1;
+            let claim = claim.clone();
+            self.outputs.push_back(Output::TakeOver(Inheritance { of, epoch, claim, earlier, sources }));
+        } else if inherited.open == 0 && self.registry.current() >= inherited.epoch {
+            inherited.settled = true;
+            self.settled(Settled { from: self.me, target: of });
+        }
+    }
+
     /// Tells the successors that have not settled; when all have, the key is no more needed.
     fn carry(&mut self, now: Timestamp, target: Incarnation, revision: u64, claim: &Claim) {
         let promise = self.terms.promise;
-        let own = self.successions.inherited.get(&target) == Some(&true);
+        let own = self.successions.has_settled(target);
         let carried = self.successions.carried.entry(target);
         let carried = carried.or_insert(Carried { settled: BTreeSet::new(), released: false, next: now });
         if own {
@@ -135,7 +171,10 @@ impl Member {
         if now < carried.next {
             return;
         }
-        // Told again until it is known to be done.
+        // Told again until it is known to be done; a read that crossed the key's end may have brought it back here.
+        if carried.released {
+            self.reread.insert(target);
+        }
         carried.released = false;
         carried.next = now + promise;
         for heir in open {

@@ -1,0 +1,329 @@
+//! What falls to a successor: which records of which streams count, and which of them may be out of date.
+//!
+//! ```text
+//!  A ── claimed: B, C ──► B ── claimed: C, D, before it had settled ──► of A's calls that fell to B, each falls to C or D
+//! ```
+//! A stream's copy is *whole* if it reaches what the claim says. What one whole copy lacks is no more: the call ended, or
+//! has another owner who saved it. (A copy that is behind would bring a call back that its owner has ended.) Who goes on
+//! at home has its journal: what was sent stands there, but of what was being written when it ended mirrors may have more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::registry::Claim;
+use super::{Incarnation, heir};
+use crate::id::{CallId, Epoch, Revision};
+
+/// The calls of an incarnation, for its successors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inheritance {
+    /// Whose.
+    pub of: Incarnation,
+    /// The epoch of what is taken over: the revision of the claim.
+    pub epoch: u64,
+    /// Who succeeds, and what of its stream counts.
+    pub claim: Claim,
+    /// Claims that gave something to it, themselves or over each other, and were not carried out: that is inherited too.
+    pub earlier: Vec<(Incarnation, Claim)>,
+    /// Whose records are meant: all of these at first; what turns out to have been given as well comes after that.
+    pub sources: Vec<Incarnation>,
+}
+
+/// What somebody keeps of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy<R> {
+    /// Whose stream.
+    pub owner: Incarnation,
+    /// Up to which number it is whole; `None`: it is not.
+    pub held: Option<u64>,
+    /// The records that its owner saved last.
+    pub records: Vec<(CallId, (Epoch, Revision), R)>,
+}
+
+/// A call that falls to a successor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share<R> {
+    /// Which.
+    pub call: CallId,
+    /// Who saved it last.
+    pub owner: Incarnation,
+    /// Which of its saves that was.
+    pub version: (Epoch, Revision),
+    /// How many claims lie between that save and this one's successor: each steps CSeq.
+    pub claims: u32,
+    /// Something newer may have existed.
+    pub stale: bool,
+    /// What was saved.
+    pub record: R,
+}
+
+/// What is known of a stream from all its copies.
+struct Gathered<R> {
+    is_whole: bool,
+    records: BTreeMap<CallId, ((Epoch, Revision), R)>,
+    /// What the owner's own journal holds, where it goes on at home.
+    journal: Option<BTreeSet<CallId>>,
+    /// What each copy holds that would have it if it were still the owner's.
+    proofs: Vec<BTreeSet<CallId>>,
+}
+
+impl<R> Gathered<R> {
+    /// Whether mirrors hold a call that the journal does not: it has ended, or its last save was not written.
+    fn is_doubtful(&self, call: CallId) -> bool {
+        self.journal.as_ref().is_some_and(|journal| !journal.contains(&call))
+    }
+}
+
+impl Inheritance {
+    /// The claim on one of the streams.
+    pub(super) fn claim_on(&self, owner: Incarnation) -> Option<&Claim> {
+        if owner == self.of {
+            return Some(&self.claim);
+        }
+        self.earlier.iter().find(|(of, _)| *of == owner).map(|(_, claim)| claim)
+    }
+
+    /// All streams that may hold a record of what is inherited.
+    pub fn streams(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        std::iter::once(self.of).chain(self.earlier.iter().map(|(of, _)| *of))
+    }
+
+    /// Whether this copy of a stream is all that is wanted of it.
+    #[must_use]
+    pub fn is_whole(&self, owner: Incarnation, held: Option<u64>) -> bool {
+        self.claim_on(owner).is_some_and(|claim| held >= Some(claim.through))
+    }
+
+    /// Whether of some stream no whole copy is among these: who has not answered yet is worth waiting for.
+    #[must_use]
+    pub fn lacks<R>(&self, by: Incarnation, copies: &[Copy<R>]) -> bool {
+        let is_there = |owner: Incarnation| {
+            self.is_at_home(by, owner)
+                || copies.iter().any(|copy| copy.owner == owner && self.is_whole(owner, copy.held))
+        };
+        !self.streams().all(is_there)
+    }
+
+    /// Whether who goes on is the next incarnation of the owner itself: it has all that was saved in its journal.
+    fn is_at_home(&self, by: Incarnation, owner: Incarnation) -> bool {
+        owner.node == by.node && self.claim_on(owner).is_some_and(|claim| claim.by.node == by.node)
+    }
+
+    /// Through whose hands a call went from an owner's save to this claim; `None`: it fell to somebody else.
+    fn way(&self, owner: Incarnation, call: CallId) -> Option<Vec<Incarnation>> {
+        let mut way = vec![owner];
+        let mut one = owner;
+        while one != self.of {
+            one = heir(&self.claim_on(one)?.heirs, call)?;
+            if way.len() > self.earlier.len() {
+                return None;
+            }
+            way.push(one);
+        }
+        Some(way)
+    }
+
+    /// The calls that fall to `by`, from all copies that could be had.
+    #[must_use]
+    pub fn shares<R>(&self, by: Incarnation, copies: Vec<Copy<R>>) -> Vec<Share<R>> {
+        let streams = self.gather(by, copies);
+        let is_whole: BTreeSet<Incarnation> =
+            streams.iter().filter(|(_, stream)| stream.is_whole).map(|(owner, _)| *owner).collect();
+        let doubtful: BTreeSet<CallId> = streams
+            .values()
+            .flat_map(|stream| stream.records.keys().copied().filter(|call| stream.is_doubtful(*call)))
+            .collect();
+        let mut youngest: BTreeMap<CallId, (Incarnation, (Epoch, Revision), R)> = BTreeMap::new();
+        for (owner, stream) in streams {
+            for (call, (version, record)) in stream.records {
+                if youngest.get(&call).is_none_or(|(_, known, _)| *known < version) {
+                    youngest.insert(call, (owner, version, record));
+                }
+            }
+        }
+        let shares = youngest.into_iter().filter_map(|(call, (owner, version, record))| {
+            let way = self.way(owner, call)?;
+            let is_mine = heir(&self.claim.heirs, call) == Some(by) && version.0.0 < self.epoch;
+            if !is_mine || !self.sources.contains(&owner) {
+                return None;
+            }
+            let is_stale = |one: &Incarnation| {
+                let is_here = is_whole.contains(one) || self.is_at_home(by, *one);
+                !is_here || self.claim_on(*one).is_none_or(|claim| claim.stale)
+            };
+            let stale = doubtful.contains(&call) || way.iter().any(is_stale);
+            let claims = u32::try_from(way.len()).unwrap_or(u32::MAX);
+            Some(Share { call, owner, version, claims, stale, record })
+        });
+        shares.collect()
+    }
+
+    fn gather<R>(&self, by: Incarnation, copies: Vec<Copy<R>>) -> BTreeMap<Incarnation, Gathered<R>> {
+        let mut streams: BTreeMap<Incarnation, Gathered<R>> = BTreeMap::new();
+        for owner in self.streams() {
+            let records = BTreeMap::new();
+            streams.insert(owner, Gathered { is_whole: false, records, journal: None, proofs: Vec::new() });
+        }
+        for owner in self.streams() {
+            // The copy that is farthest says what is no more: one that is behind does not know what moved into the stream.
+            let mirrors = copies.iter().filter(|copy| copy.owner == owner && copy.held != Some(u64::MAX));
+            let farthest = mirrors.filter_map(|copy| copy.held).max();
+            let is_at_home = self.is_at_home(by, owner);
+            let Some(stream) = streams.get_mut(&owner) else { continue };
+            for Copy { held, records, .. } in copies.iter().filter(|copy| copy.owner == owner) {
+                let calls: BTreeSet<CallId> = records.iter().map(|(call, ..)| *call).collect();
+                stream.is_whole |= self.is_whole(owner, *held);
+                if is_at_home && *held == Some(u64::MAX) {
+                    stream.journal = Some(calls);
+                } else if held.is_some() && *held == farthest && (is_at_home || self.is_whole(owner, *held)) {
+                    stream.proofs.push(calls);
+                }
+            }
+        }
+        for Copy { owner, records, .. } in copies {
+            let Some(stream) = streams.get_mut(&owner) else { continue };
+            for (call, version, record) in records {
+                if stream.records.get(&call).is_none_or(|(known, _)| *known < version) {
+                    stream.records.insert(call, (version, record));
+                }
+            }
+        }
+        for stream in streams.values_mut() {
+            let Gathered { records, journal, proofs, .. } = stream;
+            let is_here = |call: &CallId| journal.as_ref().is_some_and(|journal| journal.contains(call));
+            records.retain(|call, _| is_here(call) || proofs.iter().all(|held| held.contains(call)));
+        }
+        streams
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Heir;
+    use super::*;
+    use crate::id::Mint;
+
+    fn one(name: &str) -> Incarnation {
+        Incarnation { node: name.parse().unwrap(), run: 1 }
+    }
+
+    fn claim(by: &str, heirs: &[&str], through: u64) -> Claim {
+        let heirs = heirs.iter().map(|name| Heir { member: one(name), free: 1 }).collect();
+        Claim { by: one(by), round: 1, heirs, through, stale: false }
+    }
+
+    fn of_a(heirs: &[&str]) -> Inheritance {
+        let claim = claim("b", heirs, 8);
+        Inheritance { of: one("a"), epoch: 20, claim, earlier: Vec::new(), sources: vec![one("a")] }
+    }
+
+    fn calls<const N: usize>() -> [CallId; N] {
+        let mut mint = Mint::seeded(1);
+        [(); N].map(|()| CallId::mint(&mut mint))
+    }
+
+    fn copy(owner: &str, held: u64, records: &[(CallId, u64, &'static str)]) -> Copy<&'static str> {
+        let epoch = if owner == "a" { 1 } else { 10 };
+        let record = |(call, revision, text): &(CallId, u64, &'static str)| {
+            (*call, (Epoch(epoch), Revision(*revision)), *text)
+        };
+        Copy { owner: one(owner), held: Some(held), records: records.iter().map(record).collect() }
+    }
+
+    fn told(shares: &[Share<&'static str>]) -> Vec<(&'static str, u32, bool)> {
+        shares.iter().map(|share| (share.record, share.claims, share.stale)).collect()
+    }
+
+    #[test]
+    fn the_youngest_of_each_call_counts_and_with_a_whole_copy_nothing_is_stale() {
+        let [x, y] = calls();
+        let copies =
+            vec![copy("a", 7, &[(x, 3, "x3"), (y, 1, "y1")]), copy("a", 8, &[(x, 4, "x4"), (y, 1, "y1")])];
+        let shares = of_a(&["b"]).shares(one("b"), copies);
+        let mut shares = told(&shares);
+        shares.sort_unstable();
+        assert_eq!(shares, [("x4", 1, false), ("y1", 1, false)]);
+    }
+
+    #[test]
+    fn a_call_that_the_whole_copy_has_no_more_is_not_brought_back() {
+        let [x, y] = calls();
+        let copies = vec![copy("a", 7, &[(x, 3, "x, talking"), (y, 1, "y")]), copy("a", 8, &[(y, 1, "y")])];
+        assert_eq!(told(&of_a(&["b"]).shares(one("b"), copies)), [("y", 1, false)]);
+    }
+
+    #[test]
+    fn without_a_whole_copy_there_is_what_there_is_and_it_is_stale() {
+        let [x, _] = calls();
+        let shares = of_a(&["b"]).shares(one("b"), vec![copy("a", 7, &[(x, 3, "x3")])]);
+        assert_eq!(told(&shares), [("x3", 1, true)]);
+        let mut part = copy("a", 9, &[(x, 3, "x3")]);
+        part.held = None;
+        assert_eq!(told(&of_a(&["b"]).shares(one("b"), vec![part])), [("x3", 1, true)]);
+    }
+
+    #[test]
+    fn what_earlier_claims_gave_goes_on_along_the_chain_and_each_claim_counts() {
+        let [x, _] = calls();
+        // a's went to b, b's to c, c's to d; none of them had saved it.
+        let inheritance = Inheritance {
+            of: one("c"),
+            epoch: 40,
+            claim: claim("d", &["d"], 0),
+            earlier: vec![(one("a"), claim("b", &["b"], 8)), (one("b"), claim("c", &["c"], 5))],
+            sources: vec![one("a"), one("b"), one("c")],
+        };
+        let whole = |name| copy(name, 9, &[]);
+        let copies = vec![copy("a", 8, &[(x, 3, "x3")]), whole("b"), whole("c")];
+        assert_eq!(told(&inheritance.shares(one("d"), copies)), [("x3", 3, false)]);
+        // c's stream is not whole: c may have saved it.
+        let copies = vec![copy("a", 8, &[(x, 3, "x3")]), whole("b")];
+        assert_eq!(told(&inheritance.shares(one("d"), copies)), [("x3", 3, true)]);
+        // b had saved it, and nobody keeps it under a any more but who is behind.
+        let copies = vec![copy("a", 8, &[(x, 3, "x3")]), copy("b", 5, &[(x, 1, "of b")]), whole("c")];
+        assert_eq!(told(&inheritance.shares(one("d"), copies)), [("of b", 2, false)]);
+        // An earlier claim was stale.
+        let mut stale = inheritance;
+        stale.earlier[0].1.stale = true;
+        let copies = vec![copy("a", 8, &[(x, 3, "x3")]), whole("b"), whole("c")];
+        assert_eq!(told(&stale.shares(one("d"), copies)), [("x3", 3, true)]);
+    }
+
+    #[test]
+    fn calls_of_other_heirs_of_later_epochs_and_of_sources_that_were_had_are_left_alone() {
+        let all: [CallId; 40] = calls();
+        let records: Vec<_> = all.iter().map(|call| (*call, 1, "r")).collect();
+        let inheritance = of_a(&["b", "c"]);
+        let counts: Vec<usize> = ["b", "c"]
+            .iter()
+            .map(|name| inheritance.shares(one(name), vec![copy("a", 8, &records)]).len())
+            .collect();
+        assert_eq!(counts.iter().sum::<usize>(), 40);
+        assert!(counts.iter().all(|count| *count > 5), "{counts:?}");
+        let mut later = copy("a", 8, &records);
+        later.records.iter_mut().for_each(|(_, version, _)| version.0 = Epoch(20));
+        assert!(inheritance.shares(one("b"), vec![later]).is_empty());
+        let had = Inheritance { sources: Vec::new(), ..inheritance };
+        assert!(had.shares(one("b"), vec![copy("a", 8, &records)]).is_empty());
+    }
+
+    #[test]
+    fn what_goes_on_at_home_is_whole_by_its_journal() {
+        let [x, _] = calls();
+        let next = Incarnation { run: 5, ..one("a") };
+        let heirs = vec![Heir { member: next, free: 1 }];
+        let claim = Claim { by: next, round: 0, heirs, through: u64::MAX, stale: false };
+        let own = Inheritance { claim, ..of_a(&[]) };
+        let journal = |records: &[_]| copy("a", u64::MAX, records);
+        assert_eq!(told(&own.shares(next, vec![journal(&[(x, 3, "x3")])])), [("x3", 1, false)]);
+        let (behind, far) = (copy("a", 7, &[(x, 2, "x2")]), copy("a", 8, &[(x, 3, "x3")]));
+        // The journal was not done with it: taken, and doubted.
+        let copies = vec![journal(&[]), far, behind.clone()];
+        assert_eq!(told(&own.shares(next, copies)), [("x3", 1, true)]);
+        // It has ended: the mirror that is farthest knows.
+        let copies = vec![journal(&[]), copy("a", 9, &[]), behind.clone()];
+        assert!(own.shares(next, copies).is_empty());
+        // What the journal has is taken, whoever lacks it.
+        let copies = vec![journal(&[(x, 4, "x4")]), copy("a", 9, &[]), behind];
+        assert_eq!(told(&own.shares(next, copies)), [("x4", 1, false)]);
+    }
+}
