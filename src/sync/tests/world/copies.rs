@@ -1,0 +1,133 @@
+//! What a process keeps of others' streams: the rules of the table of mirrored records, in small.
+
+use std::collections::BTreeMap;
+
+use crate::id::{CallId, Epoch, Revision};
+use crate::sync::{Copy, Incarnation};
+
+pub(super) type Version = (Epoch, Revision);
+
+/// A call's record: the replies that were given, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) replies: Vec<u32>,
+    /// The call has its outcome.
+    pub(super) ended: bool,
+    /// It was taken over from a copy that may have been out of date.
+    pub(super) stale: bool,
+}
+
+/// A save as it travels; `None`: the record can go.
+#[derive(Clone, Debug)]
+pub(super) struct Save {
+    pub(super) call: CallId,
+    pub(super) version: Version,
+    pub(super) record: Option<Record>,
+}
+
+/// Some of a stream.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub(super) anew: bool,
+    pub(super) saves: Vec<Save>,
+    pub(super) through: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) owner: Incarnation,
+    pub(super) version: Version,
+    pub(super) record: Record,
+    mark: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    held: Option<u64>,
+    sealed: bool,
+    connection: u64,
+    snapshot: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    records: BTreeMap<CallId, Kept>,
+    streams: BTreeMap<Incarnation, Stream>,
+    marks: u64,
+}
+
+/// The stream is sealed, or another connection brings it.
+#[derive(Debug)]
+pub(super) struct Refused;
+
+impl Table {
+    pub(super) fn begin(&mut self, owner: Incarnation, connection: u64) -> Result<(), Refused> {
+        let stream = self.streams.entry(owner).or_default();
+        if stream.sealed {
+            return Err(Refused);
+        }
+        (stream.connection, stream.snapshot) = (connection, None);
+        Ok(())
+    }
+
+    pub(super) fn take(
+        &mut self,
+        owner: Incarnation,
+        connection: u64,
+        batch: Batch,
+    ) -> Result<Option<u64>, Refused> {
+        let stream = self.streams.get_mut(&owner).ok_or(Refused)?;
+        if stream.sealed || stream.connection != connection {
+            return Err(Refused);
+        }
+        if batch.anew {
+            self.marks += 1;
+            stream.snapshot = Some(self.marks);
+        }
+        let mark = stream.snapshot.unwrap_or(0);
+        for Save { call, version, record } in batch.saves {
+            match (self.records.get_mut(&call), record) {
+                (Some(kept), _) if version < kept.version => {
+                    if kept.owner == owner {
+                        kept.mark = mark;
+                    }
+                }
+                (_, Some(record)) => drop(self.records.insert(call, Kept { owner, version, record, mark })),
+                (_, None) => drop(self.records.remove(&call)),
+            }
+        }
+        if let Some(through) = batch.through {
+            if let Some(snapshot) = stream.snapshot.take() {
+                self.records.retain(|_, kept| kept.owner != owner || kept.mark == snapshot);
+                stream.held = Some(through);
+            } else if stream.held.is_some() {
+                stream.held = stream.held.max(Some(through));
+            }
+        }
+        Ok(stream.held)
+    }
+
+    pub(super) fn seal(&mut self, owner: Incarnation) -> Option<u64> {
+        let stream = self.streams.entry(owner).or_default();
+        stream.sealed = true;
+        stream.held
+    }
+
+    pub(super) fn unseal(&mut self, owner: Incarnation) {
+        if let Some(stream) = self.streams.get_mut(&owner) {
+            stream.sealed = false;
+        }
+    }
+
+    pub(super) fn forget(&mut self, owner: Incarnation) {
+        self.streams.remove(&owner);
+        self.records.retain(|_, kept| kept.owner != owner);
+    }
+
+    pub(super) fn copy(&self, owner: Incarnation) -> Copy<Record> {
+        let held = self.streams.get(&owner).and_then(|stream| stream.held);
+        let records = self.records.iter().filter(|(_, kept)| kept.owner == owner);
+        let records = records.map(|(call, kept)| (*call, kept.version, kept.record.clone())).collect();
+        Copy { owner, held, records }
+    }
+}
