@@ -4,15 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
 
 #[path = "cluster/etcd.rs"]
-#[expect(dead_code, reason = "the cluster's own tests use the rest of it")]
+#[allow(dead_code, reason = "the cluster's own tests use the rest of it")]
 mod etcd;
 #[path = "interop/machine.rs"]
-#[expect(dead_code, reason = "the interoperability tests use the rest of it")]
+#[allow(dead_code, reason = "the interoperability tests use the rest of it")]
 mod machine;
 #[path = "interop/signal.rs"]
+#[allow(dead_code, reason = "the interoperability tests use the rest of it")]
 mod signal;
 #[path = "interop/survey.rs"]
-#[expect(dead_code, reason = "the interoperability tests use the rest of it")]
+#[allow(dead_code, reason = "the interoperability tests use the rest of it")]
 mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};

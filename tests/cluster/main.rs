@@ -5,6 +5,7 @@
 //! engine     names, claims, races, lost answers, watches, backups, users and TLS ── etcd, one or three members
 //! peers      the mirror's links, over mutual TLS
 //! drivers    three members as processes, one of which is killed or stopped ── etcd
+//! demo       `baton demo --takeover`: three instances, the busiest killed, everybody answers to the end ── etcd
 //! ```
 //! etcd is installed by `make test`; a test whose tool is missing fails and says so. Everything is on loopback, below a
 //! directory that vanishes.
@@ -18,6 +19,7 @@ mod member;
 mod proxy;
 
 mod commands;
+mod demo;
 mod drivers;
 mod engine;
 mod peers;

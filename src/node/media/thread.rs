@@ -161,7 +161,6 @@ impl Thread {
             self.carry_out();
             self.store_rest();
             self.tell();
-            self.turn.turned(self.clock.now());
         }
         let calls: Vec<CallId> = self.streams.iter().flatten().map(|stream| stream.call).collect();
         for call in calls {
@@ -185,6 +184,7 @@ impl Thread {
     fn turn(&mut self) {
         for _ in 0..SLOTS {
             let now = self.clock.now();
+            self.turn.turned(now); // a loop over many ready sockets may be long, and its calls are served
             let Some(turn) = self.wheel.turn(now) else { return };
             let late = now.since(turn.due);
             let may_send = self.right.holds();
