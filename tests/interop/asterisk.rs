@@ -1,5 +1,6 @@
 //! An Asterisk of its own for one test: configured into a directory, chan_pjsip on a loopback port, strict RTP.
-//! A caller whose From names an endpoint is taken for that, any other for `anonymous`.
+//! A caller whose From names an endpoint is taken for that, any other for `anonymous`; where the configuration identifies
+//! callers by their addresses, by these alone.
 //!
 //! Each number answers, records what it hears, and presses keys.
 
@@ -39,6 +40,7 @@ const MODULES: &[&str] = &[
     "res_pjsip_authenticator_digest",
     "res_pjsip_dtmf_info",
     "res_pjsip_endpoint_identifier_anonymous",
+    "res_pjsip_endpoint_identifier_ip",
     "res_pjsip_endpoint_identifier_user",
     "res_pjsip_pubsub",
     "res_pjsip_rfc3326",
@@ -94,7 +96,9 @@ impl Asterisk {
                 tree.join("usr/share/asterisk").display(),
             ),
         );
-        let load = MODULES.map_lines(|module| format!("load = {module}.so\n"));
+        let by_address = endpoint.contains("type=identify");
+        let modules = MODULES.iter().filter(|module| !by_address || !module.ends_with("_anonymous"));
+        let load: String = modules.map(|module| format!("load = {module}.so\n")).collect();
         place.write("modules.conf", format!("[modules]\nautoload = no\n{load}"));
         place.write("logger.conf", "[general]\n[logfiles]\nmessages => notice,warning,error,verbose\n");
         let (first, last) = (port + 2, port + 1 + 2 * calls);
@@ -103,10 +107,11 @@ impl Asterisk {
             let (protocol, address) = transport.split_once(' ').unwrap();
             format!("[{transport}]\ntype=transport\nprotocol={protocol}\nbind={address}:{port}\n")
         });
+        let order = if by_address { "ip" } else { "username,anonymous" };
         place.write(
             "pjsip.conf",
             format!(
-                "[global]\ntype=global\nendpoint_identifier_order=username,anonymous\n{transports}\
+                "[global]\ntype=global\nendpoint_identifier_order={order}\n{transports}\
                  [anonymous]\ntype=endpoint\ncontext=phone\ndisallow=all\nallow=ulaw,alaw\n\
                  dtmf_mode=rfc4733\ndirect_media=no\nsend_rpid=no\n{endpoint}\n"
             ),

@@ -130,10 +130,16 @@ impl Instance {
 
     #[track_caller]
     fn ask(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        let output = command.args(arguments).args(["--url", &format!("http://127.0.0.1:{}", self.first)]);
-        let output = output.output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        ask(self.first, arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     }
+}
+
+/// What a command of `baton` prints that asks the API at this port; an error is what it says.
+pub(crate) fn ask(api: u16, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    let output =
+        command.args(arguments).args(["--url", &format!("http://127.0.0.1:{api}")]).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (said, complaint) = (text(output.stdout), text(output.stderr));
+    if output.status.success() { Ok(said) } else { Err(said + &complaint) }
 }

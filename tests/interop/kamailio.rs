@@ -28,21 +28,21 @@ request_route {
         if (is_method("ACK") && t_check_trans()) { t_relay(); exit; }
         if (!loose_route()) { sl_send_reply("404", "Not here"); exit; }
         if (is_method("BYE")) { rtpengine_delete(); }
-        if (is_method("INVITE")) { rtpengine_offer("replace-origin replace-session-connection"); }
+        if (is_method("INVITE")) { rtpengine_offer("replace-origin replace-session-connection strict-source"); }
         t_on_reply("MEDIA");
         t_relay();
         exit;
     }
     record_route();
     if (is_method("INVITE")) {
-        rtpengine_offer("replace-origin replace-session-connection");
+        rtpengine_offer("replace-origin replace-session-connection strict-source");
         t_on_reply("MEDIA");
     }
     $du = "sip:127.0.0.1:CALLEE;transport=" + $proto;
     t_relay();
 }
 onreply_route[MEDIA] {
-    if (has_body("application/sdp")) { rtpengine_answer("replace-origin replace-session-connection"); }
+    if (has_body("application/sdp")) { rtpengine_answer("replace-origin replace-session-connection strict-source"); }
 }
 "#;
 

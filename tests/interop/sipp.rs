@@ -22,6 +22,11 @@ const PIECES: &[(&str, &str)] = &[
     ("answering inside", "[last_Via:]\n[last_From:]\n[last_Call-ID:]\n[last_CSeq:]\n[last_To:]"),
     ("our_tag", "phone-[pid]"),
     (
+        "who",
+        "<ereg regexp=\"UDP ([0-9.]+):([0-9]+)\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via,host,port\"/>\
+         <setdest host=\"[$host]\" port=\"[$port]\" protocol=\"udp\"/>",
+    ),
+    (
         "sdp",
         "v=0\no=phone 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt=0 0\n\
          m=audio [media_port] RTP/AVP 0 8 [event]\na=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\n\

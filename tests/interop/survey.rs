@@ -42,6 +42,11 @@ const QUESTIONNAIRE: &str = r##"<questionnaire id="interop" version="7" language
 
 /// Writes the questionnaire and its prompts; returns its file.
 pub(crate) fn write(place: &Place) -> PathBuf {
+    write_patient(place, 2)
+}
+
+/// The same, which waits so many seconds for an answer.
+pub(crate) fn write_patient(place: &Place, wait_s: u32) -> PathBuf {
     for (name, ms) in PROMPTS {
         let file = place.file(&format!("{name}.wav"));
         if name == GLIDE {
@@ -50,5 +55,5 @@ pub(crate) fn write(place: &Place) -> PathBuf {
             signal::write_wav(&file, &sound(name));
         }
     }
-    place.write("interop.xml", QUESTIONNAIRE)
+    place.write("interop.xml", QUESTIONNAIRE.replace("wait=\"2s\"", &format!("wait=\"{wait_s}s\"")))
 }

@@ -10,6 +10,8 @@ use crate::sipp::Message;
 #[derive(Debug, Clone)]
 pub(crate) struct Sighting {
     pub(crate) tcp: bool,
+    /// The address of who sent it.
+    pub(crate) host: String,
     pub(crate) from: u16,
     pub(crate) to: u16,
     /// `from_baton` is left `false`: the ports say more.
@@ -36,10 +38,12 @@ pub(crate) fn sip(wire: &Wire) -> Vec<Sighting> {
         "tcp.dstport",
         "udp.payload",
         "tcp.payload",
+        "ip.src",
+        "ipv6.src",
     ];
     let mut streams: BTreeMap<(u16, u16), Vec<u8>> = BTreeMap::new();
     let mut seen = Vec::new();
-    for [at, from_udp, from_tcp, to_udp, to_tcp, datagram, segment] in
+    for [at, from_udp, from_tcp, to_udp, to_tcp, datagram, segment, ipv4, ipv6] in
         wire.fields("(udp && sip) || tcp.len > 0", fields)
     {
         let tcp = from_udp.is_empty();
@@ -50,7 +54,7 @@ pub(crate) fn sip(wire: &Wire) -> Vec<Sighting> {
         while let Some(length) = whole(stream) {
             let text = String::from_utf8_lossy(&stream.drain(..length).collect::<Vec<_>>()).into_owned();
             let message = Message { from_baton: false, at: at.parse().unwrap(), text };
-            seen.push(Sighting { tcp, from, to, message });
+            seen.push(Sighting { tcp, host: format!("{ipv4}{ipv6}"), from, to, message });
         }
         if !tcp {
             stream.clear();
@@ -103,6 +107,7 @@ pub(crate) fn audio_port(message: &Message) -> Option<u16> {
 impl std::fmt::Display for Sighting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let transport = if self.tcp { "TCP" } else { "UDP" };
-        write!(f, "{:.3} {} -> {} {transport}\n{}", self.message.at, self.from, self.to, self.message.text)
+        let Self { host, from, to, message, .. } = self;
+        write!(f, "{:.3} {host}:{from} -> {to} {transport}\n{}", message.at, message.text)
     }
 }
