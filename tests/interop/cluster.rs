@@ -32,7 +32,8 @@ const CALL: Duration = Duration::from_secs(75);
 /// A trunk of all members: its name, its port on 127.0.0.1, further lines.
 pub(crate) type Trunk<'a> = (&'a str, u16, &'a str);
 
-/// A cluster. Members whose names begin with `w` are witnesses.
+/// A cluster. Members whose names begin with `w` are witnesses. Each has a trunk that the others lack and nobody uses: so
+/// their initialisation data differ, and each places the calls itself that it is asked for.
 pub(crate) struct Cluster {
     place: Place,
     engine: Option<Running>,
@@ -124,7 +125,8 @@ impl Cluster {
         let settings = format!(
             "questionnaires = [\"interop.xml\"]\n[data]\ndir = \"{name}\"\n\
              [http]\nlisten = \"127.0.0.1:{api}\"\n[sip]\nlisten = \"{host}:{sip}\"\n\
-             [media]\naddress = \"{host}\"\nports = \"{media}-{last}\"\n{}\
+             [media]\naddress = \"{host}\"\nports = \"{media}-{last}\"\n\
+             [trunks.of_{name}]\naddress = \"127.0.0.1:9\"\nfrom = \"sip:survey@baton.example\"\n{}\
              [cluster]\nname = \"{name}\"\ndir = \"keys/{name}\"\nrole = \"{role}\"\npromise = \"{}ms\"\n\
              members = {{ {} }}\n[cluster.engine]\nendpoints = [\"http://127.0.0.1:{}\"]\n",
             trunks.collect::<String>(),

@@ -83,6 +83,8 @@ fn a_stopped_instance_wakes_silent_and_comes_back() {
     let outcome = cluster.outcome("n2", &call);
     outcome.assert_complete(42, "42");
     assert_eq!(outcome.result["takeovers"], 1, "{:#}", outcome.result);
+    let home = cluster.outcome("n1", &call);
+    assert_eq!(home.result, outcome.result, "the result comes to who accepted the call");
     let again = cluster.call("n1", "next");
     cluster.outcome("n1", &again).assert_complete(42, "42");
 
