@@ -211,7 +211,12 @@ impl Cluster {
                 said = self.log(name);
                 return said.contains(" ready: a witness");
             }
-            ask(self.api(name), &["node", "list"]).map_err(|why| said = why).is_ok()
+            // Its exit code tells of all members.
+            said = ask(self.api(name), &["node", "list", "--json"]).unwrap_or_else(|list| list);
+            let list: Value =
+                said.lines().next().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default();
+            let nodes = list["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+            nodes.iter().any(|node| node["name"] == name && node["state"] == "ready")
         });
         assert!(ready, "{name} takes no calls: {said}\n{}", self.said());
     }
