@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use baton::rtp::g711;
+
 use crate::asterisk::Asterisk;
 use crate::baresip::Baresip;
-use crate::capture::Capture;
+use crate::capture::{Capture, Wire};
 use crate::cluster::Cluster;
 use crate::kamailio::Kamailio;
 use crate::signal;
@@ -39,6 +41,19 @@ fn heard_all(heard: &[i16]) {
     }
 }
 
+/// What came to Asterisk, in the order in which it came. Its own recorder stops where nobody speaks for a second.
+fn came_to(asterisk: &Asterisk, wire: &Wire) -> Vec<i16> {
+    let sounds = witness::rtp(wire).into_iter();
+    let heard = sounds.filter(|sound| asterisk.ports().contains(&sound.to) && sound.payload_type == 0);
+    heard.flat_map(|sound| sound.payload.into_iter().map(g711::ulaw_decode)).collect()
+}
+
+/// Captures what comes to Asterisk.
+fn listen_at(asterisk: &Asterisk) -> Capture {
+    let ports = asterisk.ports();
+    Capture::start(&format!("portrange {}-{}", ports.start(), ports.end()))
+}
+
 /// Kills n1 while its call is asked the age, and waits for what n2 makes of it.
 #[track_caller]
 fn dies(cluster: &mut Cluster, call: &str) {
@@ -58,11 +73,16 @@ fn asterisk_that_knows_only_the_first_address_follows() {
     let mut cluster = Cluster::of_two(&[("pbx", asterisk.port, PASSWORD)]);
     let refused = cluster.call("n2", "pbx");
     cluster.outcome("n2", &refused).assert("trunk_fault", "3.11", 401);
-    let capture = Capture::start(&cluster.traffic());
+    let capture = listen_at(&asterisk);
     let call = cluster.call("n1", "pbx");
     dies(&mut cluster, &call);
-    heard_all(&asterisk.heard());
-    let seen = witness::sip(&capture.stop());
+    let wire = capture.stop();
+    heard_all(&came_to(&asterisk, &wire));
+    // Strict RTP: it hears the successor because the offer names it, and nobody else.
+    let log = asterisk.log();
+    assert_eq!(log.matches("Strict RTP switching to RTP target address").count(), 2, "{log}");
+    assert!(!log.contains("Strict RTP qualifying"), "{log}");
+    let seen = witness::sip(&wire);
     let of_n2: Vec<_> = seen.iter().filter(|it| it.host == cluster.host("n2")).collect();
     let invites = of_n2.iter().filter(|it| it.message.text.starts_with("INVITE "));
     assert_eq!(invites.count(), 1, "the first offer is taken, without a challenge: {of_n2:#?}");
@@ -89,9 +109,10 @@ fn kamailio_and_rtpengine_between_follow() {
     let asterisk = Asterisk::start(PRESS_LATER, "rtp_timeout=10");
     let kamailio = Kamailio::before(asterisk.port);
     let mut cluster = Cluster::of_two(&[("proxy", kamailio.port, "")]);
+    let capture = listen_at(&asterisk);
     let call = cluster.call("n1", "proxy");
     dies(&mut cluster, &call);
-    heard_all(&asterisk.heard());
+    heard_all(&came_to(&asterisk, &capture.stop()));
 }
 
 /// One key of the age is pressed, then the instance dies: the age is asked again, and what is keyed then counts alone.
