@@ -2,6 +2,8 @@
 //! over SIP and RTP. docs/patent.md maps the claims to these tests.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+#![expect(clippy::print_stderr, reason = "whoever runs the tests is told where the traces are")]
+#![expect(clippy::disallowed_methods, reason = "tests wait for real programs")]
 
 #[path = "cluster/etcd.rs"]
 #[allow(dead_code, reason = "the cluster's own tests use the rest of it")]

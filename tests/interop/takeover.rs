@@ -137,8 +137,8 @@ fn sipp_follows_the_successor_in_the_middle_of_an_entry() {
         let of = if sighting.message.at < killed_at { &n1 } else { &n2 };
         assert_eq!((&sighting.host, sighting.from), (of, cluster.sip()), "{sighting}");
     }
-    let invited = told.iter().filter(|it| it.message.text.starts_with("INVITE ")).map(|it| it.message.at);
-    let invited = invited.last().unwrap();
+    let mut invited = told.iter().filter(|it| it.message.text.starts_with("INVITE ")).map(|it| it.message.at);
+    let invited = invited.next_back().unwrap();
     let (before, after) = (rtp(&wire, &n1), rtp(&wire, &n2));
     let (first_at, ssrc, marker, _) = &after[0];
     println!(
@@ -205,7 +205,7 @@ fn sipp_puts_off_asks_or_has_forgotten() {
     assert!(first.contains("n0001") && moved.contains("n0001") && anew.contains("n0002"), "{answers:?}");
     let count = |answer: &str| {
         let (_, count) = answer.split_once("nc=").unwrap();
-        u32::from_str_radix(&count[..8], 16).unwrap()
+        u32::from_str_radix(count.get(..8).unwrap(), 16).unwrap()
     };
     assert!(count(moved) > count(first), "a count is used once (RFC 7616, section 3.4): {answers:?}");
 

@@ -147,6 +147,8 @@ pub(crate) struct Shard {
     inherited: BTreeMap<(Timestamp, CallId), Box<Inherit>>,
     /// Calls that may be others'.
     elsewhere: BTreeSet<CallId>,
+    /// Whether something could be sent in the last turn.
+    spoke: bool,
     timers: BTreeSet<(Timestamp, CallId)>,
     saves: Saves,
     hands: Hands,
@@ -176,6 +178,7 @@ impl Shard {
             paced,
             inherited,
             elsewhere,
+            spoke: true,
             timers,
             saves,
             hands,
@@ -215,6 +218,7 @@ impl Shard {
             self.take(post);
         }
         self.take_over_due();
+        self.speak_again();
         self.fire();
         self.saves.append()?;
         self.flush();
@@ -414,6 +418,16 @@ impl Shard {
             self.timers.extend(due.map(|at| (at, id)));
         }
         self.release(id);
+    }
+
+    /// The right to send has just begun: what waited for it goes.
+    fn speak_again(&mut self) {
+        let speaks = self.hands.right.holds();
+        if speaks && !self.spoke {
+            let calls: Vec<CallId> = self.calls.keys().copied().collect();
+            calls.into_iter().for_each(|call| self.release(call));
+        }
+        self.spoke = speaks;
     }
 
     /// Carries out what waits for nothing any more.
