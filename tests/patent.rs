@@ -173,9 +173,7 @@ impl World {
 #[test]
 fn a_loaded_node_gets_fewer_starts_in_proportion() {
     let world = World::start([60, 12, 12]);
-    for n in 0..14 {
-        world.place_call("n3", &format!("rings{n}"));
-    }
+    let placed: Vec<String> = (0..14).map(|n| world.place_call("n3", &format!("rings{n}"))).collect();
     let all_there = until(SOON, || world.calls().values().sum::<u64>() == 14);
     let calls = world.calls();
     assert!(all_there, "{calls:?}");
@@ -185,6 +183,21 @@ fn a_loaded_node_gets_fewer_starts_in_proportion() {
     assert!(calls["n2"] >= 1 && calls["n3"] >= 1, "{calls:?}");
     let called: BTreeSet<String> = (0..14).flat_map(|n| world.callers(&format!("rings{n}"))).collect();
     assert_eq!(called.len(), 3, "each of them has called: {called:?}");
+
+    // Whoever carries them: they are ended where they were accepted, and their results come home to there.
+    for id in &placed {
+        ureq::delete(world.url("n3", &format!("calls/{id}"))).call().unwrap();
+    }
+    let ended = |id: &String| {
+        world.asked("n3", &format!("calls/{id}")).is_some_and(|call| call["result"]["ended_by"] == "caller")
+    };
+    let home = until(SOON, || placed.iter().all(ended));
+    assert!(
+        home,
+        "{:#?}",
+        placed.iter().map(|id| world.asked("n3", &format!("calls/{id}"))).collect::<Vec<_>>()
+    );
+    assert_eq!(world.calls().values().sum::<u64>(), 0);
 }
 
 /// Initialisation data: a node that would perform the call with other data gets none.

@@ -45,7 +45,7 @@ pub(super) fn now_ms() -> u64 {
 
 /// The desk of the instance that will be at this place.
 pub(super) fn desk(place: &Place) -> Desk {
-    let (finding, beginning) = (Arc::clone(place), Arc::clone(place));
+    let (finding, beginning, ending) = (Arc::clone(place), Arc::clone(place), Arc::clone(place));
     let at = |place: &Place| place.get().and_then(Weak::upgrade);
     Desk {
         find: Arc::new(move |calls| {
@@ -64,6 +64,15 @@ pub(super) fn desk(place: &Place) -> Desk {
                     Some(instance) => instance.begin(indication).await,
                     None => Err("it is only starting".to_owned()),
                 }
+            })
+        }),
+        hang_up: Arc::new(move |calls| {
+            let instance = at(&ending);
+            Box::pin(async move {
+                let Some(instance) = instance else { return };
+                let node = Arc::clone(&instance.node);
+                // A panic in there is told by the panic itself.
+                drop(spawn_blocking(move || calls.into_iter().for_each(|call| node.hang_up(call))).await);
             })
         }),
     }

@@ -212,8 +212,15 @@ impl Instance {
         }
     }
 
-    /// Ends a call in order. Of one that is over nothing happens.
+    /// Ends a call in order, whoever carries it. Of one that is over nothing happens.
     pub async fn hang_up(&self, call: CallId) {
+        let is_elsewhere = self.board.open(call).is_some_and(|open| open.state == State::Elsewhere);
+        if let (true, Some(member)) = (is_elsewhere, &self.member) {
+            if !member.others.hang_up(call).await {
+                tracing::warn!(%call, "not every member heard that this call is to end; whoever carries it may be one of them");
+            }
+            return;
+        }
         let node = Arc::clone(&self.node);
         // A panic in there is told by the panic itself.
         drop(spawn_blocking(move || node.hang_up(call)).await);

@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 
 use super::link::channel;
 use super::wire::desk_client::DeskClient;
-use super::wire::{self, BeginRequest, BeginResponse, FindRequest, FindResponse};
+use super::wire::{self, BeginRequest, BeginResponse, FindRequest, FindResponse, HungUp};
 use super::{Identity, Service, incarnation};
 use crate::engine::said_by;
 use crate::id::{AttemptId, CallId, Digest, NodeId};
@@ -72,6 +72,8 @@ pub struct Desk {
     pub find: Arc<dyn Fn(Vec<CallId>) -> Answer<Vec<Known>> + Send + Sync>,
     /// Places a call, or says why not.
     pub begin: Arc<dyn Fn(Indication) -> Answer<Result<(), String>> + Send + Sync>,
+    /// Ends those of these calls that it carries.
+    pub hang_up: Arc<dyn Fn(Vec<CallId>) -> Answer<()> + Send + Sync>,
 }
 
 impl fmt::Debug for Desk {
@@ -87,6 +89,7 @@ impl Desk {
         Self {
             find: Arc::new(|_| Box::pin(std::future::ready(Vec::new()))),
             begin: Arc::new(|_| Box::pin(std::future::ready(Err("it is a witness".to_owned())))),
+            hang_up: Arc::new(|_| Box::pin(std::future::ready(()))),
         }
     }
 }
@@ -95,12 +98,7 @@ impl Desk {
 impl wire::desk_server::Desk for Service {
     async fn find(&self, request: Request<FindRequest>) -> Result<Response<FindResponse>, Status> {
         self.check(&request)?;
-        let FindRequest { calls } = request.into_inner();
-        if calls.len() > MOST_ASKED {
-            return Err(Status::invalid_argument(format!("at most {MOST_ASKED} calls at once")));
-        }
-        let calls: Result<Vec<CallId>, _> = calls.iter().map(|call| call.parse()).collect();
-        let calls = calls.map_err(|_| Status::invalid_argument("one of them is no call"))?;
+        let calls = named(request.get_ref())?;
         let mut known = (self.desk.find)(calls.clone()).await;
         for call in calls {
             if self.table.has(call) && known.iter().all(|one| one.call != call) {
@@ -128,6 +126,21 @@ impl wire::desk_server::Desk for Service {
         let refused = (self.desk.begin)(indication).await.err();
         Ok(Response::new(BeginResponse { refused }))
     }
+
+    async fn hang_up(&self, request: Request<FindRequest>) -> Result<Response<HungUp>, Status> {
+        self.check(&request)?;
+        (self.desk.hang_up)(named(request.get_ref())?).await;
+        Ok(Response::new(HungUp {}))
+    }
+}
+
+/// The calls of a question.
+fn named(request: &FindRequest) -> Result<Vec<CallId>, Status> {
+    if request.calls.len() > MOST_ASKED {
+        return Err(Status::invalid_argument(format!("at most {MOST_ASKED} calls at once")));
+    }
+    let calls = request.calls.iter().map(|call| call.parse());
+    calls.collect::<Result<_, _>>().map_err(|_| Status::invalid_argument("one of them is no call"))
 }
 
 fn read(request: BeginRequest) -> Option<Indication> {
@@ -193,6 +206,19 @@ impl Others {
             }));
         }
         (known, all)
+    }
+
+    /// Has whoever carries this call end it; whether each of them has heard of it.
+    pub async fn hang_up(&self, call: CallId) -> bool {
+        let mut told = JoinSet::new();
+        for channel in self.0.values() {
+            let (channel, request) = (channel.clone(), FindRequest { calls: vec![call.to_string()] });
+            told.spawn(async move {
+                let heard = timeout(PATIENCE, DeskClient::new(channel).hang_up(request)).await;
+                matches!(heard, Ok(Ok(_)))
+            });
+        }
+        told.join_all().await.into_iter().all(|heard| heard)
     }
 
     /// Asks a member to place a call.
