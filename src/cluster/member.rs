@@ -182,7 +182,7 @@ impl Thread {
         status.records = self.begin.table.len();
         status.refused.clone_from(self.begin.guard.refused());
         status.others.clear();
-        let others = self.member.others_there();
+        let others = self.member.others_there(boottime());
         status.others.extend(others.map(|(incarnation, role, usage)| Other { incarnation, role, usage }));
         let own = self.member.incarnation().node;
         let is_there =

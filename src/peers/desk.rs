@@ -29,6 +29,8 @@ use crate::sync::Incarnation;
 pub const MOST_ASKED: usize = 100;
 /// How long others may take to tell what they know.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What a status says of a connection that was not made: nothing was sent (`hyper_util`'s words).
+const UNREACHED: &str = "tcp connect error";
 /// How far a call is that is only copied to a member.
 const COPIED: &str = "copied";
 
@@ -237,6 +239,8 @@ impl Others {
         };
         match timeout(PATIENCE, DeskClient::new(channel).begin(request)).await {
             Ok(Ok(answer)) => answer.into_inner().refused.map_or(Begun::Placed, Begun::Refused),
+            // It was never told, and the next one is asked at once: who is dead has no time to lose for others.
+            Ok(Err(status)) if said_by(&status).contains(UNREACHED) => Begun::Refused(said_by(&status)),
             Ok(Err(status)) => Begun::Unknown(said_by(&status)),
             Err(_) => Begun::Unknown("it does not answer".to_owned()),
         }

@@ -222,9 +222,10 @@ impl Member {
         self.voice.standing()
     }
 
-    /// What another member has to do, as it said last.
+    /// What another member has to do, as it said last; `None`: it is not heard at `now`.
     #[must_use]
-    pub fn usage_of(&self, other: Incarnation) -> Option<Usage> {
+    pub fn usage_of(&self, now: Timestamp, other: Incarnation) -> Option<Usage> {
+        self.watch.absent_from(other).filter(|from| now < *from)?;
         self.watch.of(other).map(|heard| heard.usage)
     }
 
@@ -235,10 +236,14 @@ impl Member {
         Some(Timestamp::EPOCH + absent.since(Timestamp::EPOCH).saturating_sub(self.promise_of(one)))
     }
 
-    /// The living incarnations of the other members, what each is for, and what it has to do, as it said last.
-    pub fn others_there(&self) -> impl Iterator<Item = (Incarnation, Role, Option<Usage>)> + '_ {
+    /// The incarnations of the other members that own their calls, what each is for, and what it has to do, as it said
+    /// last; `None`: it is not heard at `now`.
+    pub fn others_there(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Incarnation, Role, Option<Usage>)> + '_ {
         let others = self.registry.others(self.me.node).into_values();
-        others.map(|(one, role)| (one, role, self.usage_of(one)))
+        others.map(move |(one, role)| (one, role, self.usage_of(now, one)))
     }
 
     /// The next thing to be done.

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton::id::{CallId, Epoch, Mint, NodeId, Revision};
+use baton::id::{AttemptId, CallId, Digest, Epoch, Mint, NodeId, Revision};
 use baton::node::clock::boottime;
-use baton::peers::{Desk, Identity, Limits, Link, Service, Table, init, pull};
+use baton::peers::{Begun, Desk, Identity, Indication, Limits, Link, Others, Service, Table, init, pull};
 use baton::store::journal::{Batch, Journal, Lane, Mirrors};
 use baton::sync::Incarnation;
 use tempfile::TempDir;
@@ -132,7 +132,9 @@ async fn what_is_saved_is_mirrored_acknowledged_and_given_to_a_successor() {
     // Sealed it takes no more, and says what it holds; unsealed it catches up.
     assert_eq!(mirror.table.seal(one("a", 5)), Some(3));
     owner.save(1);
-    until("the mirror counts as absent", || owner.durable() == (4, true)).await;
+    until("the mirror counts as absent", || owner.durable() == (3, true)).await;
+    owner.mirrors.known(4); // a majority has heard of it: the journal alone is enough
+    assert_eq!(owner.durable(), (4, true));
     assert_eq!(mirror.table.held(one("a", 5)), Some(3));
     mirror.table.unseal(one("a", 5));
     until("it catches up", || owner.durable() == (4, false)).await;
@@ -182,4 +184,38 @@ async fn who_has_no_right_to_a_stream_gets_none() {
     until("the full one counts as absent", || owner.durable() == (2, true)).await;
     assert!(small.table.held(one("a", 5)).is_none());
     link.abort();
+}
+
+/// Whether a call may be offered to another one hangs on what is known of the first.
+#[tokio::test]
+async fn a_start_that_nobody_heard_is_refused_and_one_without_an_answer_is_not_known() {
+    let dir = TempDir::new().unwrap();
+    let keys = dir.path().join("keys");
+    init(&keys, &["a", "b"].map(node)).unwrap();
+    let (ours, theirs) = (identity(&keys, "a"), identity(&keys, "b"));
+    let mut mint = Mint::seeded(4);
+    let mut indication = |to| Indication {
+        to,
+        call: CallId::mint(&mut mint),
+        attempt: AttemptId::mint(&mut mint),
+        request: "{}".to_owned(),
+        edition: Digest::of(b"x"),
+        not_after_ms: u64::MAX,
+    };
+    let others = |address| Others::new(&ours, [(node("b"), address)]).unwrap();
+    let mirror = Mirror::start(theirs, "b", Limits::default()).await;
+    let there = others(mirror.address);
+    let refused = there.begin(indication(one("b", 6))).await;
+    assert_eq!(refused, Begun::Refused("another incarnation was meant".to_owned()));
+    assert_eq!(there.begin(indication(one("b", 7))).await, Begun::Refused("it is a witness".to_owned()));
+
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let unheard = others(nobody).begin(indication(one("b", 7))).await;
+    assert!(matches!(unheard, Begun::Refused(_)), "{unheard:?}");
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unknown = others(silent.local_addr().unwrap()).begin(indication(one("b", 7))).await;
+    assert!(matches!(unknown, Begun::Unknown(_)), "{unknown:?}");
+    let calls = [indication(one("b", 7)).call];
+    assert_eq!(there.find(&calls).await, (Vec::new(), true));
+    assert_eq!(others(nobody).find(&calls).await, (Vec::new(), false), "nothing is concluded from silence");
 }

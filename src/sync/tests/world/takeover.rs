@@ -72,10 +72,11 @@ impl World {
             copies.extend(tables.map(|process| process.table.copy(stream)));
         }
         let is_lacking = inheritance.lacks(me, &copies);
-        let is_unanswered = process.member.others_there().any(|(one, role, _)| {
-            let other = self.nodes.iter().position(|node| node.id == one.node);
-            role == Role::Instance && other.is_some_and(|other| !self.can_pull(node, other))
-        });
+        let is_unanswered =
+            process.member.others_there(crate::time::Timestamp::EPOCH).any(|(one, role, _)| {
+                let other = self.nodes.iter().position(|node| node.id == one.node);
+                role == Role::Instance && other.is_some_and(|other| !self.can_pull(node, other))
+            });
         if is_lacking && is_unanswered && self.now < since + PATIENCE {
             self.judge.hit("waits for a copy");
             self.plan_to(AGAIN, node, Work::Gather(inheritance, since));
