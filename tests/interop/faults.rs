@@ -157,6 +157,44 @@ fn a_member_that_is_started_again_at_once_regains_its_calls() {
     assert!(told.len() == 1 && told[0].starts_with("BYE "), "nothing but the end is told: {told:#?}");
 }
 
+/// When all others stand still nobody can promise: the instance is silent, wins its own key back when they are there
+/// again, and goes on with its calls at the same address.
+#[test]
+fn who_falls_silent_because_all_others_stood_still_wins_its_calls_back() {
+    let sipp = Sipp::callee("answer_late.xml", &[("late", "100")], &[("keys.pcap", &person(1_600, 8_000))]);
+    let mut cluster = Cluster::of_two(&[("peer", sipp.port, "")]);
+    let capture = Capture::start(&cluster.traffic());
+    let call = cluster.call("n1", "peer");
+    cluster.until_asks("n1", &call, "age");
+    let stopped_at = cluster.stop("n2");
+    cluster.stop("w1");
+    let silent = "this instance has lost the right to send";
+    assert!(
+        machine::until(Duration::from_secs(10), || cluster.log("n1").contains(silent)),
+        "{}",
+        cluster.said()
+    );
+    let silent_at = now();
+    assert_eq!(cluster.look("n1", &call)["state"], "elsewhere", "{}", cluster.said());
+    pause(500);
+    let woken_at = cluster.wake("n2");
+    cluster.wake("w1");
+    cluster.until_talks("n1", &call);
+    let outcome = cluster.outcome("n1", &call);
+    outcome.assert_complete(42, "42");
+    assert_eq!(outcome.result["takeovers"], 0, "{:#}", outcome.result);
+    let trace = sipp.finish();
+    let wire = capture.stop();
+    let n1 = cluster.host("n1");
+    let spoke = sent_between(&wire, &n1, silent_at, woken_at);
+    assert!(spoke.is_empty(), "it had no right to send {spoke:?}");
+    assert_eq!(sources(&wire, &n1).len(), 1, "one stream");
+    assert!(sent(&wire, &cluster.host("n2")).is_empty(), "nobody else spoke");
+    let told = new_signalling(&wire, sipp_port(&trace), stopped_at);
+    assert!(told.len() == 1 && told[0].starts_with("BYE "), "nothing but the end is told: {told:#?}");
+    assert_eq!(cluster.log("n1").matches(silent).count(), 1, "{}", cluster.said());
+}
+
 /// The port of the callee, as its Contact names it.
 #[track_caller]
 fn sipp_port(trace: &crate::sipp::Trace) -> u16 {
