@@ -210,11 +210,19 @@ async fn without_an_answer_it_is_read_what_came_of_it() {
     let proxy = Proxy::to(etcd.clients[0]).await;
     let engine = Engine::new(&access(&[proxy.port], None), 0).unwrap();
     let (a, b) = (register(&engine, "a").await, register(&engine, "b").await);
-    proxy.lose_answers();
     let transaction = claim(&b, &a, &[&b]);
-    assert_eq!(engine.claim(&transaction, Role::Instance).await, ClaimResult::Unknown);
-    let error = engine.read(a.incarnation).await.unwrap_err();
-    assert!(matches!(error, EngineError::Away { .. }), "{error}");
+    for _ in 0..20 {
+        proxy.lose_answers();
+        assert_eq!(engine.claim(&transaction, Role::Instance).await, ClaimResult::Unknown);
+        let error = engine.read(a.incarnation).await.unwrap_err();
+        assert!(matches!(error, EngineError::Away { .. }), "{error}");
+        if claimer(direct.read(a.incarnation).await.unwrap().as_ref()).is_some() {
+            break;
+        }
+        // A frame of HTTP/2's own was taken for the answer, and the question did not arrive.
+        proxy.mend();
+        there(&engine).await;
+    }
     // It was done nevertheless.
     assert_eq!(claimer(direct.read(a.incarnation).await.unwrap().as_ref()), Some(b.incarnation));
     proxy.mend();
