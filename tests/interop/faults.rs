@@ -162,7 +162,7 @@ fn a_member_that_is_started_again_at_once_regains_its_calls() {
 #[test]
 fn who_falls_silent_because_all_others_stood_still_wins_its_calls_back() {
     let sipp = Sipp::callee("answer_late.xml", &[("late", "100")], &[("keys.pcap", &person(1_600, 8_000))]);
-    let mut cluster = Cluster::of_two(&[("peer", sipp.port, "")]);
+    let cluster = Cluster::of_two(&[("peer", sipp.port, "")]);
     let capture = Capture::start(&cluster.traffic());
     let call = cluster.call("n1", "peer");
     cluster.until_asks("n1", &call, "age");
