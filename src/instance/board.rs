@@ -6,7 +6,7 @@
 //! ```
 //! Soft: it follows the steps that the node tells, of which some may be missing under load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -108,6 +108,8 @@ pub(super) struct Board {
 #[derive(Debug, Default)]
 struct Inner {
     open: BTreeMap<CallId, Open>,
+    /// Those elsewhere of which the journal here may hold a record: they were carried here before.
+    left: BTreeSet<CallId>,
     tally: Tally,
 }
 
@@ -132,7 +134,9 @@ impl Board {
 
     /// A call of an earlier process goes on here.
     pub(super) fn found(&self, call: CallId, progress: Progress, now: Timestamp) {
-        self.inner().open.insert(call, Open { state: progress.into(), since: now, item: None });
+        let mut inner = self.inner();
+        inner.left.remove(&call);
+        inner.open.insert(call, Open { state: progress.into(), since: now, item: None });
     }
 
     /// Others may go on with these.
@@ -143,18 +147,27 @@ impl Board {
         }
     }
 
+    /// Others may go on with these, which an earlier process carried.
+    pub(super) fn left(&self, calls: impl IntoIterator<Item = CallId>, now: Timestamp) {
+        let calls: Vec<CallId> = calls.into_iter().collect();
+        self.inner().left.extend(calls.iter().copied());
+        self.elsewhere(calls, now);
+    }
+
     /// Others may go on with all that there are.
     pub(super) fn all_elsewhere(&self, now: Timestamp) {
-        for open in self.inner().open.values_mut().filter(|open| open.state != State::Elsewhere) {
+        let Inner { open, left, .. } = &mut *self.inner();
+        for (call, open) in open.iter_mut().filter(|(_, open)| open.state != State::Elsewhere) {
             (open.state, open.since) = (State::Elsewhere, now);
+            left.insert(*call);
         }
     }
 
-    /// The calls that others may go on with, and for how long they have been.
-    pub(super) fn those_elsewhere(&self, now: Timestamp) -> BTreeMap<CallId, Duration> {
+    /// The calls that others may go on with, for how long they have been, and whether the journal here may hold a record.
+    pub(super) fn those_elsewhere(&self, now: Timestamp) -> BTreeMap<CallId, (Duration, bool)> {
         let inner = self.inner();
         let elsewhere = inner.open.iter().filter(|(_, open)| open.state == State::Elsewhere);
-        elsewhere.map(|(call, open)| (*call, now.since(open.since))).collect()
+        elsewhere.map(|(call, open)| (*call, (now.since(open.since), inner.left.contains(call)))).collect()
     }
 
     /// A call was written down and not placed after all.
@@ -208,6 +221,7 @@ impl Board {
     pub(super) fn kept(&self, result: &CallResult, first: bool) {
         let mut inner = self.inner();
         inner.open.remove(&result.call_id);
+        inner.left.remove(&result.call_id);
         if !first {
             return;
         }
@@ -271,5 +285,23 @@ mod tests {
         board.withdrawn(call);
         board.step(call, Step::Dialling { to: "1".into() }, at(6));
         assert_eq!((board.open(call), board.tally().accepted), (None, 0));
+    }
+
+    #[test]
+    fn only_what_was_carried_here_may_have_left_a_record() {
+        let (board, mut mint, at) = (Board::default(), Mint::seeded(1), Timestamp::from_millis);
+        let [given, carried, earlier, regained] = [(); 4].map(|()| CallId::mint(&mut mint));
+        board.accepted(given, at(1));
+        board.elsewhere([given], at(2));
+        board.accepted(carried, at(1));
+        board.left([earlier, regained], at(1));
+        board.found(regained, Progress::Talking, at(3));
+        board.all_elsewhere(at(4));
+        let left: Vec<bool> = [given, carried, earlier, regained]
+            .iter()
+            .map(|call| board.those_elsewhere(at(5))[call].1)
+            .collect();
+        assert_eq!(left, [false, true, true, true]);
+        assert_eq!(board.those_elsewhere(at(5))[&given].0, Duration::from_millis(3));
     }
 }

@@ -10,6 +10,7 @@
 //! have their new owners, who know them. While one member does not answer, nothing is concluded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,7 +22,6 @@ use crate::call::CallResult;
 use crate::id::{CallId, Epoch};
 use crate::node::{Earlier, Inheritance, Inherited};
 use crate::peers::{Known, MOST_ASKED, Others};
-use crate::store::journal;
 use crate::store::records::Accepted;
 use crate::sync::Standing;
 
@@ -33,7 +33,7 @@ const SETTLES: Duration = Duration::from_secs(20);
 /// Asks the others for as long as the instance lives.
 pub(super) struct Home {
     others: Others,
-    journal: std::path::PathBuf,
+    journal: PathBuf,
     /// Accepted by an earlier process, and in no journal.
     unplaced: BTreeMap<CallId, Accepted>,
     /// Of which nobody knew anything when they were asked last.
@@ -41,7 +41,7 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn new(others: Others, journal: std::path::PathBuf, unplaced: Vec<Accepted>) -> Self {
+    pub(super) fn new(others: Others, journal: PathBuf, unplaced: Vec<Accepted>) -> Self {
         let unplaced = unplaced.into_iter().map(|accepted| (accepted.call_id, accepted)).collect();
         Self { others, journal, unplaced, unknown: BTreeSet::new() }
     }
@@ -68,7 +68,7 @@ impl Home {
             let told: BTreeSet<CallId> = known.iter().map(|(_, one)| one.call).collect();
             over.extend(known.into_iter().filter_map(|(_, one)| self.result(instance, one)));
             for call in calls {
-                let is_long = elsewhere.get(call).is_some_and(|since| *since >= SETTLES);
+                let is_long = elsewhere.get(call).is_some_and(|(since, _)| *since >= SETTLES);
                 if !all || told.contains(call) || !is_long {
                     self.unknown.remove(call);
                 } else if !self.unknown.insert(*call) {
@@ -77,6 +77,8 @@ impl Home {
                 }
             }
         }
+        // Of what was given to others at once the journal knows nothing.
+        over.retain(|call| elsewhere.get(call).is_some_and(|(_, left)| *left));
         if !over.is_empty() {
             self.disown(instance, &over).await;
         }
@@ -100,17 +102,10 @@ impl Home {
 
     /// Deletes the records of calls whose results are kept.
     async fn disown(&self, instance: &Instance, calls: &[CallId]) {
-        for earlier in self.records(|call| calls.contains(&call)).await {
-            instance.node.disown(earlier.call_id, earlier.saved);
+        let saved = recover::journalled(&self.journal).await.unwrap_or_default();
+        for one in saved.into_iter().filter(|one| calls.contains(&one.call_id)) {
+            instance.node.disown(one.call_id, (one.epoch, one.revision));
         }
-    }
-
-    async fn records(&self, wanted: impl Fn(CallId) -> bool) -> Vec<Earlier> {
-        let dir = self.journal.clone();
-        let read = spawn_blocking(move || journal::read(&dir)).await;
-        let Ok(Ok(replay)) = read else { return Vec::new() };
-        let calls = replay.calls.into_iter().filter(|saved| wanted(saved.call_id));
-        Earlier::read(calls.collect())
     }
 
     /// Nobody has this call.
@@ -121,7 +116,9 @@ impl Home {
             tracing::warn!(%call, "accepted by an earlier process and never placed: not attempted");
             return instance.never_placed(&accepted).await;
         }
-        let records = self.records(|one| one == call).await;
+        // A journal that cannot be read proves nothing.
+        let Some(saved) = recover::journalled(&self.journal).await else { return };
+        let records = Earlier::read(saved.into_iter().filter(|one| one.call_id == call).collect());
         if records.is_empty() {
             let Some(accepted) = instance.accepted(call).await else { return };
             tracing::warn!(%call, "the instance that was to place it knows nothing of it: not attempted");

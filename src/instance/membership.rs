@@ -22,7 +22,7 @@ use super::choosing::Choice;
 use super::desk::{Place, desk};
 use super::home::Home;
 use super::looking::Looking;
-use super::{Instance, StartError};
+use super::{Instance, StartError, recover};
 use crate::call::{Call, Progress};
 use crate::cluster::{Cluster, Event, Inherited, Parts, TakeOver, View};
 use crate::id::{CallId, Digest, Epoch, NodeId};
@@ -30,7 +30,7 @@ use crate::node::clock::boottime;
 use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
 use crate::peers::Others;
 use crate::settings;
-use crate::store::journal::{self, Mirrors, SavedCall};
+use crate::store::journal::{Mirrors, SavedCall};
 use crate::store::records::Accepted;
 use crate::sync::Incarnation;
 use crate::time::Timestamp;
@@ -193,17 +193,8 @@ impl Membership {
         let (calls, alive) = match self.found.take() {
             Some(found) => found,
             None => {
-                let dir = self.journal.clone();
-                let read =
-                    spawn_blocking(move || journal::read(&dir).map(|replay| Earlier::read(replay.calls)));
-                let calls = match read.await {
-                    Ok(Ok(calls)) => calls,
-                    Ok(Err(error)) => {
-                        tracing::error!(%error, "the journal cannot be read: this instance's own calls do not go on");
-                        Vec::new()
-                    }
-                    Err(_) => Vec::new(), // told by the panic itself
-                };
+                let saved = recover::journalled(&self.journal).await.unwrap_or_default();
+                let calls = spawn_blocking(move || Earlier::read(saved)).await.unwrap_or_default();
                 (calls, self.silent)
             }
         };

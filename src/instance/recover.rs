@@ -1,6 +1,9 @@
 //! After a restart: what the records and the journal say of each call, held against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
 
 use super::request::CallRequest;
 use crate::call::{AskedQuestionnaire, Call, CallResult, EndedBy, Progress};
@@ -9,6 +12,7 @@ use crate::interview::Interview;
 use crate::node::Earlier;
 use crate::outcome::Disposition;
 use crate::questionnaire::Questionnaire;
+use crate::store::journal::{self, SavedCall};
 use crate::store::records::{Accepted, Kept};
 use crate::time::Timestamp;
 
@@ -39,6 +43,19 @@ impl Left {
             }
         }
         left
+    }
+}
+
+/// The records that the journal in `dir` holds now; `None`: it cannot be read, and the log says why.
+pub(super) async fn journalled(dir: &Path) -> Option<Vec<SavedCall>> {
+    let dir = dir.to_owned();
+    match spawn_blocking(move || journal::read(&dir)).await {
+        Ok(Ok(replay)) => Some(replay.calls),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the journal cannot be read: what only it knows of calls does not go on");
+            None
+        }
+        Err(_) => None, // told by the panic itself
     }
 }
 

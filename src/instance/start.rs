@@ -163,7 +163,8 @@ impl Instance {
         let now = self.clock.now();
         if let Some((membership, leave)) = membership {
             let unplaced = left.unplaced.iter().map(|accepted| accepted.call_id);
-            self.board.elsewhere(left.journal.into_keys().chain(unplaced), now);
+            self.board.elsewhere(unplaced, now);
+            self.board.left(left.journal.into_keys(), now);
             return membership.run(self, leave, left.unplaced);
         }
         for (call, progress) in left.journal {
