@@ -133,7 +133,6 @@ pub struct Inherited {
 #[derive(Debug)]
 pub struct Cluster {
     inputs: Inputs,
-    board: Arc<Board>,
     view: View,
     engine: Engine,
     others: Others,
@@ -187,7 +186,7 @@ impl Cluster {
     /// How it stands, and who else is there.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.board.status()
+        self.view.status()
     }
 
     /// The same, for others to look at.
@@ -211,7 +210,7 @@ impl Cluster {
     /// calls the others take them over, as after a death.
     pub async fn end(mut self, has_calls: bool) {
         self.stop();
-        let own = self.board.status().incarnation;
+        let own = self.status().incarnation;
         if let Some(own) = own.filter(|_| !has_calls)
             && let Err(error) = self.engine.leave(own).await
         {

@@ -134,13 +134,13 @@ impl Cluster {
             mirrors,
             me,
             events,
-            board: Arc::clone(&board),
+            board,
             roles: BTreeMap::new(),
             links: BTreeMap::new(),
             running: JoinSet::new(),
         };
         tasks.spawn(run.run(waiting, told));
-        Ok((Self { inputs, board, view, engine, others, stopping, thread: Some(thread), tasks }, happened))
+        Ok((Self { inputs, view, engine, others, stopping, thread: Some(thread), tasks }, happened))
     }
 }
 
