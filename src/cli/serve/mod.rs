@@ -111,7 +111,8 @@ async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
     };
     let (end, ended) = watch::channel(false);
     let api = tokio::spawn(api.serve(Arc::clone(&instance), ended));
-    let watchdog = tokio::spawn(watch_over(Arc::clone(&instance), notify.clone()));
+    let watched = Arc::clone(&instance);
+    let watchdog = tokio::spawn(watch_over(move || watched.usage().turned, notify.clone()));
     let sip: Vec<String> = instance.sip().iter().map(ToString::to_string).collect();
     let questionnaires = instance.questionnaires().await.len();
     tracing::info!(api = %address, sip = sip.join(" "), questionnaires, "ready");
@@ -146,16 +147,7 @@ async fn witness(
     let name = cluster.name;
     tracing::info!(%name, address = %cluster.listens_at(), "ready: a witness, which carries no calls");
     notify.say("READY=1\nSTATUS=witness");
-    let watchdog = tokio::spawn({
-        let notify = notify.clone();
-        async move {
-            let Some(every) = notify.watchdog() else { return };
-            loop {
-                notify.say("WATCHDOG=1");
-                tokio::time::sleep(every / 2).await;
-            }
-        }
-    });
+    let watchdog = tokio::spawn(watch_over(|| Duration::ZERO, notify.clone()));
     tokio::select! {
         () = witness.run() => {}
         () = signals.end() => {}
@@ -225,10 +217,10 @@ async fn keep_waiting(notify: &Notify) {
 }
 
 /// Tells the watchdog that the shards turn, as long as they do.
-async fn watch_over(instance: Arc<Instance>, notify: Notify) {
+async fn watch_over(since_turned: impl Fn() -> Duration, notify: Notify) {
     let Some(every) = notify.watchdog() else { return };
     loop {
-        let turned = instance.usage().turned;
+        let turned = since_turned();
         if turned > STUCK {
             tracing::error!(seconds = turned.as_secs(), "a shard is stuck; the watchdog hears nothing");
         } else {
