@@ -23,30 +23,13 @@ const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// Picks by what all members told last.
 #[derive(Debug, Default)]
-pub(super) struct Choice(Mutex<Told>);
-
-#[derive(Debug, Default)]
-struct Told {
-    picker: Picker,
-    last: BTreeMap<NodeId, Usage>,
-}
+pub(super) struct Choice(Mutex<Picker>);
 
 impl Choice {
-    /// The member for a start with the assets of `own`, of these that are there. Whoever told nothing new since the last
-    /// start is taken to have one call more.
+    /// The member for a start with the assets of `own`, of these that are there.
     fn pick(&self, usages: &BTreeMap<NodeId, Usage>, own: &Usage) -> Option<NodeId> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Told { picker, last } = &mut *told;
-        let gone: BTreeSet<NodeId> = last.keys().filter(|node| !usages.contains_key(node)).copied().collect();
-        for node in gone {
-            picker.left(node);
-            last.remove(&node);
-        }
-        for (&node, &usage) in usages {
-            if last.insert(node, usage) != Some(usage) {
-                picker.told(node, usage);
-            }
-        }
+        let mut picker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        picker.know(usages);
         picker.pick(own.assets?)
     }
 }

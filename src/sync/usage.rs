@@ -76,6 +76,17 @@ impl Picker {
         (standing.usage, standing.started) = (usage, 0);
     }
 
+    /// These are the nodes that are there, with what each told last. Whoever told nothing new is taken to have what it was
+    /// given since.
+    pub fn know(&mut self, usages: &BTreeMap<NodeId, Usage>) {
+        self.nodes.retain(|node, _| usages.contains_key(node));
+        for (&node, &usage) in usages {
+            if self.nodes.get(&node).is_none_or(|standing| standing.usage != usage) {
+                self.told(node, usage);
+            }
+        }
+    }
+
     /// A node is no more.
     pub fn left(&mut self, node: NodeId) {
         self.nodes.remove(&node);
