@@ -1,5 +1,6 @@
 //! How a call can end before anybody talks, and when nobody listens: SIPp as the callee.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::baton::Call;
@@ -90,6 +91,25 @@ fn moved_302_is_called_where_it_went() {
     assert!(invite.text.starts_with("INVITE sip:moved@127.0.0.1:"), "{second}");
     assert_eq!(invite.header("Call-ID"), first.received("INVITE")[0].header("Call-ID"), "one call");
     assert_eq!(invite.header("CSeq"), Some("2 INVITE"), "{second}");
+    outcome.assert("busy", "3.12", 486);
+}
+
+#[test]
+fn moved_302_to_a_place_that_cannot_be_reached_is_called_at_the_next() {
+    let busy = Sipp::callee("refuse.xml", &[("status", "486 Busy Here"), ("extra", "X-Test: 1")], &[]);
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
+    let contact = format!(
+        "Contact: <sip:dead@127.0.0.1:{nobody};transport=tcp>, <sip:spare@127.0.0.1:{}>;q=0.5",
+        busy.port
+    );
+    let moved = Sipp::callee("refuse.xml", &[("status", "302 Moved Temporarily"), ("extra", &contact)], &[]);
+    let outcome = Call::to(moved.port).finish();
+    let (first, second) = (moved.finish(), busy.finish());
+    assert_eq!(first.story(), ["INVITE", "ACK"], "{first}");
+    assert_eq!(second.story(), ["INVITE", "ACK"], "{second}");
+    let invite = second.received("INVITE")[0];
+    assert!(invite.text.starts_with("INVITE sip:spare@127.0.0.1:"), "{second}");
+    assert_eq!(invite.header("CSeq"), Some("3 INVITE"), "2 was the one that could not be sent: {second}");
     outcome.assert("busy", "3.12", 486);
 }
 

@@ -186,13 +186,14 @@ impl Calling {
     fn invite_response(&mut self, turn: &mut Turn<'_>, response: &Response, branch: &str) -> Option<Usage> {
         let status = response.status();
         let dialog = if status.is_success() {
-            Some(Dialog::caller(&self.from, self.invite.cseq(), &self.target, response)?)
+            let cseq = response.headers().cseq().ok()?.number; // an attempt that was given up may be answered yet
+            Some(Dialog::caller(&self.from, cseq, &self.target, response)?)
         } else {
             None
         };
         match (self.invite.receive(turn, response, branch), dialog) {
             (Received::Provisional, _) => self.provisional(turn, response),
-            (Received::Success, Some(dialog)) => return self.success(turn, response, dialog),
+            (Received::Success, Some(dialog)) => return self.success(turn, response, branch, dialog),
             (Received::Failure { invite }, _) => {
                 if !self.goes_on(turn, response, &invite) {
                     self.failure(turn, response);
@@ -252,8 +253,20 @@ impl Calling {
         }
     }
 
-    /// §13.2.2.4: every 2xx is acknowledged; of several dialogs the first is kept, the others are ended.
-    fn success(&mut self, turn: &mut Turn<'_>, response: &Response, mut dialog: Dialog) -> Option<Usage> {
+    /// A 2xx has made the session's dialog.
+    fn has_dialog(&self) -> bool {
+        self.dialogs.iter().any(|dialog| dialog.leaving.is_none())
+    }
+
+    /// §13.2.2.4: every 2xx is acknowledged; of several dialogs the first is kept, the others are ended. So is that of
+    /// an attempt that was given up, while another place is called.
+    fn success(
+        &mut self,
+        turn: &mut Turn<'_>,
+        response: &Response,
+        branch: &str,
+        mut dialog: Dialog,
+    ) -> Option<Usage> {
         let known = self.dialogs.iter().find(|known| known.remote_tag.as_deref() == dialog.remote_tag());
         if let Some(known) = known {
             turn.transmit(known.ack.clone());
@@ -262,7 +275,7 @@ impl Calling {
         if self.dialogs.len() >= MAX_DIALOGS {
             return None;
         }
-        let is_first = self.dialogs.is_empty();
+        let is_first = self.invite.client().branch() == branch && !self.has_dialog();
         let is_wanted = matches!(self.cancel, Cancel::Unwanted);
         let of_dialog = |early: &Early| early.usage.dialog().remote_tag() == dialog.remote_tag();
         let early = self.early.iter().position(of_dialog).map(|at| self.early.remove(at));
@@ -272,12 +285,13 @@ impl Calling {
             Some(early) => early.usage,
             None => Usage::new(dialog.clone(), Side::Caller),
         };
+        let cseq = dialog.local_cseq();
         self.follow_left(&mut dialog);
         let remote_tag = dialog.remote_tag().map(str::to_owned);
         if is_first {
             turn.tell(if is_wanted { Event::Answered { body } } else { Event::CancelCrossed });
         }
-        let ack = self.invite.acknowledge(turn, &dialog);
+        let ack = self.invite.acknowledge_attempt(turn, &dialog, cseq);
         if !is_first {
             dialog.follow(usage.dialog());
             let leaving = Leaving::by_bye(dialog, turn, None).map(Box::new);
@@ -342,7 +356,8 @@ impl Calling {
 
     /// Runs the timers that are due.
     pub(super) fn timeout(&mut self, turn: &mut Turn<'_>) {
-        if self.invite.timeout(turn) {
+        let invite = self.invite.client().request().cloned().unwrap_or_default();
+        if self.invite.timeout(turn) && !self.goes_on_unheard(turn, &invite) {
             self.failed(turn, Failure::Unanswered);
         }
         if self.invite.is_pending() && self.ring_deadline <= turn.now {
@@ -386,8 +401,11 @@ impl Calling {
     /// The transport failed before anybody heard the INVITE.
     pub(super) fn transport_failed(&mut self, turn: &mut Turn<'_>) {
         if self.invite.is_pending() && !self.invite.client().is_proceeding() && !self.invite.by_udp(turn) {
+            let invite = self.invite.client().request().cloned().unwrap_or_default();
             self.invite.abandon();
-            self.failed(turn, Failure::Unsent);
+            if !self.goes_on_unheard(turn, &invite) {
+                self.failed(turn, Failure::Unsent);
+            }
         }
     }
 

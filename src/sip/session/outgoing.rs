@@ -134,9 +134,19 @@ impl Outgoing {
     /// Sends the ACK of a 2xx (§13.2.2.4), a request of its own branch with the INVITE's number; returns it
     /// as the repeat that later copies of the 2xx will ask for.
     pub(in crate::sip) fn acknowledge(&self, turn: &mut Turn<'_>, dialog: &Dialog) -> Option<Transmit> {
+        self.acknowledge_attempt(turn, dialog, self.cseq)
+    }
+
+    /// The same for an attempt with this number: the current one, or one that was given up.
+    pub(in crate::sip) fn acknowledge_attempt(
+        &self,
+        turn: &mut Turn<'_>,
+        dialog: &Dialog,
+        cseq: u32,
+    ) -> Option<Transmit> {
         let branch = turn.local.branch(turn.mint);
-        let mut writer = dialog.request(turn.local, &Method::Ack, self.cseq, &branch);
-        for (name, value) in &self.credentials {
+        let mut writer = dialog.request(turn.local, &Method::Ack, cseq, &branch);
+        for (name, value) in self.credentials.iter().filter(|_| cseq == self.cseq) {
             writer.header(name, value);
         }
         let (to, bytes) = turn.local.carry(dialog.destination(turn.local), writer.finish().ok()?);

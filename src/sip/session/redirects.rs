@@ -57,6 +57,11 @@ impl Redirects {
         if follows(status) {
             self.add(response.headers().contacts().unwrap_or_default());
         }
+        self.next_waiting()
+    }
+
+    /// The target to try after one that nobody reached: silence counts as a 408, a lost way as a 503 (§8.1.3.1).
+    pub(super) fn next_waiting(&mut self) -> Option<Uri> {
         let target = self.waiting.pop().filter(|_| self.left > 0)?;
         self.left -= 1;
         self.tried.push(target.clone());

@@ -10,12 +10,12 @@ use crate::sip::session::derived::Change;
 use crate::sip::session::outgoing::Next;
 use crate::sip::session::timer;
 use crate::sip::session::turn::Turn;
-use crate::sip::{HeaderName, Response, StatusCode};
+use crate::sip::{HeaderName, Response, StatusCode, Uri};
 
 impl Calling {
     /// Whether a refusal is no end yet: the INVITE goes out once more, with what was wanted or elsewhere.
     pub(super) fn goes_on(&mut self, turn: &mut Turn<'_>, response: &Response, invite: &Bytes) -> bool {
-        if !matches!(self.cancel, Cancel::Unwanted) || !self.dialogs.is_empty() {
+        if !self.may_go_on() {
             return false;
         }
         let to = self.invite.client().destination();
@@ -30,9 +30,31 @@ impl Calling {
             let headers = vec![(HeaderName::SessionExpires, interval.clone()), (HeaderName::MinSe, interval)];
             return self.again(turn, invite, to, Change { uri: None, headers });
         }
-        let Some(target) = self.redirects.next(response).filter(|_| turn.now < self.longest) else {
+        match self.redirects.next(response) {
+            Some(target) => self.elsewhere(turn, invite, target),
+            None => false,
+        }
+    }
+
+    /// Whether that nobody heard the INVITE is no end yet: who was redirected tries the next place.
+    pub(super) fn goes_on_unheard(&mut self, turn: &mut Turn<'_>, invite: &Bytes) -> bool {
+        if !self.may_go_on() {
             return false;
-        };
+        }
+        match self.redirects.next_waiting() {
+            Some(target) => self.elsewhere(turn, invite, target),
+            None => false,
+        }
+    }
+
+    fn may_go_on(&self) -> bool {
+        matches!(self.cancel, Cancel::Unwanted) && !self.has_dialog()
+    }
+
+    fn elsewhere(&mut self, turn: &mut Turn<'_>, invite: &Bytes, target: Uri) -> bool {
+        if self.longest <= turn.now {
+            return false;
+        }
         self.ring_deadline = (turn.now + self.ring_timeout).min(self.longest);
         turn.ring.clear(); // what the others asked for is no concern of this one
         self.invite.forget_tries();

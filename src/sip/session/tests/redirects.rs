@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::peer::{line, request, response};
 use super::trace::{Trace, parameters, recv, send};
 use crate::sip::session::Parameters;
@@ -82,6 +84,78 @@ fn each_target_may_ask_for_the_password_anew_and_sees_no_answer_to_another() {
     send!(s, time 30, response("INVITE", 401).tag("z").header(&ask("2")));
     recv!(s, time 30, ["ACK 3", "INVITE 4"]);
     assert!(line(&s.request("INVITE", None), "Authorization").contains("nonce=\"2\""));
+}
+
+/// The 200 of who was thought to be away: to this INVITE of ours, whatever came after it.
+fn late_200(invite: &str) -> Bytes {
+    let [via, from, to, call_id, cseq] =
+        ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| format!("{name}: {}", line(invite, name)));
+    let contact = "Contact: <sip:late@h>";
+    let lines = [via, from, format!("{to};tag=late"), call_id, cseq, contact.to_owned()].join("\r\n");
+    Bytes::from(format!("SIP/2.0 200 OK\r\n{lines}\r\nContent-Length: 0\r\n\r\n"))
+}
+
+/// An INVITE that is redirected to two places at 10 ms, the first of which says nothing for 64*T1.
+fn silent_first_place() -> (Trace, String) {
+    let mut s = following(5);
+    send!(s, time 10, response("INVITE", 302).tag("x").header("Contact: <sip:dead@h>, <sip:spare@h>;q=0.5"));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    let silent = s.request("INVITE", None);
+    for at in [510, 1_510, 3_510, 7_510, 15_510, 31_510] {
+        recv!(s, time at, ["INVITE 2 again"]);
+    }
+    recv!(s, time 32_010, ["INVITE 3"]);
+    (s, silent)
+}
+
+#[test]
+fn a_place_where_nobody_hears_the_call_gives_way_to_the_next() {
+    // §8.1.3.1: silence is a 408; §8.1.3.4: after a failure the next Contact.
+    let (mut s, _) = silent_first_place();
+    assert_eq!(target(&s), "sip:spare@h");
+    assert_eq!(line(&s.request("INVITE", None), "Expires"), "47", "of twice the ring timeout");
+    send!(s, time 32_020, response("INVITE", 200).tag("b").body("answer"));
+    recv!(s, time 32_020, ["Answered answer", "ACK 3"]);
+    send!(s, time 40_000, request("BYE", 1));
+    recv!(s, time 40_000, ["200 1 BYE", "PeerBye"]);
+}
+
+#[test]
+fn who_picks_up_after_having_been_given_up_is_hung_up_and_the_next_one_asked() {
+    let (mut s, silent) = silent_first_place();
+    send!(s, time 32_020, response("INVITE", 180).tag("b"));
+    recv!(s, time 32_020, ["Progress 180"]);
+    s.run_until(33_000);
+    s.give_bytes(late_200(&silent));
+    recv!(s, time 33_000, ["ACK 2", "BYE 3"]);
+    s.run_until(33_100);
+    s.give_bytes(late_200(&silent)); // its ACK was lost
+    recv!(s, time 33_100, ["ACK 2 again"]);
+    send!(s, time 33_110, response("BYE", 200).tag("late"));
+    send!(s, time 34_000, response("INVITE", 200).tag("b").body("answer"));
+    recv!(s, time 34_000, ["Answered answer", "ACK 3"]);
+}
+
+#[test]
+fn a_place_to_which_no_connection_can_be_made_gives_way_to_the_next() {
+    let mut s = following(5);
+    let contacts = "Contact: <sip:dead@203.0.113.9;transport=tcp>, <sip:spare@h>;q=0.5";
+    send!(s, time 10, response("INVITE", 302).tag("x").header(contacts));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    s.caller(50, |session, now, mint| session.transport_failed(now, mint));
+    recv!(s, time 50, ["INVITE 3"]);
+    assert_eq!(target(&s), "sip:spare@h");
+    send!(s, time 60, response("INVITE", 486).tag("b"));
+    recv!(s, time 60, ["ACK 3", "Failed 486"]);
+}
+
+#[test]
+fn the_last_place_that_nobody_reaches_is_the_end() {
+    let mut s = following(5);
+    send!(s, time 10, response("INVITE", 302).tag("x").header("Contact: <sip:dead@h>"));
+    recv!(s, time 10, ["ACK 1", "INVITE 2"]);
+    s.caller(50, |session, now, mint| session.transport_failed(now, mint));
+    recv!(s, time 50, ["Failed silence"]);
 }
 
 #[test]
