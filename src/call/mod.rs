@@ -277,7 +277,7 @@ impl Call {
             self.session.timeout(now, &mut self.mint);
         }
         self.lingering_timed_out(now);
-        let too_long = matches!(&self.stage, Stage::Talking(talk) if talk.until <= now);
+        let too_long = matches!(&self.stage, Stage::Talking(talk) if talk.is_too_long(now));
         if too_long {
             self.break_off(now, assets, turn);
         } else if matches!(self.stage, Stage::Settling { until, .. } if until <= now) {

@@ -315,6 +315,11 @@ impl Talk {
         Timestamp::earliest(until, Timestamp::earliest(lost_at, collector))
     }
 
+    /// The longest conversation is over, and not only for a take to be stored.
+    pub(super) fn is_too_long(&self, now: Timestamp) -> bool {
+        self.until <= now && self.leaving().is_none()
+    }
+
     /// It was said which quotas are full; an answer that came too late changes nothing.
     pub(super) fn quota_answered(&mut self, full: Vec<String>, acts: &mut Vec<Act>) {
         if let Doing::Reserving { .. } = self.doing {

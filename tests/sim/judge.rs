@@ -70,6 +70,11 @@ impl Judge {
         }
     }
 
+    /// Time does not go on: something is due again as soon as it was done.
+    pub(crate) fn hangs(&mut self, due: &[CallId]) {
+        self.blame(8, || format!("the same is due again and again; calls with something due: {due:?}"));
+    }
+
     /// What a call asks for after one input.
     pub(crate) fn turn(&mut self, call: CallId, outputs: &[Output]) {
         let repeats =

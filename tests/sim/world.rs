@@ -152,6 +152,9 @@ pub(crate) struct World<'a> {
     log: Option<Vec<String>>,
 }
 
+/// Turns of the world in one moment: who has more is in a loop.
+const MOST_TURNS: u32 = 2_000;
+
 /// Runs a scenario.
 pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
     let (questionnaire, _) = Questionnaire::load("survey.xml", SURVEY.as_bytes()).expect("it is checked");
@@ -222,10 +225,16 @@ fn telephones(scenario: &Scenario) -> Vec<Telephone> {
 
 impl World<'_> {
     fn live(&mut self) {
+        let mut turns = 0;
         while self.judge.wrong.is_none() {
             let Some(due) = self.next_due() else { return };
             if due > self.start + END {
                 return;
+            }
+            turns = if due > self.now { 0 } else { turns + 1 };
+            if turns > MOST_TURNS {
+                let due = self.due_calls();
+                return self.judge.hangs(&due);
             }
             self.now = self.now.max(due);
             if self.agenda.first_key_value().is_some_and(|((at, _), _)| *at == due) {

@@ -11,6 +11,7 @@ mod person;
 mod resume;
 mod stalled;
 mod taken_over;
+mod takes;
 mod trunks;
 mod world;
 

@@ -9,6 +9,7 @@ use super::hold::{CONSENT, SENDONLY, TALKS, asked, asking, said};
 use super::midcall::{Line, sdp, value};
 use super::person::{Person, Phone, Reaction::*, Room};
 use super::resume::essence;
+use super::takes;
 use super::world::{Crash, World};
 use crate::call::{Activity, Call, CallResult, EndedBy, Fault, Input, Output, Phase, Start, Step, TakenOver};
 use crate::id::Epoch;
@@ -221,16 +222,7 @@ fn under_hold_the_session_is_moved_and_nothing_is_said() {
 
 #[test]
 fn a_take_is_looked_for_and_asked_for_again_where_nothing_of_it_is() {
-    let mut line = Line::asking(
-        r##"<questionnaire id="m" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
-  <retry id="std" wait="2s" no-input="2" no-match="2" then="skip"/>
-  <record id="message" max="30s" silence-end="2s" retry="std"><say>Speak.</say></record>
-  <end id="done" outcome="complete"><say>Thank you.</say></end>
-</questionnaire>"##,
-    );
-    line.respond(200, "", &sdp(TALKS));
-    line.hear_out(400);
-    assert!(line.outputs.iter().any(|output| matches!(output, Output::Record(_))));
+    let mut line = takes::recording();
     plainly(&mut line);
     let kept = line.outputs.iter().find_map(|output| {
         let Output::KeepRecording { recording, .. } = output else { return None };
