@@ -199,7 +199,11 @@ pub fn load(settings: &Settings) -> Result<Option<(Dialplan, Vec<Finding>)>, Dia
     settings.dialplan.as_deref().map(|file| load_file(file, settings)).transpose()
 }
 
-fn load_file(file: &Path, settings: &Settings) -> Result<(Dialplan, Vec<Finding>), DialplanError> {
+/// A dialplan, held against the trunks of these settings, with its warnings.
+///
+/// # Errors
+/// [`DialplanError`].
+pub fn load_file(file: &Path, settings: &Settings) -> Result<(Dialplan, Vec<Finding>), DialplanError> {
     let bytes = fs::read(file).map_err(|source| DialplanError::Read { path: file.to_owned(), source })?;
     let broken = |findings| DialplanError::Findings { file: file.to_owned(), findings };
     let (dialplan, mut warnings) = Dialplan::load(&file.display().to_string(), &bytes).map_err(broken)?;

@@ -54,6 +54,8 @@ answer = false
 /// Three instances, those whom they call, and etcd.
 struct World {
     place: Place,
+    /// Who knows the password of trunk `b`.
+    initiated: BTreeSet<&'static str>,
     etcd: Etcd,
     port: u16,
     nodes: BTreeMap<&'static str, Running>,
@@ -63,6 +65,11 @@ struct World {
 impl World {
     /// With room for so many calls each.
     fn start(limits: [u32; 3]) -> Self {
+        Self::begin(limits, &NAMES)
+    }
+
+    /// The same, and of them only these have files and trunks of their own.
+    fn begin(limits: [u32; 3], have_files: &[&str]) -> Self {
         let (place, etcd, port) = (Place::new(), Etcd::one(), machine::ports(32));
         let questionnaire = survey::write(&place);
         let people = place.write("people.toml", PEOPLE);
@@ -73,9 +80,19 @@ impl World {
         command.stderr(std::fs::File::create(place.file("callee.err")).unwrap());
         let people = Running::start(&mut command, "baton callee");
         init(&place.file("keys"), &NAMES.map(|name| name.parse::<NodeId>().unwrap())).unwrap();
-        let mut world = Self { place, etcd, port, nodes: BTreeMap::new(), _people: people };
+        let initiated = BTreeSet::from(NAMES);
+        let mut world = Self { place, initiated, etcd, port, nodes: BTreeMap::new(), _people: people };
         for (name, limit) in NAMES.into_iter().zip(limits) {
             world.write_settings(name, limit, "");
+            if !have_files.contains(&name) {
+                let all = world.place.read(&format!("{name}.toml"));
+                let (before, own) = all.split_once("[trunks.a]").unwrap();
+                let (_, cluster) = own.split_once("[cluster]").unwrap();
+                let bare = before.replace("questionnaires = [\"interop.xml\"]\n", "");
+                std::fs::create_dir(world.place.file(&format!("dir-{name}"))).unwrap();
+                let bare = format!("{bare}[cluster]{cluster}").replace("\"keys/", "\"../keys/");
+                world.place.write(&format!("dir-{name}/{name}.toml"), bare);
+            }
             world.run(name);
         }
         for name in NAMES {
@@ -107,7 +124,12 @@ impl World {
 
     fn run(&mut self, name: &'static str) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.current_dir(self.place.path()).args(["serve", "--config", &format!("{name}.toml")]);
+        let bare = self.place.file(&format!("dir-{name}"));
+        let dir = if bare.exists() { bare } else { self.place.path().to_owned() };
+        command.current_dir(dir).args(["serve", "--config", &format!("{name}.toml")]);
+        if self.initiated.contains(name) {
+            command.env("TRUNK_B_PASSWORD", "s3cret");
+        }
         let log = std::fs::File::create(self.place.file(&format!("{name}.err"))).unwrap();
         self.nodes.insert(name, Running::start(command.stderr(log), name));
     }
@@ -200,20 +222,62 @@ fn a_loaded_node_gets_fewer_starts_in_proportion() {
     assert_eq!(world.calls().values().sum::<u64>(), 0);
 }
 
-/// Initialisation data: a node that would perform the call with other data gets none.
+/// Initialisation data: questionnaire, recordings and trunk are at one node when they are started, and are handed to each
+/// before it is picked. That it is these which its callees hear shows in that they answer: they know the questions by their
+/// sound.
+#[test]
+fn initialisation_data_are_handed_to_each_node() {
+    let world = World::begin([20, 20, 20], &["n1"]);
+    let calls: Vec<String> = (0..6).map(|n| world.place_call("n1", &format!("talks{n}"))).collect();
+    let called: BTreeSet<String> = (0..6)
+        .filter_map(|n| {
+            let user = format!("talks{n}");
+            until(SOON, || !world.callers(&user).is_empty()).then(|| world.callers(&user)[0].clone())
+        })
+        .collect();
+    assert_eq!(called.len(), 3, "each of them has called: {called:?}");
+    let result =
+        |id: &String| world.asked("n1", &format!("calls/{id}")).unwrap_or_default()["result"].clone();
+    let over = until(CALL, || calls.iter().all(|id| result(id)["disposition"] == "complete"));
+    assert!(over, "{:#?}", calls.iter().map(result).collect::<Vec<_>>());
+    let named = |name: &str| world.asked(name, "assets").unwrap_or_default();
+    let [one, two, three] = NAMES.map(named);
+    assert_eq!(one["questionnaires"][0]["files"], 5, "the questionnaire and its four recordings");
+    for other in [&two, &three] {
+        assert_eq!(
+            (&other["here"], &other["trunks"], &other["questionnaires"][0]["digest"]),
+            (&one["here"], &json!(["a"]), &one["questionnaires"][0]["digest"])
+        );
+    }
+}
+
+/// Initialisation data: a node that has not what all are to have gets no start. Here it lacks a trunk's password, which
+/// does not travel.
 #[test]
 fn a_node_with_other_initialisation_data_gets_no_start() {
     let mut world = World::start([20, 20, 20]);
     drop(world.nodes.remove("n2"));
-    world.write_settings("n2", 20, "[trunks.b]\naddress = \"127.0.0.1:9\"\n");
+    world.initiated.remove("n2");
     world.run("n2");
+    world.until_ready("n2");
+    let trunk =
+        "[trunks.b]\naddress = \"127.0.0.1:9\"\nusername = \"u\"\npassword_env = \"TRUNK_B_PASSWORD\"\n";
+    world.write_settings("n1", 20, trunk);
+    let mut published =
+        ureq::post(world.url("n1", "assets")).header("content-type", "application/json").send("{}").unwrap();
+    let published: Value = serde_json::from_str(&published.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(published["changes"], json!(["trunk b", "default_trunk", "password of trunk b"]));
     let member = |of: &str| {
         let nodes = world.asked("n1", "nodes")?;
         let members = nodes["cluster"]["members"].as_array()?.clone();
         members.into_iter().find(|member| member["name"] == of)
     };
-    let unequal = until(SOON, || member("n2").is_some_and(|member| member["state"] == "unequal"));
-    assert!(unequal, "{:?}", member("n2"));
+    let state = |of: &str| member(of).map(|member| member["state"].clone());
+    let unequal =
+        until(SOON, || state("n2") == Some(json!("unequal")) && state("n3") == Some(json!("ready")));
+    assert!(unequal, "{:?} {:?}", member("n2"), member("n3"));
+    let why = || world.asked("n2", "assets").unwrap_or_default()["behind"].clone();
+    assert!(until(SOON, || why().as_str().is_some_and(|why| why.contains("TRUNK_B_PASSWORD"))), "{}", why());
     for n in 0..12 {
         world.place_call("n1", &format!("rings{n}"));
     }

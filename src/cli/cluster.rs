@@ -1,13 +1,14 @@
-//! `baton cluster init` and `add`: the certificates and keys by which the members of a cluster know each other.
+//! `baton cluster`: `init` and `add` make the certificates and keys by which its members know each other; `publish` and
+//! `files` are about what all of them have alike.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Subcommand;
 
 use super::check::to_stdout;
-use super::{Exit, MachineError};
+use super::{Exit, MachineError, assets};
 use crate::id::NodeId;
 use crate::peers::{self, Issued, MakeError};
 use crate::settings::is_member_name;
@@ -25,6 +26,10 @@ enum Command {
     Init(Members),
     /// Make the directories of further members of a cluster that `init` made
     Add(Members),
+    /// Make an instance's own questionnaires, dialplan and trunks those of all members
+    Publish(assets::Publish),
+    /// Show the questionnaires, dialplan and trunks that all members have
+    Files(assets::Files),
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,9 +42,21 @@ struct Members {
     names: Vec<NodeId>,
 }
 
-/// Makes them, and says what is to be copied where.
+/// Does what is asked.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let (Command::Init(members) | Command::Add(members)) = &args.command;
+    match &args.command {
+        Command::Init(members) => issue(members, peers::init),
+        Command::Add(members) => issue(members, peers::add),
+        Command::Publish(args) => assets::publish(args),
+        Command::Files(args) => assets::files(args),
+    }
+}
+
+/// Makes certificates and keys.
+fn issue(
+    members: &Members,
+    how: impl FnOnce(&Path, &[NodeId]) -> Result<Vec<Issued>, MakeError>,
+) -> anyhow::Result<Exit> {
     let mut seen = BTreeSet::new();
     for name in &members.names {
         ensure!(
@@ -49,11 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         );
         ensure!(seen.insert(*name), "`{name}` is named twice");
     }
-    let made = match &args.command {
-        Command::Init(_) => peers::init(&members.dir, &members.names),
-        Command::Add(_) => peers::add(&members.dir, &members.names),
-    };
-    let issued = made.map_err(|error| match error {
+    let issued = how(&members.dir, &members.names).map_err(|error| match error {
         MakeError::There { .. } | MakeError::NoCluster { .. } => anyhow::Error::new(error),
         MakeError::Write { .. } | MakeError::Certificate(_) | MakeError::Randomness(_) => {
             MachineError(error.into()).into()

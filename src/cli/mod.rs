@@ -4,6 +4,7 @@
 //! Results go to stdout, everything said to a person about the run goes to stderr. Exit codes: [`Exit`],
 //! and docs/cli.md.
 
+mod assets;
 mod call;
 mod callee;
 mod calls;
@@ -83,7 +84,7 @@ enum Command {
     Node(node::Args),
     /// Tokens for the HTTP API
     Token(token::Args),
-    /// Certificates and keys for the members of a cluster
+    /// The members of a cluster: their certificates and keys, and the files that all have alike
     Cluster(cluster::Args),
     /// Call one person now, and tell each step
     Call(call::Args),

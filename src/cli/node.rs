@@ -55,11 +55,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         if let Some(why) = cluster.get("engine_away").and_then(Value::as_str) {
             super::say(&format!("etcd is away: calls go on, and nobody's are taken over: {why}"));
         }
+        if let Some(assets) = cluster.get("assets") {
+            equality(assets);
+        }
     }
     let others = cluster.and_then(|cluster| cluster.get("members")).and_then(Value::as_array);
     let all = nodes.iter().chain(others.into_iter().flatten());
     let all_ready = all.into_iter().all(|node| text(node, "state") == "ready");
     Ok(if all_ready { Exit::Done } else { Exit::Not })
+}
+
+/// What is to be said of the files that all members are to have.
+fn equality(assets: &Value) {
+    if let Some(why) = assets.get("behind").and_then(Value::as_str) {
+        super::say(&format!("this instance has not what all members are to have: {why}"));
+    }
+    let differs = assets.get("differs").and_then(Value::as_array).cloned().unwrap_or_default();
+    let differs: Vec<&str> = differs.iter().filter_map(Value::as_str).collect();
+    if !differs.is_empty() {
+        let differs = differs.join(", ");
+        super::say(&format!(
+            "this instance's own files are not the cluster's, which hold: {differs}; `baton cluster publish` makes them the \
+             cluster's"
+        ));
+    }
 }
 
 /// The other members.

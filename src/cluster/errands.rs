@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::member::Inputs;
 use super::status::Board;
 use super::{Done, Event, gather};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Index};
 use crate::id::NodeId;
 use crate::node::clock::boottime;
 use crate::peers::{Identity, Link, Table};
@@ -98,6 +98,8 @@ pub(super) struct Errands {
     pub(super) mirrors: Mirrors,
     pub(super) me: watch::Sender<Option<Incarnation>>,
     pub(super) events: mpsc::Sender<Event>,
+    /// What all members are to have alike, as the engine told it last; absent: it has not told anything yet.
+    pub(super) index: watch::Sender<Option<Option<Index>>>,
     pub(super) board: Arc<Board>,
     pub(super) roles: BTreeMap<Incarnation, Role>,
     pub(super) links: BTreeMap<NodeId, AbortHandle>,
@@ -251,6 +253,10 @@ impl Errands {
             engine::Event::Unreadable(one, error) => {
                 tracing::error!(%error, "a key of the cluster cannot be read");
                 self.board.write().unreadable.insert(one, error.to_string());
+            }
+            engine::Event::Index(index) => drop(self.index.send_replace(Some(index))),
+            engine::Event::UnreadableIndex(error) => {
+                tracing::error!(%error, "what all members are to have alike cannot be read: this one stays as it is");
             }
         }
     }

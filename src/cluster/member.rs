@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -112,8 +113,12 @@ impl Thread {
         Ok((thread, Inputs { sender, waker }))
     }
 
-    /// Runs until it is told to stop.
-    pub(super) fn run(mut self) {
+    /// Runs on a thread of its own, until it is told to stop.
+    pub(super) fn spawn(self) -> io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("member".to_owned()).spawn(|| self.run())
+    }
+
+    fn run(mut self) {
         let mut events = Events::with_capacity(8);
         let mut bytes = vec![0; MAX_DATAGRAM_BYTES + 1];
         let mut is_more = false;

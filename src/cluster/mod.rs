@@ -23,16 +23,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use self::member::Inputs;
 use self::status::Board;
-use crate::engine::Engine;
+use crate::engine::{Engine, Index};
 use crate::id::Digest;
 use crate::node::Right;
 use crate::peers::{Desk, Others, Table};
-use crate::store::journal::{Copied, Mirrors};
+use crate::store::journal::{Copied, Mirrors, SavedCall};
 use crate::sync::{Incarnation, Inheritance, Input, Usage};
 use crate::time::Timestamp;
 
@@ -136,6 +136,7 @@ pub struct Cluster {
     view: View,
     engine: Engine,
     others: Others,
+    indexed: watch::Receiver<Option<Option<Index>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     tasks: JoinSet<()>,
@@ -147,6 +148,17 @@ pub struct View {
     board: Arc<Board>,
     table: Table,
     mirrors: Mirrors,
+}
+
+/// What all members are to have alike: where it stands, and who has it. It outlives the membership.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Where a new one is published.
+    pub engine: Engine,
+    /// Who has the files.
+    pub others: Others,
+    /// What stands there, as it was told last; absent: nothing was told yet.
+    pub index: watch::Receiver<Option<Option<Index>>>,
 }
 
 /// Records that are held of one incarnation.
@@ -175,6 +187,12 @@ impl View {
         all.map(|(owner, (records, digest))| Copies { owner, records, digest }).collect()
     }
 
+    /// The records of others' calls that are held here.
+    #[must_use]
+    pub fn mirrored(&self) -> Vec<SavedCall> {
+        self.table.all()
+    }
+
     /// Whether fewer mirrors than wanted hold the saves: then no call starts.
     #[must_use]
     pub fn lacks_mirrors(&self) -> bool {
@@ -199,6 +217,12 @@ impl Cluster {
     #[must_use]
     pub fn others(&self) -> Others {
         self.others.clone()
+    }
+
+    /// What all members are to have alike.
+    #[must_use]
+    pub fn shared(&self) -> Shared {
+        Shared { engine: self.engine.clone(), others: self.others.clone(), index: self.indexed.clone() }
     }
 
     /// All calls that [`Event::TakeOver`] gave of this incarnation are saved under this one's name (or are over).

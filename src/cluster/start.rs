@@ -106,18 +106,19 @@ impl Cluster {
         let (errands, waiting) = mpsc::channel(ROOM);
         let (events, happened) = mpsc::channel(ROOM);
         let (tell, told) = mpsc::channel(ROOM);
+        let (index, indexed) = watch::channel(None);
         let (own, board, stopping) = (Own::default(), Arc::<Board>::default(), Arc::<AtomicBool>::default());
         board.begins(key.incarnation, constants.acks > 0);
         let mirrors = parts.mirrors.clone();
-        let view =
-            View { board: Arc::clone(&board), table: constants.table.clone(), mirrors: mirrors.clone() };
+        let table = constants.table.clone();
+        let view = View { board: Arc::clone(&board), table: table.clone(), mirrors: mirrors.clone() };
         let begin = Begin {
             key,
             asked,
             terms: constants.terms.clone(),
             guard: Guard::new(identity.beat_key(), settings.name, settings.members.keys().copied()),
             addresses: settings.members.clone(),
-            table: constants.table.clone(),
+            table,
             own: own.clone(),
             parts,
             errands,
@@ -125,8 +126,7 @@ impl Cluster {
             stopping: Arc::clone(&stopping),
         };
         let (thread, inputs) = Thread::new(begin, socket).map_err(StartError::Thread)?;
-        let named = std::thread::Builder::new().name("member".to_owned());
-        let thread = named.spawn(|| thread.run()).map_err(StartError::Thread)?;
+        let thread = thread.spawn().map_err(StartError::Thread)?;
         tasks.spawn(engine.clone().watch(own, tell));
         let run = Errands {
             constants,
@@ -134,13 +134,14 @@ impl Cluster {
             mirrors,
             me,
             events,
+            index,
             board,
             roles: BTreeMap::new(),
             links: BTreeMap::new(),
             running: JoinSet::new(),
         };
         tasks.spawn(run.run(waiting, told));
-        Ok((Self { inputs, view, engine, others, stopping, thread: Some(thread), tasks }, happened))
+        Ok((Self { inputs, view, engine, others, indexed, stopping, thread: Some(thread), tasks }, happened))
     }
 }
 

@@ -6,7 +6,7 @@ use super::wire::KeyValue;
 use crate::sync::{Claim, Incarnation, Key, Ownership, Role, Terms};
 
 /// The format of values that this program writes; it reads all up to it.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 /// Below this bit a revision is the engine's own; above it the generation.
 const GENERATION_BIT: u32 = 40;
 
@@ -79,6 +79,11 @@ impl Root {
         format!("{}ticket", self.0).into()
     }
 
+    /// The index of what all members are to have alike.
+    pub(super) fn assets(&self) -> Vec<u8> {
+        format!("{}assets", self.0).into()
+    }
+
     /// First and last of all keys, as etcd takes a prefix: the end is the prefix with its last byte raised by one.
     pub(super) fn all(&self) -> (Vec<u8>, Vec<u8>) {
         let start: Vec<u8> = self.0.clone().into();
@@ -112,8 +117,8 @@ impl Root {
 }
 
 #[derive(Deserialize)]
-struct Format {
-    format: u32,
+pub(super) struct Format {
+    pub(super) format: u32,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 //! ```text
 //! /baton/NAME/generation                       how often the engine was restored from a backup; absent: never
 //! /baton/NAME/ticket                           written for nothing but its revision, which names a new incarnation
+//! /baton/NAME/assets                           what all members are to have alike, by the digest of its manifest
 //! /baton/NAME/members/NODE/RUN/alive           the incarnation owns its calls, under these terms
 //! /baton/NAME/members/NODE/RUN/claimed         its calls are others'
 //! ```
@@ -19,6 +20,7 @@
 //! to the rest of Baton is `generation << 40 | revision`, which only grows.
 
 mod client;
+mod index;
 mod keys;
 mod requests;
 mod watch;
@@ -36,6 +38,7 @@ pub(crate) mod wire {
 
 pub(crate) use client::said_by;
 pub use client::{Access, AccessError, Tls, User};
+pub use index::{Index, Publishing};
 pub use keys::ValueError;
 pub use requests::Engine;
 pub use watch::{Event, Own};

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::EngineError;
 use super::client::{Access, AccessError, Client};
+use super::index::{self, Index};
 use super::keys::{self, Generation, Kind, Root, ValueError};
 use super::wire::compare::{CompareResult, CompareTarget, TargetUnion};
 use super::wire::request_op::Request;
@@ -36,6 +37,8 @@ pub(super) struct Listing {
     pub(super) keys: BTreeMap<Incarnation, Key>,
     /// Keys whose values cannot be read.
     pub(super) unreadable: Vec<(Incarnation, ValueError)>,
+    /// What all members are to have, and since which revision; absent: nothing was published.
+    pub(super) index: Option<(u64, Result<Index, ValueError>)>,
     /// The revision went back: the engine was restored from a backup, and a new generation was begun.
     pub(super) restored: bool,
 }
@@ -61,7 +64,7 @@ impl Engine {
         Generation::of(self.seen())
     }
 
-    fn note(&self, header: Option<&ResponseHeader>) -> Result<u64, EngineError> {
+    pub(super) fn note(&self, header: Option<&ResponseHeader>) -> Result<u64, EngineError> {
         let header = header.ok_or(EngineError::NotEtcd { what: "an answer without a header" })?;
         let revision = self.generation().outward(header.revision);
         self.seen.fetch_max(revision, SeqCst);
@@ -232,7 +235,8 @@ impl Engine {
             restored |= stored.0 > held.0 && before > 0;
             let revision = stored.outward(header.revision);
             self.seen.fetch_max(revision, SeqCst);
-            let mut listing = Listing { revision, keys: BTreeMap::new(), unreadable: Vec::new(), restored };
+            let mut listing =
+                Listing { revision, keys: BTreeMap::new(), unreadable: Vec::new(), index: None, restored };
             for kv in &answer.kvs {
                 listing.take(&self.root, stored, kv);
             }
@@ -267,7 +271,7 @@ impl Engine {
 
     // ── parts of transactions ──
 
-    fn begun(&self) -> TxnRequest {
+    pub(super) fn begun(&self) -> TxnRequest {
         TxnRequest { compare: vec![self.is_generation(self.generation())], ..TxnRequest::default() }
     }
 
@@ -319,6 +323,10 @@ impl Engine {
 
 impl Listing {
     fn take(&mut self, root: &Root, generation: Generation, kv: &KeyValue) {
+        if kv.key == root.assets() {
+            self.index = Some((generation.outward(kv.mod_revision), index::read(kv)));
+            return;
+        }
         match keys::read(root, generation, kv) {
             // `alive` is listed before `claimed`, which counts where there are both.
             Ok(Some((_, key))) => drop(self.keys.insert(key.incarnation, key)),
@@ -339,7 +347,7 @@ fn found(answer: &TxnResponse) -> impl Iterator<Item = &KeyValue> {
     })
 }
 
-fn compare(key: Vec<u8>, result: CompareResult, union: TargetUnion) -> Compare {
+pub(super) fn compare(key: Vec<u8>, result: CompareResult, union: TargetUnion) -> Compare {
     let target = match union {
         TargetUnion::CreateRevision(_) => CompareTarget::Create,
         TargetUnion::ModRevision(_) => CompareTarget::Mod,
@@ -348,7 +356,7 @@ fn compare(key: Vec<u8>, result: CompareResult, union: TargetUnion) -> Compare {
     Compare { result: result.into(), target: target.into(), key: key.into(), target_union: Some(union) }
 }
 
-fn put(key: Vec<u8>, value: Vec<u8>) -> RequestOp {
+pub(super) fn put(key: Vec<u8>, value: Vec<u8>) -> RequestOp {
     RequestOp { request: Some(Request::RequestPut(PutRequest { key: key.into(), value: value.into() })) }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use super::index::{self, Index};
 use super::keys::{self, Generation, Kind, ValueError};
 use super::requests::{Engine, Listing};
 use super::wire::event::EventType;
@@ -47,6 +48,10 @@ pub enum Event {
     There,
     /// A key cannot be read: whose, and why.
     Unreadable(Incarnation, ValueError),
+    /// What all members are to have alike, for the first time or anew; absent: nothing was published, or it is gone.
+    Index(Option<Index>),
+    /// That cannot be read; why.
+    UnreadableIndex(ValueError),
 }
 
 /// The key that this process owns and may speak by, for as long as it may: what a restored backup lacks of it is
@@ -73,6 +78,8 @@ struct Watching {
     /// Living keys that a restored backup lacks, and until when they are waited for.
     missing: BTreeMap<Incarnation, Instant>,
     unreadable: BTreeMap<Incarnation, ValueError>,
+    /// The index as it was told last, since which revision it stands there; absent: nothing was told yet.
+    index: Option<(u64, Option<Result<Index, ValueError>>)>,
     /// As of which revision all is known.
     revision: u64,
     is_there: Option<bool>,
@@ -105,6 +112,7 @@ impl Engine {
             known: BTreeMap::new(),
             missing: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            index: None,
             revision: 0,
             is_there: None,
             turn: 0,
@@ -165,7 +173,7 @@ impl Watching {
     }
 
     async fn compare(&mut self, listing: Listing) -> Result<usize, Over> {
-        let Listing { revision, keys, unreadable, restored } = listing;
+        let Listing { revision, keys, unreadable, index, restored } = listing;
         let mut news = 0;
         self.revision = revision;
         for (one, error) in unreadable {
@@ -194,8 +202,24 @@ impl Watching {
                 self.tell(Event::Key(key)).await?;
             }
         }
+        let (since, index) = index.map_or((revision, None), |(since, index)| (since, Some(index)));
+        self.indexed(since, index).await?;
         self.tell(Event::Current(revision)).await?;
         Ok(news)
+    }
+
+    /// Tells the index, if it is another one than was told.
+    async fn indexed(&mut self, since: u64, index: Option<Result<Index, ValueError>>) -> Result<(), Over> {
+        if self.index.as_ref().is_some_and(|(known, told)| *known > since || *told == index) {
+            return Ok(());
+        }
+        self.index = Some((since, index.clone()));
+        self.tell(match index {
+            None => Event::Index(None),
+            Some(Ok(index)) => Event::Index(Some(index)),
+            Some(Err(error)) => Event::UnreadableIndex(error),
+        })
+        .await
     }
 
     async fn gone(&mut self, one: Incarnation) -> Result<(), Over> {
@@ -290,6 +314,10 @@ impl Watching {
         let Some(kv) = &change.kv else { return Ok(()) };
         let generation = Generation::of(self.revision);
         let revision = generation.outward(kv.mod_revision);
+        if kv.key == self.engine.root.assets() {
+            let is_deleted = change.r#type == i32::from(EventType::Delete);
+            return self.indexed(revision, (!is_deleted).then(|| index::read(kv))).await;
+        }
         let Some((one, kind)) = self.engine.root.member(&kv.key) else { return Ok(()) };
         if revision < self.known.get(&one).map_or(0, |key| key.revision) {
             return Ok(());

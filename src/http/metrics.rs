@@ -8,7 +8,8 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::cluster::Status;
-use crate::instance::{Instance, Tally};
+use crate::engine::Index;
+use crate::instance::{Instance, Tally, Told};
 use crate::node::{LatenessCounts, TrunkUsage, Usage};
 use crate::sync::Standing;
 
@@ -29,6 +30,9 @@ pub(super) async fn all(Shared(instance): Shared<Arc<Instance>>) -> Response {
     usage(&mut text, &instance.usage());
     if let Some(status) = instance.cluster() {
         cluster(&mut text, &status);
+    }
+    if let Some(told) = instance.shared() {
+        assets(&mut text, &told);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
 }
@@ -64,6 +68,24 @@ fn cluster(text: &mut Text, status: &Status) {
     text.one("baton_cluster_members", "gauge", help, status.others.len());
     let help = "Members of the cluster of which nothing is there.";
     text.one("baton_cluster_members_absent", "gauge", help, status.absent.len());
+}
+
+fn assets(text: &mut Text, told: &Told) {
+    let version = |index: &Option<Index>| index.as_ref().map_or(0, |index| index.version);
+    let help = "Version of the files that all members are to have; 0: none is known.";
+    text.one("baton_cluster_assets_published", "gauge", help, version(&told.index));
+    let help = "Version of the files that this member has.";
+    text.one("baton_cluster_assets_version", "gauge", help, version(&told.adopted));
+    let help = "1: this member cannot take the files that all are to have; its log says why.";
+    text.one("baton_cluster_assets_behind", "gauge", help, u8::from(told.behind.is_some()));
+    let help = "Things in which this instance's own files differ from those that all members are to have.";
+    text.one("baton_cluster_assets_differing", "gauge", help, told.differs.len());
+    let help = "Files that came from other members.";
+    text.one("baton_cluster_assets_pulled_total", "counter", help, told.pulled.files());
+    let help = "Bytes that came from other members for them.";
+    text.one("baton_cluster_assets_pulled_bytes_total", "counter", help, told.pulled.bytes());
+    let help = "Files from other members that were something else than what was asked for.";
+    text.one("baton_cluster_assets_refused_total", "counter", help, told.pulled.refused());
 }
 
 fn usage(text: &mut Text, usage: &Usage) {

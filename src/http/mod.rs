@@ -7,6 +7,7 @@
 //! There is no CORS: a page from elsewhere may not read what this says, and cannot ask for a call, because that takes
 //! a content type or a method for which a browser asks first.
 
+mod assets;
 mod body;
 mod calls;
 mod guard;
@@ -144,6 +145,7 @@ fn router(instance: Arc<Instance>) -> Router {
         .route("/api/v1/cases/{case}", get(calls::case))
         .route("/api/v1/nodes", get(nodes::list))
         .route("/api/v1/copies", get(nodes::copies))
+        .route("/api/v1/assets", get(assets::list).post(assets::publish))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/healthz", get(nodes::health))
         .route("/readyz", get(nodes::ready))

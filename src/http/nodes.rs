@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
+use super::assets::standing;
 use super::problem::json;
 use crate::cluster::{Copies, Status};
 use crate::instance::{Instance, STUCK, Trouble};
@@ -93,7 +94,11 @@ pub(super) async fn list(Shared(instance): Shared<Arc<Instance>>) -> Response {
     });
     let mut answer = value!({"nodes": [node]});
     if let (Some(status), Some(members)) = (instance.cluster(), answer.as_object_mut()) {
-        members.insert("cluster".to_owned(), cluster(&status));
+        let mut cluster = cluster(&status);
+        if let (Some(told), Some(members)) = (instance.shared(), cluster.as_object_mut()) {
+            members.insert("assets".to_owned(), standing(&told));
+        }
+        members.insert("cluster".to_owned(), cluster);
     }
     json(StatusCode::OK, &answer)
 }
@@ -131,6 +136,7 @@ fn cluster(status: &Status) -> Value {
         value!({
             "name": other.incarnation.node.as_str(), "run": other.incarnation.run, "role": role, "state": state,
             "calls": usage.calls, "limit": usage.limit, "late_us": usage.late_us, "cpu_percent": usage.cpu_percent,
+            "assets": usage.assets,
         })
     });
     let absent = status.absent.iter().map(|node| value!({"name": node.as_str(), "state": "absent"}));

@@ -31,6 +31,10 @@ pub(super) enum Code {
     Failed,
     Records,
     Slow,
+    NoMember,
+    Files,
+    PublishedMeanwhile,
+    EngineAway,
 }
 
 impl Code {
@@ -65,6 +69,12 @@ impl Code {
             Self::DiskFull => ("disk-full", S::SERVICE_UNAVAILABLE, "The disk is full", Some(10)),
             Self::Failed => ("failed", S::SERVICE_UNAVAILABLE, "The instance has failed", Some(60)),
             Self::Records => ("records", S::SERVICE_UNAVAILABLE, "The records cannot be used", Some(10)),
+            Self::NoMember => ("no-member", S::CONFLICT, "This instance stands alone", None),
+            Self::Files => ("files", S::UNPROCESSABLE_ENTITY, "This instance's files cannot be used", None),
+            Self::PublishedMeanwhile => {
+                ("published-meanwhile", S::CONFLICT, "Another instance has published", None)
+            }
+            Self::EngineAway => ("engine-away", S::SERVICE_UNAVAILABLE, "etcd does not answer", Some(5)),
             Self::Slow => ("slow", S::SERVICE_UNAVAILABLE, "The request took too long", Some(5)),
         }
     }

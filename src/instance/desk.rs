@@ -75,6 +75,7 @@ pub(super) fn desk(place: &Place) -> Desk {
                 drop(spawn_blocking(move || calls.into_iter().for_each(|call| node.hang_up(call))).await);
             })
         }),
+        stock: None,
     }
 }
 
@@ -120,8 +121,11 @@ impl Instance {
         }
         let wanted: CallRequest =
             serde_json::from_str(&request).map_err(|error| format!("its request cannot be read: {error}"))?;
-        // Held until it is placed: a reload waits, so that the edition it names stays loaded.
-        let library = self.library.read().await;
+        // Held until it is placed: a reload waits, so that the edition it names stays loaded. While one waits here, all
+        // members may be at it, and each of them at the door of another: nobody waits in turn.
+        let Ok(library) = self.library.try_read() else {
+            return Err("it is just taking other files".to_owned());
+        };
         let placement = route::placement(&library, &wanted, call).map_err(|mistakes| {
             let first = mistakes.into_iter().next().map(|mistake| mistake.detail);
             format!("it cannot be placed with this instance's files: {}", first.unwrap_or_default())

@@ -22,13 +22,14 @@ use super::choosing::Choice;
 use super::desk::{Place, desk};
 use super::home::Home;
 use super::looking::Looking;
+use super::sharing::Sharing;
 use super::{Instance, StartError, recover};
 use crate::call::{Call, Progress};
 use crate::cluster::{Cluster, Event, Inherited, Parts, TakeOver, View};
 use crate::id::{CallId, Digest, Epoch, NodeId};
 use crate::node::clock::boottime;
 use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
-use crate::peers::Others;
+use crate::peers::{Desk, Others, Stock};
 use crate::settings;
 use crate::store::journal::{Mirrors, SavedCall};
 use crate::store::records::Accepted;
@@ -57,6 +58,8 @@ pub(super) struct Member {
     /// The desks of the others.
     pub(super) others: Others,
     pub(super) choice: Choice,
+    /// What all members are to have alike.
+    pub(super) sharing: Sharing,
     leave: mpsc::Sender<Leave>,
 }
 
@@ -73,11 +76,13 @@ impl Membership {
         settings: &settings::Cluster,
         mirrors: Mirrors,
         journal: PathBuf,
+        stock: Stock,
     ) -> Result<Self, StartError> {
         let (right, place) = (Right::of_member(settings.promise), Arc::new(OnceLock::new()));
         let mut looking = Looking::at(Arc::clone(&place));
         let look = Box::new(move || looking.look());
-        let parts = Parts { right: right.clone(), mirrors, look, desk: desk(&place), dir: journal.clone() };
+        let desk = Desk { stock: Some(stock), ..desk(&place) };
+        let parts = Parts { right: right.clone(), mirrors, look, desk, dir: journal.clone() };
         let (cluster, events) = Cluster::start(settings, parts).await?;
         let me = settings.name;
         Ok(Self { cluster, events, right, place, me, journal, found: None, silent: None })
@@ -96,6 +101,7 @@ impl Membership {
     pub(super) fn run(self, instance: &Arc<Instance>, leave: mpsc::Receiver<Leave>, unplaced: Vec<Accepted>) {
         self.place.get_or_init(|| Arc::downgrade(instance));
         Home::new(self.cluster.others(), self.journal.clone(), unplaced).run(instance);
+        instance.follow_the_cluster();
         tokio::spawn(self.live(Arc::downgrade(instance), leave));
     }
 
@@ -254,6 +260,7 @@ impl Instance {
         if missing.is_empty() {
             return;
         }
+        self.fetch_soon(&missing).await;
         let shelf = Arc::clone(&self.shelf);
         let loaded = spawn_blocking(move || shelf.editions(&missing)).await.unwrap_or_default();
         let mut library = self.library.write().await;
@@ -300,7 +307,9 @@ impl Member {
     pub(super) fn of(membership: &Membership) -> (Self, mpsc::Receiver<Leave>) {
         let (leave, asked) = mpsc::channel(1);
         let (view, others) = (membership.cluster.view(), membership.cluster.others());
-        let member = Self { name: membership.me.to_string(), view, others, choice: Choice::default(), leave };
+        let (name, sharing) =
+            (membership.me.to_string(), Sharing::new(membership.me, membership.cluster.shared()));
+        let member = Self { name, view, others, choice: Choice::default(), sharing, leave };
         (member, asked)
     }
 

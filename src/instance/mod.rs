@@ -16,13 +16,18 @@ mod home;
 mod keeper;
 mod library;
 mod looking;
+mod manifest;
 mod membership;
 mod placing;
+mod publish;
 mod recover;
 mod reload;
 pub mod request;
 mod route;
+mod sharing;
 mod start;
+mod state;
+mod sweep;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +55,11 @@ use crate::time::Timestamp;
 
 pub use board::{Open, State, Tally};
 pub use library::LibraryError;
+pub use manifest::ManifestError;
 pub use placing::{Placed, Refused};
+pub use publish::{Publication, PublishError};
 pub use reload::{ReloadError, Reloaded};
+pub use sharing::{Behind, SharedFiles, SharedQuestionnaire, Told};
 pub use witness::Witness;
 
 /// Locks that requests with a key wait at.
@@ -127,7 +135,7 @@ pub enum StartError {
 /// Why an instance is not ready for new calls.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Trouble {
-    /// A stable word: `failed`, `stuck`, `draining`, `silent`, `unmirrored`, `disk-full`, `records`, `no-trunk`.
+    /// A stable word: `failed`, `stuck`, `draining`, `silent`, `unmirrored`, `unequal`, `disk-full`, `records`, `no-trunk`.
     pub code: &'static str,
     /// What it means and what to do.
     pub detail: String,
@@ -317,7 +325,7 @@ impl Instance {
 
     /// They may have changed.
     async fn note_assets(&self) {
-        let digest = self.library.read().await.digest();
+        let digest = self.library.read().await.content.digest;
         *self.assets.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
     }
 
@@ -361,6 +369,9 @@ impl Instance {
                      left. Make room on it: calls are taken again by themselves then"
                 ),
             );
+        }
+        if let Some(behind) = self.shared().and_then(|told| told.behind).filter(Behind::is_long) {
+            say("unequal", format!("it has not what all members of the cluster are to have: {}", behind.why));
         }
         if troubles.records() {
             say("records", "results cannot be kept and wait in the journal; is the disk full?".to_owned());

@@ -1,14 +1,17 @@
 //! Reading the settings anew while calls go on.
 //!
 //! ```text
-//! settings ─► questionnaires, prompts, dialplan ─► the node ─► what nobody needs any more is forgotten
-//!    └── wrong ──────────┴── wrong ────────────────┴── wrong ─► everything stays as it was
+//! settings ─► questionnaires, prompts, dialplan ─► (publish) ─► the node ─► what nobody needs any more is forgotten
+//!    └── wrong ──────────┴── wrong ────────────────┴── wrong ────┴── wrong ─► everything stays as it was
 //! ```
+//! A member publishes what it read, for all of its cluster (`publish`).
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::library::{Library, Shelf};
+use super::publish::{Publication, PublishError};
 use super::{Instance, LibraryError};
 use crate::id::Digest;
 use crate::settings::{SecretError, Settings, SettingsError};
@@ -29,6 +32,9 @@ pub enum ReloadError {
     /// Which editions are needed cannot be read.
     #[error(transparent)]
     Records(#[from] RecordsError),
+    /// It is not for all members of the cluster.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// A bug.
     #[error("reading them panicked; please report this")]
     Panicked,
@@ -43,6 +49,8 @@ pub struct Reloaded {
     pub older: usize,
     /// Settings that changed in the file and are taken at the next start.
     pub after_restart: Vec<&'static str>,
+    /// Of a member: what became of its files.
+    pub publication: Option<Publication>,
 }
 
 impl Instance {
@@ -52,20 +60,38 @@ impl Instance {
     /// [`ReloadError`]; everything stays as it was then.
     pub async fn reload(&self, file: &Path) -> Result<Reloaded, ReloadError> {
         let written = Settings::load(file)?;
-        let (settings, after_restart) = {
-            let library = self.library.read().await;
-            (taken(&library.settings, &written), after_restart(&library.settings, &written))
-        };
-        // Prompts may take long to be spoken; calls are placed with the old ones meanwhile.
+        if self.member.is_some() {
+            return Ok(self.publish(written, false).await?);
+        }
+        let (own, after_restart) = self.taken(&written).await;
+        let new = self.read(move |shelf| shelf.library(own)).await?;
+        let (questionnaires, older) = self.put(new).await?;
+        Ok(Reloaded { questionnaires, older, after_restart, publication: None })
+    }
+
+    /// The settings that hold from now on, and what has changed in the file besides.
+    pub(super) async fn taken(&self, written: &Settings) -> (Settings, Vec<&'static str>) {
+        let library = self.library.read().await;
+        (taken(&library.own, written), after_restart(&library.own, written))
+    }
+
+    /// Reads a library, with the editions of running calls. Prompts may take long to be spoken; calls are placed with the
+    /// old ones meanwhile.
+    pub(super) async fn read(
+        &self,
+        how: impl FnOnce(&Shelf) -> Result<Library, LibraryError> + Send + 'static,
+    ) -> Result<Library, ReloadError> {
         let (needed, shelf) = (self.needed().await?, Arc::clone(&self.shelf));
         let read = tokio::task::spawn_blocking(move || {
-            let library = shelf.library(settings);
-            library.map(|mut library| {
-                shelf.add(&mut library, &needed);
-                library
-            })
+            let mut library = how(&shelf)?;
+            shelf.add(&mut library, &needed);
+            Ok(library)
         });
-        let mut new = read.await.map_err(|_| ReloadError::Panicked)??;
+        read.await.map_err(|_| ReloadError::Panicked)?.map_err(ReloadError::Library)
+    }
+
+    /// From now on calls are placed with this library; how many questionnaires it has, and older editions.
+    pub(super) async fn put(&self, mut new: Library) -> Result<(usize, usize), ReloadError> {
         let mut library = self.library.write().await;
         // From here on none is placed: what those of the meantime need is known.
         new.take_over(&library, &self.needed().await?);
@@ -73,15 +99,15 @@ impl Instance {
         let renewed = tokio::task::spawn_blocking(move || node.renew(settings, assets));
         renewed.await.map_err(|_| ReloadError::Panicked)??;
         self.shelf.retain(&new);
-        let (questionnaires, older) = (new.questionnaires.len(), new.older.len());
+        let counts = (new.questionnaires.len(), new.older.len());
         *library = new;
         drop(library);
         self.note_assets().await;
-        Ok(Reloaded { questionnaires, older, after_restart })
+        Ok(counts)
     }
 
     /// Editions of calls that may still be running.
-    async fn needed(&self) -> Result<BTreeSet<Digest>, RecordsError> {
+    pub(super) async fn needed(&self) -> Result<BTreeSet<Digest>, RecordsError> {
         let open = self.records.open_calls().await?;
         let digests = open.iter().filter_map(|kept| kept.digest.parse().ok());
         Ok(digests.chain(self.pinned.iter().copied()).collect())
@@ -91,8 +117,7 @@ impl Instance {
 /// The settings that hold from now on: what can change is taken from the file.
 fn taken(running: &Settings, written: &Settings) -> Settings {
     let mut settings = running.clone();
-    settings.trunks.clone_from(&written.trunks);
-    settings.default_trunk.clone_from(&written.default_trunk);
+    settings.take_trunks(written);
     settings.dialplan.clone_from(&written.dialplan);
     settings.questionnaires.clone_from(&written.questionnaires);
     settings.drain = written.drain;

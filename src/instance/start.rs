@@ -24,6 +24,7 @@ use super::{Instance, StartError, TURNS};
 use crate::id::Digest;
 use crate::node::clock::{Clock, boottime};
 use crate::node::{Earlier, Node, NodeConfig, Pulse};
+use crate::peers::Stock;
 use crate::settings::Settings;
 use crate::store::journal::{self, Journal, Mirrors, SavedCall};
 use crate::store::records::{Kept, Records};
@@ -72,9 +73,9 @@ impl Opened {
     }
 
     /// Joins the cluster, if the settings name one.
-    async fn join(&self, settings: &Settings) -> Result<Option<Membership>, StartError> {
+    async fn join(&self, settings: &Settings, stock: Stock) -> Result<Option<Membership>, StartError> {
         let (Some(cluster), Some(mirrors)) = (&settings.cluster, &self.mirrors) else { return Ok(None) };
-        Membership::begin(cluster, mirrors.clone(), self.dir.clone()).await.map(Some)
+        Membership::begin(cluster, mirrors.clone(), self.dir.clone(), stock).await.map(Some)
     }
 }
 
@@ -101,7 +102,7 @@ impl Instance {
         let earlier = spawn_blocking(move || Earlier::read(saved));
         let (shelf, library) = Shelf::new(&settings, &data);
         let ((records, open, counted), mut membership) =
-            tokio::try_join!(read_records(&data), opened.join(&settings))?;
+            tokio::try_join!(read_records(&data), opened.join(&settings, shelf.stock()))?;
         let records_took = steps.took();
         let earlier = earlier.await.expect("nothing in it panics");
         let left = Left::of(&earlier, open);
@@ -112,7 +113,7 @@ impl Instance {
         let unwritten = |source| StartError::Clock { dir: dir.clone(), source };
         let pulse = Pulse::of(&dir).map_err(unwritten)?;
         let clock = Clock::continued(&dir, !earlier.is_empty(), pulse.last()).map_err(unwritten)?;
-        let mut config = NodeConfig { clock, counted, ..NodeConfig::new(settings) };
+        let mut config = NodeConfig { clock, counted, ..NodeConfig::new(library.settings.clone()) };
         match &mut membership {
             Some(membership) => membership.holds(&mut config, earlier, pulse.last()),
             None => config.resume = earlier,

@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use super::link::channel;
 use super::wire::desk_client::DeskClient;
 use super::wire::{self, BeginRequest, BeginResponse, FindRequest, FindResponse, HungUp};
-use super::{Identity, Service, incarnation};
+use super::{Identity, Service, Stock, incarnation};
 use crate::engine::said_by;
 use crate::id::{AttemptId, CallId, Digest, NodeId};
 use crate::sync::Incarnation;
@@ -76,6 +76,8 @@ pub struct Desk {
     pub begin: Arc<dyn Fn(Indication) -> Answer<Result<(), String>> + Send + Sync>,
     /// Ends those of these calls that it carries.
     pub hang_up: Arc<dyn Fn(Vec<CallId>) -> Answer<()> + Send + Sync>,
+    /// What others may have of its files.
+    pub stock: Option<Stock>,
 }
 
 impl fmt::Debug for Desk {
@@ -92,6 +94,7 @@ impl Desk {
             find: Arc::new(|_| Box::pin(std::future::ready(Vec::new()))),
             begin: Arc::new(|_| Box::pin(std::future::ready(Err("it is a witness".to_owned())))),
             hang_up: Arc::new(|_| Box::pin(std::future::ready(()))),
+            stock: None,
         }
     }
 }
@@ -170,7 +173,7 @@ pub enum Begun {
 
 /// The way to the desks of the other members. Copies share their connections.
 #[derive(Clone, Debug)]
-pub struct Others(Arc<BTreeMap<NodeId, Channel>>);
+pub struct Others(pub(super) Arc<BTreeMap<NodeId, Channel>>);
 
 impl Others {
     /// Connections are made when they are needed.

@@ -57,6 +57,18 @@ impl BeatKey {
         text.trim().parse::<crate::id::Digest>().ok().map(|digits| Self(*digits.as_bytes()))
     }
 
+    /// What tells secrets apart and gives nothing away of them to who has not this key.
+    #[must_use]
+    pub fn fingerprint(&self, said: &[&str]) -> crate::id::Digest {
+        use hmac::{KeyInit as _, Mac as _};
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&self.0).expect("any length is a key");
+        for one in said {
+            mac.update(&u64::try_from(one.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(one.as_bytes());
+        }
+        crate::id::Digest::of(&mac.finalize().into_bytes())
+    }
+
     fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }

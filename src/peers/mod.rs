@@ -5,12 +5,14 @@
 //!  saves ── gRPC over mutual TLS, one stream for each pair ─────► service ─► table of mirrored records
 //!        ◄─ how far they are held ─────────────────────────────
 //!  starts, results ── gRPC, the same ───────────────────────────► desk
+//!  files by digest ◄─ gRPC, the same ─ in pieces ─────────────── files
 //! ```
 //! Both use the same number of port, datagrams over UDP and links over TCP. `baton cluster init` makes what they need:
 //! a CA, a certificate for each member, and a key for the datagrams ([`Identity`]).
 
 mod datagram;
 mod desk;
+mod files;
 mod identity;
 mod link;
 mod service;
@@ -30,6 +32,7 @@ pub(crate) mod wire {
 
 pub use datagram::{Guard, MAX_DATAGRAM_BYTES, Opened, Refusals, Refused};
 pub use desk::{Answer, Begun, Desk, Indication, Known, MOST_ASKED, Others};
+pub use files::{PullError, Pulled, Stock};
 pub use identity::{BeatKey, Identity, IdentityError, Issued, MakeError, add, init};
 pub use link::{Link, pull};
 pub use service::{Service, ServiceError};

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::identity::shows;
 use super::table::{Batch, Full};
 use super::wire::desk_server::DeskServer;
+use super::wire::files_server::FilesServer;
 use super::wire::mirror_server::{Mirror, MirrorServer};
 use super::wire::{self, Held, PullRequest};
 use super::{Desk, Identity, OLDEST_SAVES_FORMAT, SAVES_FORMAT, Table, incarnation};
@@ -75,6 +76,7 @@ impl Service {
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .tcp_nodelay(true)
             .add_service(DeskServer::new(self.clone()))
+            .add_service(FilesServer::new(self.clone()))
             .add_service(MirrorServer::new(self))
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await?;

@@ -16,7 +16,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use crate::id::{CallId, Digest, Epoch, Revision};
-use crate::store::journal::{Copied, Digests};
+use crate::store::journal::{Copied, Digests, SavedCall};
 use crate::sync::Incarnation;
 
 /// Streams that are remembered: those of the members, and some that are over.
@@ -169,6 +169,18 @@ impl Table {
     pub fn of(&self, owners: &[Incarnation]) -> BTreeMap<CallId, Kept> {
         let records = self.0.records.iter().filter(|kept| owners.contains(&kept.owner));
         records.map(|kept| (*kept.key(), kept.value().clone())).collect()
+    }
+
+    /// All records.
+    #[must_use]
+    pub fn all(&self) -> Vec<SavedCall> {
+        let saved = |kept: dashmap::mapref::multiple::RefMulti<'_, CallId, Kept>| SavedCall {
+            call_id: *kept.key(),
+            epoch: kept.epoch,
+            revision: kept.revision,
+            record: kept.record.to_vec(),
+        };
+        self.0.records.iter().map(saved).collect()
     }
 
     /// Drops all that an incarnation saved, and its stream: its calls have new owners who saved them, or are over.

@@ -146,12 +146,19 @@ impl Questionnaire {
     /// that interviews that go on hear the old one. One without recordings keeps the digest of its file.
     #[must_use]
     pub fn with_recordings(mut self, recordings: &BTreeMap<String, Digest>) -> Self {
-        if !recordings.is_empty() {
-            let lines = recordings.iter().map(|(path, digest)| format!("{digest} {path}\n"));
-            let all: String = std::iter::once(format!("{}\n", self.digest)).chain(lines).collect();
-            self.digest = Digest::of(all.as_bytes());
-        }
+        self.digest = Self::pinned(self.digest, recordings);
         self
+    }
+
+    /// The digest of one whose file has this digest, with these recordings.
+    #[must_use]
+    pub fn pinned(file: Digest, recordings: &BTreeMap<String, Digest>) -> Digest {
+        if recordings.is_empty() {
+            return file;
+        }
+        let lines = recordings.iter().map(|(path, digest)| format!("{digest} {path}\n"));
+        let all: String = std::iter::once(format!("{file}\n")).chain(lines).collect();
+        Digest::of(all.as_bytes())
     }
 
     /// Its `id`.

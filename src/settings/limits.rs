@@ -25,6 +25,9 @@ pub struct Limits {
     /// Bytes of memory for all prompts, encoded.
     #[serde(deserialize_with = "units::bytes")]
     pub prompts: u64,
+    /// Bytes of all files that the members of a cluster have alike.
+    #[serde(deserialize_with = "units::bytes")]
+    pub assets: u64,
 }
 
 impl Default for Limits {
@@ -35,6 +38,7 @@ impl Default for Limits {
             prompt: Duration::from_secs(300),
             prompt_file: 64 << 20,
             prompts: 512 << 20,
+            assets: 2 << 30,
         }
     }
 }

@@ -21,6 +21,7 @@ mod limits;
 mod outcomes;
 mod recordings;
 mod secret;
+mod shared;
 mod speech;
 mod trunk;
 mod units;
@@ -40,6 +41,7 @@ pub use limits::Limits;
 pub use outcomes::Outcomes;
 pub use recordings::{RecordingFormat, Recordings};
 pub use secret::SecretError;
+pub use shared::SharedTrunks;
 pub use speech::{Lufs, Prompts, Speech};
 pub use trunk::Trunk;
 pub use units::Ports;
@@ -84,6 +86,12 @@ pub struct Settings {
     pub cluster: Option<Cluster>,
     /// Bounds.
     pub limits: Limits,
+    /// The file that they were read from.
+    pub file: Option<PathBuf>,
+    /// Its directory, from which relative paths are taken.
+    pub dir: Option<PathBuf>,
+    /// The trunks as they are written, each as TOML.
+    pub written_trunks: BTreeMap<String, String>,
 }
 
 /// `[sip]`.
@@ -208,7 +216,9 @@ impl Settings {
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let mut settings = Self::parse(&path.display().to_string(), &text)?;
-        settings.resolve(path.parent().unwrap_or(Path::new("")));
+        let dir = path.parent().unwrap_or(Path::new(""));
+        settings.resolve(dir);
+        (settings.file, settings.dir) = (Some(path.to_owned()), Some(dir.to_owned()));
         Ok(settings)
     }
 
@@ -274,6 +284,9 @@ impl Settings {
             outcomes: written.outcomes,
             cluster: written.cluster.map(Spanned::into_inner),
             limits: written.limits,
+            file: None,
+            dir: None,
+            written_trunks: shared::written(text),
         };
         settings.place();
         Ok(settings)
@@ -287,6 +300,13 @@ impl Settings {
         if self.recordings.dir.as_os_str().is_empty() {
             self.recordings.dir = recordings.unwrap_or(Recordings::default().dir);
         }
+    }
+
+    /// The trunks of another settings file in the place of these.
+    pub fn take_trunks(&mut self, other: &Self) {
+        self.trunks.clone_from(&other.trunks);
+        self.written_trunks.clone_from(&other.written_trunks);
+        self.default_trunk.clone_from(&other.default_trunk);
     }
 
     /// Where we listen for SIP: what `[sip] listen` says, else every address of each family that a trunk has, on a

@@ -11,8 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use super::files::{Content, FileError, Files};
 use crate::id::Digest;
 use crate::questionnaire::Questionnaire;
 use crate::xml::{self, Finding, Severity};
@@ -31,8 +34,40 @@ pub struct Edition {
     pub file: PathBuf,
     /// The bytes of the file.
     pub bytes: Vec<u8>,
+    /// All files that it is made of.
+    pub parts: Parts,
     /// What is to be said about it, but no error.
     pub warnings: Vec<Finding>,
+}
+
+/// The files of an edition: its digest follows from theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The questionnaire.
+    pub file: Content,
+    /// The recordings, by the paths that it names.
+    pub recordings: BTreeMap<String, Content>,
+}
+
+impl Parts {
+    /// The edition that they make.
+    #[must_use]
+    pub fn edition(&self) -> Digest {
+        let recordings = self.recordings.iter().map(|(path, content)| (path.clone(), content.digest));
+        Questionnaire::pinned(self.file.digest, &recordings.collect())
+    }
+
+    /// Each file, the questionnaire first.
+    pub fn all(&self) -> impl Iterator<Item = Content> {
+        std::iter::once(self.file).chain(self.recordings.values().copied())
+    }
+
+    /// Whether every path stays below the edition's directory.
+    fn is_inside(&self) -> bool {
+        let plain =
+            |path: &String| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        self.recordings.keys().all(plain)
+    }
 }
 
 /// Why there is no edition.
@@ -72,6 +107,9 @@ pub enum EditionError {
         #[source]
         source: io::Error,
     },
+    /// One of its files is not there.
+    #[error(transparent)]
+    Part(#[from] FileError),
     /// What is kept is not what was written.
     #[error("the kept edition {} is damaged", .dir.display())]
     Damaged {
@@ -107,10 +145,27 @@ impl Editions {
         let (read, recordings) = self.read(file, &file.display().to_string())?;
         let kept = self.dir.join(read.questionnaire.digest().to_string());
         if !kept.join(FILE).is_file() {
-            let written = self.write(&kept, &read.bytes, &recordings);
+            let recordings = recordings.iter().map(|(path, bytes)| (path.as_str(), Source::Bytes(bytes)));
+            let all = std::iter::once((FILE, Source::Bytes(&read.bytes))).chain(recordings);
+            let written = self.write(&kept, all);
             written.map_err(|source| EditionError::Unkept { dir: self.dir.clone(), source })?;
         }
         Ok(Edition { file: kept.join(FILE), ..read })
+    }
+
+    /// What an edition of this file would be; nothing is kept.
+    ///
+    /// # Errors
+    /// [`EditionError`].
+    pub fn look(&self, file: &Path) -> Result<Edition, EditionError> {
+        self.read(file, &file.display().to_string()).map(|(read, _)| read)
+    }
+
+    /// The editions that are kept.
+    #[must_use]
+    pub fn kept(&self) -> BTreeSet<Digest> {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return BTreeSet::new() };
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
 
     /// An edition that was kept before.
@@ -122,6 +177,64 @@ impl Editions {
         let file = dir.join(FILE);
         let (read, _) = self.read(&file, &file.display().to_string())?;
         if read.questionnaire.digest() == digest { Ok(read) } else { Err(EditionError::Damaged { dir }) }
+    }
+
+    /// An edition made of files that are here; one that is kept already is that one.
+    ///
+    /// # Errors
+    /// [`EditionError`]. Files that turn out to be damaged are removed, so that they can be had anew.
+    pub fn assemble(&self, parts: &Parts, files: &Files) -> Result<Edition, EditionError> {
+        let kept = self.dir.join(parts.edition().to_string());
+        if kept.join(FILE).is_file() {
+            match self.load(parts.edition()) {
+                Err(EditionError::Damaged { .. }) => {}
+                loaded => return loaded,
+            }
+        }
+        let unkept = |source| EditionError::Unkept { dir: self.dir.clone(), source };
+        if !parts.is_inside() {
+            return Err(unkept(io::Error::other("a recording's path leads out of its directory")));
+        }
+        let paths: Vec<PathBuf> =
+            parts.recordings.values().map(|content| files.path(content.digest)).collect();
+        let file = files.path(parts.file.digest);
+        let recordings = parts.recordings.keys().zip(&paths);
+        let recordings = recordings.map(|(path, from)| (path.as_str(), Source::File(from)));
+        let all = std::iter::once((FILE, Source::File(&file))).chain(recordings);
+        self.write(&kept, all).map_err(unkept)?;
+        let loaded = self.load(parts.edition());
+        if matches!(loaded, Err(EditionError::Damaged { .. })) {
+            drop(fs::remove_dir_all(&kept));
+            for content in parts.all() {
+                files.read(content)?;
+            }
+        }
+        loaded
+    }
+
+    /// Puts the files of a kept edition among these, so that others can have them; what they are.
+    ///
+    /// # Errors
+    /// [`EditionError`], if it is not here or not whole.
+    pub fn share(&self, digest: Digest, files: &Files) -> Result<Parts, EditionError> {
+        let Edition { file, parts, .. } = self.load(digest)?;
+        files.keep_file(&file, parts.file)?;
+        for (path, content) in &parts.recordings {
+            files.keep_file(&file.with_file_name(path), *content)?;
+        }
+        Ok(parts)
+    }
+
+    /// Where an edition is kept, or would be.
+    #[must_use]
+    pub fn dir_of(&self, digest: Digest) -> PathBuf {
+        self.dir.join(digest.to_string())
+    }
+
+    /// Whether an edition is kept here.
+    #[must_use]
+    pub fn has(&self, digest: Digest) -> bool {
+        self.dir.join(digest.to_string()).join(FILE).is_file()
     }
 
     /// Removes all other editions, and what is unfinished. What cannot be removed stays, and is told in the log.
@@ -161,31 +274,31 @@ impl Editions {
             }
             recordings.insert(path, recording);
         }
-        let digests: BTreeMap<String, Digest> =
-            recordings.iter().map(|(path, recording)| (path.clone(), Digest::of(recording))).collect();
+        let contents = recordings.iter().map(|(path, recording)| (path.clone(), Content::of(recording)));
+        let parts = Parts { file: Content::of(&bytes), recordings: contents.collect() };
+        let digests = parts.recordings.iter().map(|(path, content)| (path.clone(), content.digest)).collect();
         let questionnaire = questionnaire.with_recordings(&digests);
-        Ok((Edition { questionnaire, file: file.to_owned(), bytes, warnings }, recordings))
+        Ok((Edition { questionnaire, file: file.to_owned(), bytes, parts, warnings }, recordings))
     }
 
     /// Whole or not at all, and durable before any call names it.
-    fn write(&self, kept: &Path, bytes: &[u8], recordings: &Recordings) -> io::Result<()> {
+    fn write<'a>(&self, kept: &Path, parts: impl Iterator<Item = (&'a str, Source<'a>)>) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.dir)?;
         let root = unfinished.path();
         let mut dirs = BTreeSet::from([root.to_owned()]);
-        put(&root.join(FILE), bytes)?;
-        for (path, recording) in recordings {
+        for (path, from) in parts {
             let place = root.join(path);
             let dir = place.parent().unwrap_or(root).to_owned();
             fs::create_dir_all(&dir)?;
             dirs.extend(dir.ancestors().take_while(|dir| dir.starts_with(root)).map(Path::to_owned));
-            put(&place, recording)?;
+            put(&place, from)?;
         }
         for dir in &dirs {
             File::open(dir)?.sync_all()?;
         }
         if kept.exists() {
-            // What is there has no questionnaire in it: somebody took it away.
+            // What is there has no questionnaire in it, or is damaged.
             fs::remove_dir_all(kept)?;
         }
         fs::rename(unfinished.keep(), kept)?;
@@ -196,7 +309,24 @@ impl Editions {
 /// Recordings by their paths.
 type Recordings = BTreeMap<String, Vec<u8>>;
 
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// What a file of an edition is made from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Bytes(&'a [u8]),
+    /// Another file, on disk already.
+    File(&'a Path),
+}
+
+fn put(path: &Path, from: Source<'_>) -> io::Result<()> {
+    let bytes = match from {
+        Source::Bytes(bytes) => bytes,
+        Source::File(other) => {
+            if fs::hard_link(other, path).is_ok() {
+                return Ok(());
+            }
+            &fs::read(other)?
+        }
+    };
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -273,6 +403,38 @@ mod tests {
         fs::remove_file(place.dir.path().join("files/en/hello.wav")).unwrap();
         let error = place.keep().unwrap_err().to_string();
         assert!(error.contains("q.xml:1:") && error.contains("hello.wav"), "{error}");
+    }
+
+    #[test]
+    fn an_edition_is_made_of_the_files_of_another_s_and_of_nothing_else() {
+        let (theirs, ours) = (Place::new(), Place::new());
+        let [from, to] = [&theirs, &ours].map(|place| Files::new(place.dir.path().join("by-digest")));
+        let kept = theirs.keep().unwrap();
+        let digest = kept.questionnaire.digest();
+        let parts = theirs.editions.share(digest, &from).unwrap();
+        assert_eq!((parts.edition(), &parts), (digest, &kept.parts));
+        assert!(ours.editions.assemble(&parts, &to).is_err(), "its files are not here");
+        for content in parts.all() {
+            to.keep(&from.read(content).unwrap()).unwrap();
+        }
+        let made = ours.editions.assemble(&parts, &to).unwrap();
+        assert_eq!((made.questionnaire, made.parts.clone()), (kept.questionnaire, parts.clone()));
+        assert_eq!(fs::read(made.file.with_file_name("en/hello.wav")).unwrap(), b"first");
+        to.retain(&BTreeSet::new());
+        assert!(parts.all().all(|content| to.has(content)), "the edition needs them");
+
+        // One that is damaged on disk is made anew from files; where these are damaged, they go.
+        fs::remove_file(made.file.with_file_name("en/hello.wav")).unwrap();
+        fs::write(made.file.with_file_name("en/hello.wav"), "evil").unwrap();
+        assert!(ours.editions.assemble(&parts, &to).is_ok());
+        let recording = parts.recordings["en/hello.wav"];
+        fs::write(to.path(recording.digest), "evil!").unwrap();
+        assert!(ours.editions.assemble(&parts, &to).is_err());
+        assert!(!to.has(recording) && !ours.editions.has(digest));
+
+        let outside = BTreeMap::from([("../../outside.wav".to_owned(), parts.file)]);
+        let error = ours.editions.assemble(&Parts { recordings: outside, ..parts }, &from).unwrap_err();
+        assert!(error.to_string().contains("leads out"), "{error}");
     }
 
     #[test]

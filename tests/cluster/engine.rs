@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use baton::engine::{Engine, EngineError, Event, Own};
+use baton::engine::{Engine, EngineError, Event, Index, Own, Publishing};
+use baton::id::Digest;
 use baton::sync::{Claim, ClaimResult, Heir, Incarnation, Key, Ownership, Role, Terms, Transaction, Voters};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -147,6 +148,43 @@ async fn incarnations_are_named_claimed_and_released() {
         .await;
     assert_eq!(one.to_string(), "d#7");
     assert!(error.contains("format 9") && error.contains("update"), "{error}");
+}
+
+fn index(version: u64, by: &str) -> Index {
+    let manifest = Digest::of(format!("{by} {version}").as_bytes());
+    Index { manifest, bytes: 9, version, by: by.parse().unwrap(), at: "2026-11-27T16:00:00Z".to_owned() }
+}
+
+#[tokio::test]
+async fn of_two_who_publish_at_once_one_is_told_the_others() {
+    let etcd = Etcd::one();
+    let engines = [etcd.engine().await, etcd.engine().await];
+    let (mut watched, _own) = Watched::of(&engines[0]);
+    watched.until(|event| (*event == Event::Index(None)).then_some(())).await;
+    let indices = [index(1, "a"), index(1, "b")];
+    let [first, second] = [0, 1].map(|n| {
+        let (engine, index) = (engines[n].clone(), indices[n].clone());
+        tokio::spawn(async move { engine.publish(&index, 0).await })
+    });
+    let both = [first.await.unwrap().unwrap(), second.await.unwrap().unwrap()];
+    let won = usize::from(both[1] == Publishing::Done);
+    assert_eq!(both[won], Publishing::Done);
+    assert_eq!(both[1 - won], Publishing::Other(Some(indices[won].clone())));
+    watched.until(|event| (*event == Event::Index(Some(indices[won].clone()))).then_some(())).await;
+
+    // To publish the same again is no conflict; to replace what is not there any more is one.
+    assert_eq!(engines[0].publish(&indices[won], 0).await.unwrap(), Publishing::Done);
+    assert_eq!(engines[1].publish(&index(2, "b"), 1).await.unwrap(), Publishing::Done);
+    watched.until(|event| (*event == Event::Index(Some(index(2, "b")))).then_some(())).await;
+    let late = engines[0].publish(&index(2, "a"), 1).await.unwrap();
+    assert_eq!(late, Publishing::Other(Some(index(2, "b"))));
+    assert!(etcd.ctl(&["get", "/baton/test/assets"]).contains("\"by\":\"b\""));
+
+    // Somebody takes it away, or writes something else there.
+    etcd.ctl(&["put", "/baton/test/assets", "{\"format\":7}"]);
+    watched.until(|event| matches!(event, Event::UnreadableIndex(_)).then_some(())).await;
+    etcd.ctl(&["del", "/baton/test/assets"]);
+    watched.until(|event| (*event == Event::Index(None)).then_some(())).await;
 }
 
 #[tokio::test]

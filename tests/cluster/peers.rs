@@ -7,7 +7,12 @@ use std::time::Duration;
 
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint, NodeId, Revision};
 use baton::node::clock::boottime;
-use baton::peers::{Begun, Desk, Identity, Indication, Limits, Link, Others, Service, Table, init, pull};
+use baton::peers::{
+    Begun, Desk, Identity, Indication, Limits, Link, Others, PullError, Pulled, Service, Stock, Table, init,
+    pull,
+};
+use baton::store::editions::Editions;
+use baton::store::files::{Content, Files};
 use baton::store::journal::{Batch, Journal, Lane, Mirrors};
 use baton::sync::Incarnation;
 use tempfile::TempDir;
@@ -39,11 +44,22 @@ struct Mirror {
 
 impl Mirror {
     async fn start(identity: Arc<Identity>, name: &str, limits: Limits) -> Self {
+        Self::with(identity, name, limits, Desk::of_witness()).await
+    }
+
+    /// One that gives files, of this directory.
+    async fn giving(identity: Arc<Identity>, name: &str, dir: &Path) -> Self {
+        let (files, editions) = (Files::new(dir.join("files")), Editions::new(dir.join("editions"), 1 << 20));
+        let desk = Desk { stock: Some(Stock { files, editions }), ..Desk::of_witness() };
+        Self::with(identity, name, Limits::default(), desk).await
+    }
+
+    async fn with(identity: Arc<Identity>, name: &str, limits: Limits, desk: Desk) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let table = Table::new(limits);
         let (me, of_service) = watch::channel(Some(one(name, 7)));
-        let service = Service::new(table.clone(), of_service, ["a", "b", "c"].map(node), Desk::of_witness());
+        let service = Service::new(table.clone(), of_service, ["a", "b", "c"].map(node), desk);
         let serves = tokio::spawn(async move { service.serve(listener, &identity).await.unwrap() });
         Self { table, address, me, _serves: serves }
     }
@@ -218,4 +234,67 @@ async fn a_start_that_nobody_heard_is_refused_and_one_without_an_answer_is_not_k
     let calls = [indication(one("b", 7)).call];
     assert_eq!(there.find(&calls).await, (Vec::new(), true));
     assert_eq!(others(nobody).find(&calls).await, (Vec::new(), false), "nothing is concluded from silence");
+}
+
+/// Files by digest: from whoever has them, from where they broke off, and never anything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_comes_from_whoever_has_it_and_nothing_else_is_taken_for_it() {
+    let dir = TempDir::new().unwrap();
+    let keys = dir.path().join("keys");
+    init(&keys, &["a", "b", "c"].map(node)).unwrap();
+    let of = |name: &str| dir.path().join(name);
+    let (b, c) = (Files::new(of("b").join("files")), Files::new(of("c").join("files")));
+    let mirrors = [
+        Mirror::giving(identity(&keys, "b"), "b", &of("b")).await,
+        Mirror::giving(identity(&keys, "c"), "c", &of("c")).await,
+    ];
+    let others = [(node("b"), mirrors[0].address), (node("c"), mirrors[1].address)];
+    let others = Others::new(&identity(&keys, "a"), others).unwrap();
+    let (files, pulled) = (Files::new(of("a").join("files")), Pulled::default());
+
+    // Larger than several pieces; one of both has it.
+    let large: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+    for (at, bytes) in [(&b, large.as_slice()), (&c, b"of c"), (&b, b"")] {
+        let content = at.keep(bytes).unwrap();
+        others.pull(&files, content, &pulled).await.unwrap();
+        assert_eq!(files.read(content).unwrap(), bytes);
+    }
+    assert_eq!((pulled.files(), pulled.bytes(), pulled.refused()), (3, 3_000_004, 0));
+
+    // What came before it broke off is not asked for again.
+    let content = b.keep(&[large.as_slice(), b"!"].concat()).unwrap();
+    files.begin(content).unwrap().add(&large).unwrap();
+    others.pull(&files, content, &pulled).await.unwrap();
+    assert_eq!((pulled.files(), pulled.bytes()), (4, 3_000_005));
+
+    // A file that somebody changed where it is kept is refused and counted, and the other one's is taken.
+    let content = b.keep(b"what is said").unwrap();
+    c.keep(b"what is said").unwrap();
+    std::fs::write(b.path(content.digest), "what is sung").unwrap();
+    std::fs::write(c.path(content.digest), "what is sung").unwrap();
+    let error = others.pull(&files, content, &pulled).await.unwrap_err();
+    assert!(
+        matches!(&error, PullError::Nobody { tried, .. } if tried.contains("b: what it gave is something else")),
+        "{error}"
+    );
+    assert_eq!(pulled.refused(), 2);
+    assert!(!files.has(content));
+    std::fs::write(c.path(content.digest), "what is said").unwrap();
+    others.pull(&files, content, &pulled).await.unwrap();
+    assert_eq!(files.read(content).unwrap(), b"what is said");
+
+    // Longer than it should be, shorter, and nowhere.
+    for (text, why) in [("too long by far", "something else"), ("short", "only a part")] {
+        let content = Content::of(text.split_at(5).1.as_bytes());
+        std::fs::write(b.path(content.digest), if why == "only a part" { "" } else { text }).unwrap();
+        let content = Content { bytes: content.bytes.max(1), ..content };
+        let error = others.pull(&files, content, &pulled).await.unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("c: it has no such file"), "{error}");
+    }
+    // A stranger gets nothing.
+    let strangers = dir.path().join("strangers");
+    init(&strangers, &["a"].map(node)).unwrap();
+    let stranger = Others::new(&identity(&strangers, "a"), [(node("b"), mirrors[0].address)]).unwrap();
+    let error = stranger.pull(&Files::new(of("x")), b.keep(b"secret").unwrap(), &pulled).await.unwrap_err();
+    assert!(error.to_string().contains("ertificate"), "{error}");
 }

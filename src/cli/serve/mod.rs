@@ -23,7 +23,7 @@ use super::gateway::machine;
 use super::{Exit, MachineError};
 use crate::cluster;
 use crate::http::Api;
-use crate::instance::{Instance, STUCK, StartError, Witness};
+use crate::instance::{Instance, Publication, STUCK, StartError, Witness};
 use crate::settings::{self, Settings};
 use crate::sync::Role;
 
@@ -196,6 +196,20 @@ async fn reload(instance: &Instance, file: &Path, notify: &Notify) {
         Ok(reloaded) => {
             let (questionnaires, older) = (reloaded.questionnaires, reloaded.older);
             tracing::info!(questionnaires, older, "reloaded");
+            match &reloaded.publication {
+                Some(Publication::Published { version, changes }) => {
+                    tracing::info!(
+                        version,
+                        changes = changes.join(", "),
+                        "these are the files of all members now"
+                    );
+                }
+                Some(Publication::Same { version }) => {
+                    tracing::info!(version, "these are the files of all members")
+                }
+                Some(Publication::Kept(missed)) => tracing::warn!("nothing is published: {missed}"),
+                None => {}
+            }
             for key in &reloaded.after_restart {
                 tracing::warn!("{key} has changed; it holds from the next start on");
             }
