@@ -40,36 +40,58 @@ fn unpack(directory: &Path) {
     }
 }
 
-#[test]
-fn the_busiest_of_three_dies_and_nobody_loses_a_reply() {
+/// Runs the demo with so many people; it must lose nothing. Its summary, its results, and the instances' logs.
+fn demo(more: &[&str]) -> (serde_json::Value, String, String) {
     let directory = tempfile::tempdir().unwrap();
     unpack(directory.path());
     let mut demo = Command::new(env!("CARGO_BIN_EXE_baton"));
-    demo.args(["demo", "--takeover", "--calls", "12", "--seed", "5", "--out", "out"]);
+    demo.args(["demo", "--takeover", "--calls", "12", "--seed", "5", "--out", "out"]).args(more);
     let output = demo.args(["--questionnaire", "short.xml"]).current_dir(directory.path()).output().unwrap();
+    let read = |name: &str| std::fs::read_to_string(directory.path().join("out").join(name)).unwrap_or_default();
+    let logs = ["n1-1.log", "n2-1.log", "n3-1.log"].map(read).join("\n");
     let shown = String::from_utf8(output.stdout).unwrap();
-    let logs = || {
-        let log = |name: &str| std::fs::read_to_string(directory.path().join("out").join(name));
-        ["n1-1.log", "n2-1.log", "n3-1.log"].map(|name| log(name).unwrap_or_default()).join("\n")
-    };
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{shown}\n{said}\n{}", logs());
+    assert_eq!(output.status.code(), Some(0), "{shown}\n{said}\n{logs}");
     assert!(
         shown.contains("0 calls lost, 0 replies lost, 0 replies altered, 0 callees heard two"),
         "{shown}"
     );
-    let summary = std::fs::read_to_string(directory.path().join("out/summary.json")).unwrap();
-    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
     let takeover = &summary["takeover"];
     for lost in ["calls_lost", "responses_lost", "responses_altered", "dual_senders"] {
         assert_eq!(takeover[lost], 0, "{takeover:#}");
     }
     assert!(takeover["talking"].as_u64() >= Some(2), "{takeover:#}");
-    assert!(takeover["ended_ringing"].as_u64() >= Some(1), "{takeover:#}");
     assert!(takeover["gap_ms"]["p50"].as_f64() > Some(100.0), "after its promises ran out: {takeover:#}");
-    // The results of calls that the dead one had accepted came home when it was started again.
     assert_eq!(summary["calls"], 20);
-    let takeovers = std::fs::read_to_string(directory.path().join("out/results.jsonl")).unwrap();
-    assert!(takeovers.contains("\"takeovers\":1"), "{takeovers}");
-    assert!(logs().contains("this instance goes on with another incarnation's calls"), "{}", logs());
+    assert!(logs.contains("this instance goes on with another incarnation's calls"), "{logs}");
+    (summary, read("results.jsonl"), logs)
+}
+
+#[test]
+fn the_busiest_of_three_dies_and_nobody_loses_a_reply() {
+    let (summary, results, _) = demo(&[]);
+    let takeover = &summary["takeover"];
+    assert_eq!(takeover["fault"], "kill -9");
+    assert!(takeover["ended_ringing"].as_u64() >= Some(1), "{takeover:#}");
+    // The results of calls that the dead one had accepted came home when it was started again.
+    assert!(results.contains("\"takeovers\":1"), "{results}");
+}
+
+/// Its host is cut off, with etcd's leader on it, and comes back five seconds later while others speak for its calls.
+#[test]
+fn the_busiest_of_three_is_cut_off_with_the_leader_of_etcd_and_is_silent_when_it_is_back() {
+    let (summary, results, logs) = demo(&["--fault", "cut", "--leader"]);
+    assert_eq!(summary["takeover"]["fault"], "link down");
+    assert!(results.contains("\"takeovers\":1"), "{results}");
+    assert!(logs.contains("this instance has lost the right to send"), "{logs}");
+    assert!(logs.contains("others have this instance's calls: it drops them, and begins anew"), "{logs}");
+}
+
+#[test]
+fn the_busiest_of_three_is_stopped_with_the_leader_of_etcd_and_is_silent_when_it_is_woken() {
+    let (summary, results, logs) = demo(&["--fault", "stop", "--leader"]);
+    assert_eq!(summary["takeover"]["fault"], "kill -STOP");
+    assert!(results.contains("\"takeovers\":1"), "{results}");
+    assert!(logs.contains("others have this instance's calls: it drops them, and begins anew"), "{logs}");
 }

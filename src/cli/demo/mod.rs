@@ -28,7 +28,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use self::compare::{Difference, Evidence, compare, of_quotas};
-use self::crash::Takeover;
+use self::crash::{Fault, Takeover};
 use self::people::Person;
 use self::run::Ran;
 use super::gateway::{Gateway, machine, temporary};
@@ -80,6 +80,12 @@ pub(super) struct Args {
     /// The program of etcd, 3.4 or later
     #[arg(long, value_name = "PATH", default_value = "etcd", requires = "takeover")]
     etcd: PathBuf,
+    /// What befalls the busiest one
+    #[arg(long, value_enum, default_value_t = Fault::Kill, requires = "takeover")]
+    fault: Fault,
+    /// etcd's leader is on the same host (otherwise it is on another one)
+    #[arg(long, requires = "takeover")]
+    leader: bool,
     /// What to ask; without it a customer survey that is on board
     #[arg(long, value_name = "FILE")]
     questionnaire: Option<PathBuf>,
@@ -116,6 +122,9 @@ impl Args {
 
 /// Calls everyone, shows and writes what came of it, and compares.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    if args.fault == Fault::Cut {
+        crash::move_into_network()?; // before there is any other thread
+    }
     let unpacked = temporary("baton-demo-")?;
     let file = match &args.questionnaire {
         Some(file) => file.clone(),
@@ -149,8 +158,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(cut) => {
             let questionnaire = (survey.questionnaire.id(), file.as_path());
             let (people, crowd, out) = (&people, &crowd, args.out.as_path());
-            let etcd = args.takeover.then_some(args.etcd.as_path());
-            let plan = crash::Plan { questionnaire, people, cut, cps: args.cps(), out, crowd, etcd };
+            let (etcd, fault, leader) = (args.etcd.as_path(), args.fault, args.leader);
+            let cluster = args.takeover.then_some(crash::ClusterPlan { etcd, fault, leader });
+            let plan = crash::Plan { questionnaire, people, cut, cps: args.cps(), out, crowd, cluster };
             crash::call_everyone(&plan, &mut files)?
         }
         None => {
@@ -176,7 +186,7 @@ fn gather_crowd(
 ) -> anyhow::Result<Crowd> {
     let seed = crate::id::Mint::seeded(args.seed).number().to_be_bytes().repeat(4);
     let crowd = CrowdConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: (if args.fault == Fault::Cut { crash::HUB } else { [127, 0, 0, 1] }, 0).into(),
         script: Script { seed: args.seed, parties: people.iter().map(|one| one.party.clone()).collect() },
         prompts,
         log: Some(log),
@@ -203,7 +213,7 @@ fn introduce(args: &Args, questionnaire: &Questionnaire, people: usize) {
     ));
     if args.takeover {
         super::say(
-            "Three instances call them; the busiest is killed while they talk, and the two others go on.",
+            "Three instances call them; the busiest falls silent while they talk, and the two others go on.",
         );
     }
     if args.crash {

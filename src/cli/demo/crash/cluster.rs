@@ -1,30 +1,33 @@
-//! The cluster of `baton demo --takeover`: etcd with three members, certificates, and a seat for each instance.
+//! The cluster of `baton demo --takeover`: a member of etcd and a seat on each host, and certificates.
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
-use super::instance::{Seat, free_ports};
+use super::host::Host;
+use super::instance::{Seat, signal};
 use crate::cli::MachineError;
 use crate::cli::gateway::machine;
 use crate::id::NodeId;
 use crate::peers;
 
-/// The instances. Their addresses are 127.0.0.2 and the next ones.
-pub(super) const NAMES: [&str; 3] = ["n1", "n2", "n3"];
-/// Its heartbeats and elections, in ms: it decides again half a second after its leader's death.
+/// A member's part of the settings; what stands in braces is filled in.
+const SETTINGS: &str = include_str!("cluster.toml");
+/// etcd's heartbeats and elections, in ms: it decides again half a second after its leader's death.
 const TIMES: [&str; 2] = ["--heartbeat-interval=50", "--election-timeout=250"];
-/// How long etcd may take to be there.
+/// How long etcd may take to be there, or to have another leader.
 const START: Duration = Duration::from_secs(20);
 
-/// Three members of etcd as processes; they end with this value.
+/// A member of etcd on each host, as a process; they end with this value.
 pub(super) struct Etcd {
     members: Vec<Child>,
     clients: Vec<SocketAddr>,
@@ -32,15 +35,21 @@ pub(super) struct Etcd {
 
 impl Etcd {
     /// Starts them; their logs go to `out`, their data to `data`.
-    pub(super) fn start(program: &Path, data: &Path, out: &Path, stop: &AtomicBool) -> anyhow::Result<Self> {
-        let ports: [SocketAddr; 6] = free_ports(Ipv4Addr::LOCALHOST.into()).map_err(machine)?;
-        let (clients, links) = ports.split_at(3);
+    pub(super) fn start(
+        program: &Path,
+        hosts: &[Rc<Host>],
+        (data, out): (&Path, &Path),
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Self> {
+        let links = hosts.iter().map(|host| host.ports.etcd[1]);
         let all: Vec<String> = (0..).zip(links).map(|(n, link)| format!("m{n}=http://{link}")).collect();
-        let mut etcd = Self { members: Vec::new(), clients: clients.to_vec() };
-        for (n, (client, link)) in clients.iter().zip(links).enumerate() {
+        let mut etcd = Self { members: Vec::new(), clients: Vec::new() };
+        for (n, host) in hosts.iter().enumerate() {
             let log = File::create(out.join(format!("etcd-{n}.log"))).map_err(machine)?;
+            let [client, link] = host.ports.etcd;
             // Of its own group: ctrl-c is for the demo, which ends it then.
-            let child = Command::new(program)
+            let child = host
+                .command(program)
                 .process_group(0)
                 .arg(format!("--name=m{n}"))
                 .arg(format!("--data-dir={}", data.join(format!("etcd-{n}")).display()))
@@ -64,6 +73,7 @@ impl Etcd {
                 })
                 .map_err(MachineError)?;
             etcd.members.push(child);
+            etcd.clients.push(client);
         }
         etcd.wait(out, stop)?;
         Ok(etcd)
@@ -81,6 +91,48 @@ impl Etcd {
         }
         Ok(())
     }
+
+    /// Lets a member stand still, or go on.
+    pub(super) fn signal(&self, member: usize, what: Signal) -> anyhow::Result<()> {
+        self.members.get(member).map_or(Ok(()), |member| signal(member, what))
+    }
+
+    /// Sees to it that this member is the leader, or that it is not.
+    pub(super) fn lead(&self, member: usize, wanted: bool) -> anyhow::Result<()> {
+        let until = Instant::now() + START;
+        let ids =
+            self.clients.iter().map(|at| Ok(self.status(*at)?.0)).collect::<anyhow::Result<Vec<_>>>()?;
+        let target = if wanted { member } else { (member + 1) % ids.len() };
+        while Instant::now() < until {
+            let leader = self.status(self.clients[target])?.1;
+            if (leader == ids[member]) == wanted && ids.contains(&leader) {
+                return Ok(());
+            }
+            if let Some(at) = ids.iter().position(|id| *id == leader) {
+                // An election of its own may have come in between: then it is asked again.
+                drop(ask(self.clients[at], "transfer-leadership", &json!({ "targetID": ids[target] })));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("etcd does not move its leader")
+    }
+
+    /// A member's id, and that of the leader that it knows.
+    fn status(&self, at: SocketAddr) -> anyhow::Result<(String, String)> {
+        let status = ask(at, "status", &json!({}))?;
+        let text = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok((text("/header/member_id"), text("/leader")))
+    }
+}
+
+/// Asks a member of etcd, by its JSON gateway.
+fn ask(at: SocketAddr, what: &str, body: &Value) -> anyhow::Result<Value> {
+    let config = ureq::Agent::config_builder().proxy(None).timeout_global(Some(START)).build();
+    let agent: ureq::Agent = config.into();
+    let url = format!("http://{at}/v3/maintenance/{what}");
+    let answer =
+        agent.post(&url).send(body.to_string()).and_then(|mut answer| answer.body_mut().read_to_string());
+    Ok(serde_json::from_str(&answer.with_context(|| format!("etcd does not answer at {url}"))?)?)
 }
 
 impl Drop for Etcd {
@@ -93,34 +145,27 @@ impl Drop for Etcd {
     }
 }
 
-/// A seat for each instance; the certificates are made in `data`.
-pub(super) fn seats(data: &Path, etcd: &Etcd) -> anyhow::Result<Vec<Seat>> {
-    let nodes = NAMES.iter().map(|name| name.parse::<NodeId>()).collect::<Result<Vec<_>, _>>();
+/// A seat on each host; the certificates are made in `data`.
+pub(super) fn seats(data: &Path, hosts: Vec<Rc<Host>>) -> anyhow::Result<Vec<Seat>> {
+    let nodes = hosts.iter().map(|host| host.name.parse::<NodeId>()).collect::<Result<Vec<_>, _>>();
     let keys = data.join("keys");
     peers::init(&keys, &nodes.context("the names are fixed")?).map_err(machine)?;
-    let addresses = (2..).map(|last| IpAddr::from([127, 0, 0, last]));
-    let mut places = Vec::new();
-    for (name, address) in NAMES.iter().zip(addresses) {
-        let ports: [SocketAddr; 3] = free_ports(address).map_err(machine)?;
-        places.push((*name, ports));
-    }
     let members: Vec<String> =
-        places.iter().map(|(name, [link, ..])| format!("{name} = \"{link}\"")).collect();
-    let endpoints: Vec<String> = etcd.clients.iter().map(|client| format!("\"http://{client}\"")).collect();
-    let seat = |(name, [_, sip, api]): &(&str, [SocketAddr; 3])| -> anyhow::Result<Seat> {
-        let dir = text(&keys.join(name))?;
-        Ok(Seat {
-            name: (*name).to_owned(),
-            sip: *sip,
-            api: *api,
-            cluster: format!(
-                "[cluster]\nname = \"{name}\"\ndir = {dir}\nmembers = {{ {} }}\n[cluster.engine]\nendpoints = [{}]\n",
-                members.join(", "),
-                endpoints.join(", ")
-            ),
-        })
+        hosts.iter().map(|host| format!("{} = \"{}\"", host.name, host.ports.link)).collect();
+    let endpoints: Vec<String> =
+        hosts.iter().map(|host| format!("\"http://{}\"", host.ports.etcd[0])).collect();
+    let (members, endpoints) = (members.join(", "), endpoints.join(", "));
+    let seat = |host: Rc<Host>| {
+        let mut cluster = SETTINGS.to_owned();
+        let dir = text(&keys.join(host.name))?;
+        for (name, value) in
+            [("name", host.name), ("dir", &dir), ("members", &members), ("endpoints", &endpoints)]
+        {
+            cluster = cluster.replace(&format!("{{{name}}}"), value);
+        }
+        Ok(Seat { host, cluster })
     };
-    places.iter().map(seat).collect()
+    hosts.into_iter().map(seat).collect()
 }
 
 /// A path as TOML writes it.

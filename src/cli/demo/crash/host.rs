@@ -102,7 +102,8 @@ pub(super) fn in_network() -> anyhow::Result<Vec<Host>> {
 fn hold() -> anyhow::Result<Child> {
     let mut command = Command::new("unshare");
     command.args(["--net", "sleep", HELD_S]).process_group(0).stdin(Stdio::null());
-    let mut child = command.spawn().context("cannot start unshare (Debian: util-linux)").map_err(MachineError)?;
+    let mut child =
+        command.spawn().context("cannot start unshare (Debian: util-linux)").map_err(MachineError)?;
     let namespace = |id: &str| std::fs::read_link(format!("/proc/{id}/ns/net"));
     let (mine, until) = (namespace("self").map_err(machine)?, Instant::now() + SETTLE);
     while namespace(&child.id().to_string()).map_err(machine)? == mine {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,19 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::cluster::text;
+use super::fault::{Fault, wait_until_stopped};
+use super::host::{Host, Link};
 use crate::cli::MachineError;
 use crate::cli::client::Client;
 use crate::cli::demo::{RING_TIMEOUT, TRUNK};
 use crate::cli::gateway::machine;
+use crate::http::new_token;
 use crate::node::clock::Clock;
+use crate::settings::TokenDigest;
 use crate::time::Timestamp;
+
+/// The settings of an instance; what stands in braces is filled in.
+const SETTINGS: &str = include_str!("instance.toml");
 
 /// Where SIP and the API listen: below the ports that Linux hands out by itself, so that nobody takes them while the
 /// instance is dead, and below those of RTP.
@@ -39,6 +47,10 @@ pub(super) struct Instance {
     api: SocketAddr,
     starts: u32,
     child: Option<Child>,
+    /// Where it stands; `None`: beside this process.
+    host: Option<Rc<Host>>,
+    /// What it suffers from, and will recover from.
+    suffers: Option<Fault>,
     pub(super) client: Client,
 }
 
@@ -59,11 +71,7 @@ pub(super) struct Terms<'a> {
 
 /// An instance's place in a cluster.
 pub(super) struct Seat {
-    pub(super) name: String,
-    /// Where it listens for SIP, at an address of this machine's loopback that no other has.
-    pub(super) sip: SocketAddr,
-    /// Where its API listens.
-    pub(super) api: SocketAddr,
+    pub(super) host: Rc<Host>,
     /// `[cluster]` of its settings.
     pub(super) cluster: String,
 }
@@ -72,29 +80,43 @@ impl Instance {
     /// Writes the settings and starts the first process. [`wait_until_ready`](Self::wait_until_ready) waits until it takes
     /// calls.
     pub(super) fn start(terms: &Terms<'_>) -> anyhow::Result<Self> {
-        let [sip, api] = match terms.seat {
-            Some(seat) => [seat.sip, seat.api],
-            None => free_ports(Ipv4Addr::LOCALHOST.into()).map_err(machine)?,
+        let host = terms.seat.map(|seat| Rc::clone(&seat.host));
+        let (sip, api) = match &host {
+            Some(host) => (host.ports.sip, host.ports.api),
+            None => {
+                free_ports::<2>(Ipv4Addr::LOCALHOST.into()).map(|[sip, api]| (sip, api)).map_err(machine)?
+            }
         };
-        let (questionnaire, data) = (text(terms.questionnaire)?, text(terms.data)?);
-        let recordings = text(terms.recordings)?;
-        let ring_timeout = format!("{}s", RING_TIMEOUT.as_secs());
-        let cluster = terms.seat.map_or("", |seat| &seat.cluster);
-        let settings = format!(
-            "questionnaires = [{questionnaire}]\n[data]\ndir = {data}\n[recordings]\ndir = {recordings}\n\
-             [http]\nlisten = \"{api}\"\n[drain]\nlimit = \"0s\"\n[sip]\nlisten = \"{sip}\"\n\
-             [media]\naddress = \"{}\"\n[limits]\ncalls = {}\n\
-             [trunks.{TRUNK}]\naddress = \"{}\"\nring_timeout = \"{ring_timeout}\"\n{cluster}",
-            sip.ip(),
-            terms.calls,
-            terms.crowd,
-        );
+        // Beyond loopback the API wants to know who asks.
+        let is_open = host.as_ref().is_none_or(|host| !host.is_in_network());
+        let token =
+            if is_open { None } else { Some(new_token().map_err(|error| MachineError(error.into()))?) };
+        let digest = token.as_ref().map(|token| format!("demo = \"{}\"", TokenDigest::of(token)));
+        let mut settings = SETTINGS.to_owned();
+        for (name, value) in [
+            ("questionnaire", text(terms.questionnaire)?),
+            ("data", text(terms.data)?),
+            ("recordings", text(terms.recordings)?),
+            ("api", api.to_string()),
+            ("tokens", digest.unwrap_or_default()),
+            ("sip", sip.to_string()),
+            ("address", sip.ip().to_string()),
+            ("calls", terms.calls.to_string()),
+            ("trunk", TRUNK.to_owned()),
+            ("crowd", terms.crowd.to_string()),
+            ("ring_timeout", format!("{}s", RING_TIMEOUT.as_secs())),
+        ] {
+            settings = settings.replace(&format!("{{{name}}}"), &value);
+        }
+        settings.push_str(terms.seat.map_or("", |seat| &seat.cluster));
         let config = terms.data.join("baton.toml");
         std::fs::write(&config, settings).map_err(machine)?;
-        let client = Client::at(format!("http://{api}"), None);
+        let client = Client::at(format!("http://{api}"), token);
         let out = terms.out.to_owned();
-        let name = terms.seat.map_or("serve", |seat| &seat.name).to_owned();
-        let mut instance = Self { name, address: sip.ip(), config, out, api, starts: 0, child: None, client };
+        let name = host.as_ref().map_or("serve", |host| host.name).to_owned();
+        let (address, suffers) = (sip.ip(), None);
+        let mut instance =
+            Self { name, address, config, out, api, starts: 0, child: None, host, suffers, client };
         instance.spawn()?;
         Ok(instance)
     }
@@ -105,7 +127,8 @@ impl Instance {
         self.starts += 1;
         let log = std::fs::File::create(self.log()).map_err(machine)?;
         let program = std::env::current_exe().map_err(machine)?;
-        let mut command = Command::new(program);
+        let mut command =
+            self.host.as_ref().map_or_else(|| Command::new(&program), |host| host.command(&program));
         command.arg("serve").arg("--config").arg(&self.config).stdin(std::process::Stdio::null());
         // Of its own group: ctrl-c is for the demo, which ends it then.
         command.stdout(log.try_clone().map_err(machine)?).stderr(log).process_group(0);
@@ -117,14 +140,34 @@ impl Instance {
         self.out.join(format!("{}-{}.log", self.name, self.starts))
     }
 
-    /// Kills it as a crash does. Between the two times it died; after the second nothing of it is sent.
-    pub(super) fn kill(&mut self, clock: Clock) -> io::Result<(Timestamp, Timestamp)> {
-        let killed = clock.now();
-        if let Some(mut child) = self.child.take() {
-            child.kill()?;
-            child.wait()?;
+    /// Lets something befall it. Between the two times it fell silent; after the second nothing of it is sent.
+    pub(super) fn befall(&mut self, fault: Fault, clock: Clock) -> anyhow::Result<(Timestamp, Timestamp)> {
+        let at = clock.now();
+        match (fault, &mut self.child) {
+            (Fault::Kill, _) => {
+                if let Some(mut child) = self.child.take() {
+                    child.kill().and_then(|()| child.wait()).map_err(machine)?;
+                }
+            }
+            (Fault::Stop, Some(child)) => {
+                signal(child, Signal::SIGSTOP)?;
+                wait_until_stopped(child.id())?;
+            }
+            (Fault::Cut, _) => self.host.iter().try_for_each(|host| host.link(Link::Down))?,
+            (Fault::Stop, None) => bail!("{} is not there to be stopped", self.name),
         }
-        Ok((killed, clock.now()))
+        self.suffers = Some(fault).filter(|fault| fault.passes());
+        Ok((at, clock.now()))
+    }
+
+    /// It recovers from what it suffers from: true, if it does from anything.
+    pub(super) fn recover(&mut self) -> anyhow::Result<bool> {
+        match (self.suffers.take(), &self.child) {
+            (Some(Fault::Stop), Some(child)) => signal(child, Signal::SIGCONT)?,
+            (Some(Fault::Cut), _) => self.host.iter().try_for_each(|host| host.link(Link::Up))?,
+            (Some(Fault::Kill | Fault::Stop) | None, _) => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Waits until its API answers.
@@ -180,6 +223,11 @@ impl Instance {
         self.child.is_some()
     }
 
+    /// Whether it can be asked for anything.
+    pub(super) const fn is_reachable(&self) -> bool {
+        self.is_alive() && self.suffers.is_none()
+    }
+
     /// How many calls are open, up to a page of them.
     pub(super) fn open_calls(&self) -> anyhow::Result<usize> {
         let page = self.client.get("/api/v1/calls?state=open&limit=500")?;
@@ -189,8 +237,7 @@ impl Instance {
     /// Ends it in order.
     pub(super) fn end(mut self) {
         let Some(child) = &mut self.child else { return };
-        let id = i32::try_from(child.id()).map(Pid::from_raw);
-        if id.is_ok_and(|id| kill(id, Signal::SIGTERM).is_ok()) {
+        if signal(child, Signal::SIGTERM).is_ok() {
             let until = Instant::now() + END;
             while Instant::now() < until && matches!(child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(10));
@@ -207,6 +254,12 @@ impl Drop for Instance {
             drop(child.wait());
         }
     }
+}
+
+/// Sends a signal to a child.
+pub(super) fn signal(child: &Child, signal: Signal) -> anyhow::Result<()> {
+    let id = i32::try_from(child.id())?;
+    Ok(kill(Pid::from_raw(id), signal).map_err(|errno| machine(io::Error::from(errno)))?)
 }
 
 /// A port for SIP over UDP and TCP, and one for the API, that nobody has.

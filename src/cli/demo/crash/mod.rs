@@ -10,21 +10,27 @@
 //! Testimonies ─► Takeover (what each callee heard)       results ◄─────────── GET /api/v1/calls/ID
 //! ```
 //! `--takeover` does the same with three instances of a cluster: the one with the most calls is killed and stays dead, and
-//! the two others go on with its calls. At the end it is started again, and has fetched the results of its calls.
+//! the two others go on with its calls. At the end it is started again, and has fetched the results of its calls. It may
+//! be stopped or cut off instead; then it comes back while others speak for its calls, and must be silent.
 
 mod cluster;
+mod fault;
+mod host;
 mod instance;
 mod takeover;
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use self::cluster::Etcd;
+use self::host::Host;
 use self::instance::{Instance, Seat, Terms};
 use super::files::{Files, RECORDINGS};
 use super::people::{Cut, Person};
@@ -36,6 +42,8 @@ use crate::cli::gateway::{machine, temporary};
 use crate::node::clock::Clock;
 use crate::time::Timestamp;
 
+pub(super) use fault::Fault;
+pub(super) use host::{HUB, move_into_network};
 pub(super) use takeover::{Takeover, ended_ringing};
 
 /// People who talk when nobody says how many.
@@ -51,9 +59,13 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A call that lasts longer than this has gone wrong.
 const LONGEST: Duration = Duration::from_secs(3_700);
 
+/// How long a stopped or cut off instance stays so: others have long gone on with its calls.
+const AWAY: Duration = Duration::from_secs(5);
+
 /// What happened to the instance that was killed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Killed {
+    pub(super) fault: Fault,
     /// When it was killed.
     pub(super) at: Timestamp,
     /// When the next process took calls; `None`: there is none, others go on with its calls.
@@ -75,8 +87,18 @@ pub(super) struct Plan<'a> {
     pub(super) cps: f64,
     pub(super) out: &'a Path,
     pub(super) crowd: &'a Crowd,
-    /// The program of etcd: others go on with the calls. `None`: it is started again.
-    pub(super) etcd: Option<&'a Path>,
+    /// Others go on with the calls. `None`: it is started again.
+    pub(super) cluster: Option<ClusterPlan<'a>>,
+}
+
+/// What befalls a cluster.
+#[derive(Clone, Copy)]
+pub(super) struct ClusterPlan<'a> {
+    /// The program of etcd.
+    pub(super) etcd: &'a Path,
+    pub(super) fault: Fault,
+    /// Whether etcd's leader is on the same host, or on another one.
+    pub(super) leader: bool,
 }
 
 /// Calls everyone, kills the instance in the middle of it, and waits for the outcomes. Nothing is said of the kill if
@@ -93,19 +115,32 @@ pub(super) fn call_everyone(plan: &Plan<'_>, files: &mut Files) -> anyhow::Resul
     let clock = Clock::of_process();
     let started_at = clock.now();
     let data = temporary("baton-crash-")?;
-    let etcd = plan.etcd.map(|program| Etcd::start(program, data.path(), plan.out, &stop)).transpose()?;
-    let seats = etcd.as_ref().map(|etcd| cluster::seats(data.path(), etcd)).transpose()?;
+    let hosts = plan.cluster.map(|cluster| hosts(cluster.fault)).transpose()?;
+    let at = (data.path(), plan.out);
+    let etcd = plan.cluster.zip(hosts.as_deref());
+    let etcd = etcd.map(|(cluster, hosts)| Etcd::start(cluster.etcd, hosts, at, &stop)).transpose()?;
+    let seats = hosts.map(|hosts| cluster::seats(data.path(), hosts)).transpose()?;
     let instances = start_all(plan, data.path(), seats.as_deref(), &stop)?;
-    let mut run = Run { plan, clock, stop, instances, calls: Vec::new() };
+    let mut run = Run { plan, clock, stop, etcd, instances, calls: Vec::new() };
     let killed = run.until_killed()?;
     if let Some((dead, _)) = &killed {
         run.until_all_ended(*dead)?;
     }
     let results = run.results(files)?;
     let interrupted = run.is_stopped() || killed.is_none();
-    run.instances.into_iter().for_each(Instance::end);
+    let Run { instances, etcd, .. } = run;
+    instances.into_iter().for_each(Instance::end);
     drop(etcd);
     Ok((Ran { results, started_at, ended_at: clock.now(), interrupted }, killed.map(|(_, killed)| killed)))
+}
+
+/// Where the instances stand.
+fn hosts(fault: Fault) -> anyhow::Result<Vec<Rc<Host>>> {
+    let hosts = match fault {
+        Fault::Kill | Fault::Stop => host::on_loopback(),
+        Fault::Cut => host::in_network(),
+    };
+    Ok(hosts?.into_iter().map(Rc::new).collect())
 }
 
 /// Starts one instance, or one for each seat, and waits until they take calls.
@@ -119,7 +154,7 @@ fn start_all(
     let mut instances = Vec::new();
     let seats: Vec<Option<&Seat>> = seats.map_or_else(|| vec![None], |all| all.iter().map(Some).collect());
     for seat in seats {
-        let data = seat.map_or_else(|| data.to_owned(), |seat| data.join(&seat.name));
+        let data = seat.map_or_else(|| data.to_owned(), |seat| data.join(seat.host.name));
         std::fs::create_dir_all(&data).map_err(machine)?;
         instances.push(Instance::start(&Terms {
             questionnaire: plan.questionnaire.1,
@@ -140,6 +175,7 @@ struct Run<'a> {
     plan: &'a Plan<'a>,
     clock: Clock,
     stop: Arc<AtomicBool>,
+    etcd: Option<Etcd>,
     instances: Vec<Instance>,
     /// The calls that were placed, in their order.
     calls: Vec<Placed>,
@@ -171,6 +207,10 @@ impl Run<'_> {
             }
             self.place(person)?;
         }
+        let busiest = self.busiest()?;
+        if let (Some(etcd), Some(cluster)) = (&self.etcd, self.plan.cluster) {
+            etcd.lead(busiest, cluster.leader)?;
+        }
         for person in late {
             self.place(person)?;
         }
@@ -183,13 +223,16 @@ impl Run<'_> {
             std::thread::sleep(Duration::from_micros(200));
         }
         std::thread::sleep(A_MOMENT);
-        let busiest = self.busiest()?;
         let instance = &mut self.instances[busiest];
-        let (at, dead) = instance.kill(self.clock).map_err(machine)?;
+        let fault = self.plan.cluster.map_or(Fault::Kill, |cluster| cluster.fault);
+        let (at, dead) = instance.befall(fault, self.clock)?;
+        if let (Some(etcd), Fault::Stop) = (&self.etcd, fault) {
+            etcd.signal(busiest, Signal::SIGSTOP)?;
+        }
         self.plan.crowd.watch().caller_died(dead);
-        let address = self.plan.etcd.map(|_| instance.address());
-        let mut killed = Killed { at, ready_at: None, address };
-        if self.plan.etcd.is_none() {
+        let address = self.plan.cluster.map(|_| instance.address());
+        let mut killed = Killed { fault, at, ready_at: None, address };
+        if self.plan.cluster.is_none() {
             instance.spawn()?;
             instance.wait_until_ready(&self.stop)?;
             killed.ready_at = Some(self.clock.now());
@@ -218,18 +261,34 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Who was stopped or cut off goes on.
+    fn recover(&mut self, who: usize) -> anyhow::Result<()> {
+        if self.instances[who].recover()? {
+            self.etcd.iter().try_for_each(|etcd| etcd.signal(who, Signal::SIGCONT))?;
+        }
+        Ok(())
+    }
+
     /// Waits until every call has ended; who was killed and is dead still is started again then.
     fn until_all_ended(&mut self, killed: usize) -> anyhow::Result<()> {
+        let recovers_at = Instant::now() + AWAY;
         let progress = Progress::start(self.calls.len());
         let until = Instant::now() + LONGEST;
-        let is_over = |instance: &Instance| instance.is_alive().then(|| instance.open_calls());
+        let is_over = |instance: &Instance| instance.is_reachable().then(|| instance.open_calls());
         let mut open = usize::MAX;
         while open > 0 && Instant::now() < until && !self.is_stopped() {
             std::thread::sleep(LOOK);
+            if Instant::now() > recovers_at {
+                self.recover(killed)?;
+            }
             open = self.instances.iter().filter_map(is_over).sum::<anyhow::Result<usize>>()?;
             progress.open(self.calls.len(), open);
-            if open == 0 && !self.instances[killed].is_alive() {
-                self.instances[killed].spawn()?;
+            if open == 0 && !self.instances[killed].is_reachable() {
+                if self.instances[killed].is_alive() {
+                    self.recover(killed)?;
+                } else {
+                    self.instances[killed].spawn()?;
+                }
                 self.instances[killed].wait_until_ready(&self.stop)?;
                 open = usize::MAX; // until it has fetched the results of its calls
             }

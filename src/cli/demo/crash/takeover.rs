@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Killed;
-use crate::call::{CallResult, Fault};
+use crate::call::{self, CallResult};
 use crate::callee::testimony::{Event, Testimony};
 use crate::cli::demo::compare::{Difference, Loss};
 use crate::cli::report::picture;
@@ -30,6 +30,8 @@ const JUST_BEFORE_MS: f64 = 10.0;
 /// `takeover` of summary.json.
 #[derive(Debug, Serialize)]
 pub(in crate::cli::demo) struct Takeover {
+    /// What befell the instance.
+    fault: &'static str,
     /// Calls that were up when the instance was killed.
     calls: usize,
     /// Those of them that had been answered.
@@ -105,6 +107,7 @@ impl Takeover {
         let count = |loss: Loss| differences.iter().filter(move |difference| difference.loss == loss);
         let calls_lost: BTreeSet<&str> = count(Loss::Call).map(|difference| difference.to.as_str()).collect();
         Self {
+            fault: killed.fault.said(),
             calls: up.len(),
             talking: talking.len(),
             answered_just_before: talking.iter().filter(just).count(),
@@ -132,9 +135,9 @@ impl Takeover {
 
     /// For a person.
     pub(in crate::cli::demo) fn picture(&self) -> String {
-        let Self { calls, talking, answered_just_before, ringing, restart_ms, .. } = self;
+        let Self { fault, calls, talking, answered_just_before, ringing, restart_ms, .. } = self;
         let mut text = format!(
-            "What the crash cost\n  kill -9 with {calls} calls up: {talking} talking ({answered_just_before} of them \
+            "What the crash cost\n  {fault} with {calls} calls up: {talking} talking ({answered_just_before} of them \
              for less than 10 ms), {ringing} ringing\n"
         );
         match restart_ms {
@@ -143,9 +146,9 @@ impl Takeover {
                 "  the other instances went on with those who talked; who was rung is rung no more\n",
             ),
         }
-        text.push_str("  from the kill to the next packet, as the callees heard it\n");
+        text.push_str("  from then to the next packet, as the callees heard it\n");
         histogram(&mut text, &self.gaps, self.gap_ms);
-        text.push_str("  from the kill to the right prompt\n");
+        text.push_str("  from then to the right prompt\n");
         histogram(&mut text, &self.prompt_gaps, self.prompt_gap_ms);
         let Self { calls_lost, responses_lost, responses_altered, dual_senders, .. } = self;
         let _ = writeln!(
@@ -195,7 +198,7 @@ pub(in crate::cli::demo) fn ended_ringing(
     heard: &[&Testimony],
 ) -> bool {
     killed.ready_at.is_none()
-        && result.fault == Some(Fault::RingingLost)
+        && result.fault == Some(call::Fault::RingingLost)
         && heard.iter().all(|it| it.stream.sources.is_empty())
 }
 
@@ -232,6 +235,7 @@ fn histogram(text: &mut String, sorted: &[f64], spread: Spread) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fault;
     use super::*;
 
     #[test]
@@ -257,7 +261,7 @@ mod tests {
     fn what_is_lost_is_counted_by_what_it_was() {
         let now = crate::time::Timestamp::from_millis(5_000);
         let ready_at = Some(now + std::time::Duration::from_millis(80));
-        let killed = Killed { at: now, ready_at, address: None };
+        let killed = Killed { fault: Fault::Kill, at: now, ready_at, address: None };
         let differ = |to: &str, loss| Difference {
             to: to.to_owned(),
             persona: String::new(),
@@ -304,7 +308,7 @@ mod tests {
         let mut testimony =
             Testimony::new(crate::time::Timestamp::EPOCH, String::new(), String::new(), String::new());
         let at = crate::time::Timestamp::from_millis(5_000);
-        let mut killed = Killed { at, ready_at: Some(at), address: None };
+        let mut killed = Killed { fault: Fault::Kill, at, ready_at: Some(at), address: None };
         assert!(!heard_two(&testimony, &killed));
         testimony.stream.ssrcs = vec![1, 2];
         assert!(heard_two(&testimony, &killed));
