@@ -28,7 +28,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    pub(super) fn of(earlier: &[Earlier], open: Vec<Kept>) -> Self {
+    pub(super) fn of(earlier: &[Earlier], unplaced: Vec<Kept>) -> Self {
         let mut left = Self::default();
         for Earlier { call_id, call, .. } in earlier {
             // One that cannot be read is told by the node. It was placed, whatever it is.
@@ -36,11 +36,9 @@ impl Left {
             left.journal.insert(*call_id, call.map_or(Progress::Dialling, Call::progress));
             left.editions.extend(call.map(Call::questionnaire));
         }
-        for kept in open {
-            if !left.journal.contains_key(&kept.call_id) {
-                left.editions.extend(kept.digest.parse::<Digest>().ok());
-                left.unplaced.extend(accepted(kept));
-            }
+        for kept in unplaced {
+            left.editions.extend(kept.digest.parse::<Digest>().ok());
+            left.unplaced.extend(accepted(kept));
         }
         left
     }

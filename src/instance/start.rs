@@ -7,6 +7,7 @@
 //!                     └─ membership, if any ────────┘
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -21,7 +22,7 @@ use super::library::Shelf;
 use super::membership::{Leave, Member, Membership};
 use super::recover::Left;
 use super::{Instance, StartError, TURNS};
-use crate::id::Digest;
+use crate::id::{CallId, Digest};
 use crate::node::clock::{Clock, boottime};
 use crate::node::{Earlier, Node, NodeConfig, Pulse};
 use crate::peers::Stock;
@@ -79,10 +80,13 @@ impl Opened {
     }
 }
 
-/// The records, the calls in them that are open, and what quotas have counted.
-async fn read_records(data: &Path) -> Result<(Records, Vec<Kept>, Vec<(Digest, String, u32)>), StartError> {
+/// The records, the calls in them that are open and of which the journal knows nothing, and what quotas have counted.
+async fn read_records(
+    data: &Path,
+    journal: &BTreeSet<CallId>,
+) -> Result<(Records, Vec<Kept>, Vec<(Digest, String, u32)>), StartError> {
     let records = Records::open(&data.join("records")).await?;
-    let (open, counted) = (records.open_calls().await?, records.counted().await?);
+    let (open, counted) = (records.open_calls_besides(journal).await?, records.counted().await?);
     Ok((records, open, counted))
 }
 
@@ -98,11 +102,12 @@ impl Instance {
         let mut opened = Opened::open(&settings)?;
         let saved = std::mem::take(&mut opened.calls);
         let (calls, journal_took) = (saved.len(), steps.took());
+        let journalled = saved.iter().map(|saved| saved.call_id).collect();
         // Side by side: who talks to a process that died hears nothing until all of it is done.
         let earlier = spawn_blocking(move || Earlier::read(saved));
         let (shelf, library) = Shelf::new(&settings, &data);
         let ((records, open, counted), mut membership) =
-            tokio::try_join!(read_records(&data), opened.join(&settings, shelf.stock()))?;
+            tokio::try_join!(read_records(&data, &journalled), opened.join(&settings, shelf.stock()))?;
         let records_took = steps.took();
         let earlier = earlier.await.expect("nothing in it panics");
         let left = Left::of(&earlier, open);

@@ -154,12 +154,11 @@ impl Lease {
 
 /// A socket of its own family: one for all IPv6 addresses must leave the IPv4 ones to others.
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
-    socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 

@@ -47,7 +47,8 @@ fn demo(more: &[&str]) -> (serde_json::Value, String, String) {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_baton"));
     demo.args(["demo", "--takeover", "--calls", "12", "--seed", "5", "--out", "out"]).args(more);
     let output = demo.args(["--questionnaire", "short.xml"]).current_dir(directory.path()).output().unwrap();
-    let read = |name: &str| std::fs::read_to_string(directory.path().join("out").join(name)).unwrap_or_default();
+    let read =
+        |name: &str| std::fs::read_to_string(directory.path().join("out").join(name)).unwrap_or_default();
     let logs = ["n1-1.log", "n2-1.log", "n3-1.log"].map(read).join("\n");
     let shown = String::from_utf8(output.stdout).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

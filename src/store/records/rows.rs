@@ -1,5 +1,6 @@
 //! Reading: one call, pages of calls, calls that are open.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -59,6 +60,9 @@ pub struct Page {
     /// At most so many.
     pub limit: u32,
 }
+
+/// More calls than these are read all together.
+const WORTH_ALL: usize = 50;
 
 macro_rules! select {
     ($rest:literal) => {
@@ -156,6 +160,27 @@ impl Records {
     pub async fn open_calls(&self) -> Result<Vec<Kept>, RecordsError> {
         let all = sqlx::query(select!("WHERE disposition IS NULL ORDER BY number"));
         all.fetch_all(&self.readers).await?.iter().map(kept).collect()
+    }
+
+    /// The same without those that somebody knows already. After a crash nearly all are known, and people hear nothing
+    /// until this is done: of those the names alone are read.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn open_calls_besides(&self, known: &BTreeSet<CallId>) -> Result<Vec<Kept>, RecordsError> {
+        let all = sqlx::query("SELECT call_id FROM calls WHERE disposition IS NULL ORDER BY number");
+        let all = all.fetch_all(&self.readers).await?;
+        let all = all.iter().map(|row| id(row, "call_id")).collect::<Result<Vec<CallId>, _>>()?;
+        let unknown: Vec<CallId> = all.into_iter().filter(|call| !known.contains(call)).collect();
+        if unknown.len() > WORTH_ALL {
+            let open = self.open_calls().await?;
+            return Ok(open.into_iter().filter(|kept| !known.contains(&kept.call_id)).collect());
+        }
+        let mut open = Vec::new();
+        for call in unknown {
+            open.extend(self.call(call).await?.filter(|kept| kept.disposition.is_none()));
+        }
+        Ok(open)
     }
 }
 

@@ -253,3 +253,19 @@ async fn the_format_before_is_brought_up_to_this_one() {
     records.close().await;
     drop(open(&dir).await);
 }
+
+#[tokio::test]
+async fn open_calls_that_somebody_knows_are_left_out_whether_few_or_many_are_unknown() {
+    let dir = TempDir::new().unwrap();
+    let records = open(&dir).await;
+    let calls: Vec<Accepted> = (0..120).map(|number| accepted(number, None, "{}")).collect();
+    for call in &calls {
+        records.accept(call.clone()).await.unwrap();
+    }
+    let ids = |calls: &[Accepted]| calls.iter().map(|call| call.call_id).collect::<Vec<_>>();
+    for known in [120, 118, 3, 0] {
+        let open = records.open_calls_besides(&ids(&calls[..known]).into_iter().collect()).await.unwrap();
+        let open: Vec<CallId> = open.iter().map(|kept| kept.call_id).collect();
+        assert_eq!(open, ids(&calls[known..]), "in the order of their acceptance, where {known} are known");
+    }
+}
