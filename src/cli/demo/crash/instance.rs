@@ -259,7 +259,7 @@ impl Drop for Instance {
 /// Sends a signal to a child.
 pub(super) fn signal(child: &Child, signal: Signal) -> anyhow::Result<()> {
     let id = i32::try_from(child.id())?;
-    Ok(kill(Pid::from_raw(id), signal).map_err(|errno| machine(io::Error::from(errno)))?)
+    kill(Pid::from_raw(id), signal).map_err(|errno| machine(io::Error::from(errno)))
 }
 
 /// A port for SIP over UDP and TCP, and one for the API, that nobody has.
