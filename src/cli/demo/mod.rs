@@ -206,8 +206,9 @@ fn teach(people: &mut [Person], index: &Arc<Index>, survey: &Survey) {
 
 fn introduce(args: &Args, questionnaire: &Questionnaire, people: usize) {
     let (id, version) = (questionnaire.id(), questionnaire.version());
+    let way = if args.fault == Fault::Cut { "through network namespaces" } else { "over loopback" };
     super::say(&format!(
-        "Calling {people} scripted people over loopback, {} a second, to ask `{id}` version {version} (seed {}).",
+        "Calling {people} scripted people {way}, {} a second, to ask `{id}` version {version} (seed {}).",
         args.cps(),
         args.seed
     ));
