@@ -344,6 +344,71 @@ fn session_data_are_on_all_other_nodes_and_another_one_goes_on() {
     assert!(!callers[1].contains(&World::address(dies)), "{callers:?}");
 }
 
+/// The same after other initialisation data were handed out: a call goes on with those it began with, also at a node that
+/// came when nobody was given them any more.
+#[test]
+fn a_call_goes_on_with_the_flow_it_began_with() {
+    // Most calls are n1's, and fall to n3.
+    let mut world = World::start([40, 10, 40]);
+    drop(world.nodes.remove("n3"));
+    // It waits long for an answer, so that there is time.
+    survey::write_patient(&world.place, 12);
+    let publish = |world: &World| {
+        let request = ureq::post(world.url("n1", "assets")).header("content-type", "application/json");
+        request.send(r#"{"force":true}"#).unwrap();
+    };
+    publish(&world);
+    let edition =
+        |name: &str| world.asked(name, "assets").unwrap_or_default()["questionnaires"][0]["digest"].clone();
+    assert!(until(SOON, || edition("n2").is_string() && edition("n2") == edition("n1")));
+    let first = edition("n1");
+    let calls: BTreeMap<String, String> = (0..8)
+        .map(|n| format!("talks{n}"))
+        .map(|user| (user.clone(), world.place_call("n1", &user)))
+        .collect();
+    let talks = |user: &String| {
+        let log = world.place.read("people.jsonl");
+        let asked = |line: &str| {
+            line.contains(&format!("\"user\":\"{user}\"")) && line.contains("\"event\":\"began\"")
+        };
+        log.lines().any(asked)
+    };
+    assert!(until(SOON, || calls.keys().all(talks)), "{}", world.place.read("people.jsonl"));
+
+    // Others are handed out, and n3 comes with an empty disk.
+    let before = survey::write_patient(&world.place, 3);
+    std::fs::remove_dir_all(world.place.file("n3")).unwrap();
+    publish(&world);
+    world.run("n3");
+    world.until_ready("n3");
+    let asked =
+        |name: &str| world.asked(name, "assets").unwrap_or_default()["questionnaires"][0]["digest"].clone();
+    assert!(asked("n3") != first && asked("n3") == asked("n1"), "{} {}", asked("n3"), before.display());
+    let carried: Vec<&String> =
+        calls.keys().filter(|user| world.callers(user)[0].contains(&World::address("n1"))).collect();
+    assert!(carried.len() >= 2, "{carried:?}");
+    drop(world.nodes.remove("n1"));
+    let result = |id: &String| {
+        let known = ["n2", "n3"].map(|name| world.asked(name, &format!("calls/{id}")));
+        known.into_iter().flatten().find(|call| call["state"] == "ended").unwrap_or_default()["result"]
+            .clone()
+    };
+    let over = until(CALL, || carried.iter().all(|user| result(&calls[*user]).is_object()));
+    assert!(over, "{}", world.place.read("n3.err"));
+    for user in &carried {
+        let result = result(&calls[*user]);
+        assert_eq!(
+            (&result["disposition"], &result["takeovers"], &result["questionnaire"]["digest"]),
+            (&json!("complete"), &json!(1), &first),
+            "{result:#}"
+        );
+    }
+    let at_n3 = carried.iter().filter(|user| world.callers(user)[1].contains(&World::address("n3"))).count();
+    assert!(at_n3 > 0, "one of {} calls goes on at n3", carried.len());
+    let log = world.place.read("n3.err");
+    assert!(log.contains("an edition that calls are pinned to came from another member"), "{log}");
+}
+
 /// How many records of each member's stream are held, and their digest.
 fn by_member(copies: &Value) -> BTreeMap<String, (u64, String)> {
     let streams = copies["streams"].as_array().unwrap().iter();

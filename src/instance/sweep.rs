@@ -31,15 +31,7 @@ impl Sweep {
         instance.fetch(&named).await;
         let shelf = Arc::clone(&instance.shelf);
         let kept = spawn_blocking(move || shelf.kept.kept()).await.unwrap_or_default();
-        let mut goes = BTreeSet::new();
-        self.0.retain(|edition, _| kept.contains(edition) && !named.contains(edition));
-        for edition in kept.difference(&named) {
-            let looks = self.0.entry(*edition).or_default();
-            *looks += 1;
-            if *looks >= LOOKS {
-                goes.insert(*edition);
-            }
-        }
+        let goes = self.look(&kept, &named);
         let files = {
             let library = instance.library.read().await;
             let files = library.manifest.files().into_iter().map(|content| content.digest);
@@ -60,6 +52,17 @@ impl Sweep {
             })
             .await, // a panic in there is told by itself
         );
+    }
+}
+
+impl Sweep {
+    /// Of these editions those that nobody has named for long.
+    fn look(&mut self, kept: &BTreeSet<Digest>, named: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+        self.0.retain(|edition, _| kept.contains(edition) && !named.contains(edition));
+        for edition in kept.difference(named) {
+            *self.0.entry(*edition).or_default() += 1;
+        }
+        self.0.iter().filter(|(_, looks)| **looks >= LOOKS).map(|(edition, _)| *edition).collect()
     }
 }
 
@@ -121,4 +124,26 @@ impl Instance {
 fn editions(records: Vec<SavedCall>) -> Option<BTreeSet<Digest>> {
     let calls = Earlier::read(records).into_iter().map(|one| one.call.ok());
     calls.map(|call| call.as_ref().map(Call::questionnaire)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edition_goes_when_nobody_has_named_it_for_long() {
+        let (asked, old) = (Digest::of(b"asked"), Digest::of(b"old"));
+        let (kept, named) = (BTreeSet::from([asked, old]), BTreeSet::from([asked]));
+        let mut sweep = Sweep::default();
+        for _ in 1..LOOKS {
+            assert_eq!(sweep.look(&kept, &named), BTreeSet::new());
+        }
+        // A record of a call that somebody has just placed with it comes late.
+        assert_eq!(sweep.look(&kept, &kept), BTreeSet::new());
+        for _ in 1..LOOKS {
+            assert_eq!(sweep.look(&kept, &named), BTreeSet::new(), "it is counted anew");
+        }
+        assert_eq!(sweep.look(&kept, &named), BTreeSet::from([old]));
+        assert_eq!(sweep.look(&BTreeSet::from([asked]), &named), BTreeSet::new(), "it is gone");
+    }
 }
