@@ -165,6 +165,8 @@ fn keys<'a, T>(one: &'a BTreeMap<String, T>, two: &'a BTreeMap<String, T>) -> BT
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Mint;
+    use crate::mutation::mutate;
 
     fn manifest() -> Manifest {
         let recordings = BTreeMap::from([("en/hello.wav".to_owned(), Content::of(b"hello"))]);
@@ -212,6 +214,22 @@ mod tests {
         );
         two.questionnaires.clear();
         assert_eq!(one.differs(&two)[0], "questionnaire clinic");
+    }
+
+    #[test]
+    fn damaged_manifests_are_refused_or_read_as_what_they_say() {
+        let mut mint = Mint::seeded(8);
+        let (whole, mut read) = (manifest().bytes(), 0);
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            mutate(&mut bytes, &mut mint);
+            if let Ok(manifest) = Manifest::read(&bytes) {
+                read += 1;
+                assert_eq!(Manifest::read(&manifest.bytes()).unwrap(), manifest);
+                drop(manifest.check(&Limits::default()));
+            }
+        }
+        assert!(read > 100, "{read}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ use crate::store::files::Content;
 
 /// From one try to have what is missing to the next.
 const RETRY: Duration = Duration::from_secs(2);
+/// From one look at what mirrored records need to the next: it reads them all.
+const LOOK: Duration = Duration::from_secs(10);
 /// From one look at what is no longer needed to the next.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long a member may be behind before that is a trouble: the others may be so for as long, all at once.
@@ -195,7 +197,7 @@ impl Instance {
         let Some(member) = &self.member else { return };
         let (mut index, weak) = (member.sharing.shared.index.clone(), Arc::downgrade(self));
         tokio::spawn(async move {
-            let (mut sweep, mut swept) = (Sweep::default(), Instant::now());
+            let (mut sweep, mut swept, mut looked) = (Sweep::default(), Instant::now(), Instant::now());
             loop {
                 let Some(instance) = weak.upgrade() else { return };
                 let is = index.borrow_and_update().clone();
@@ -207,6 +209,10 @@ impl Instance {
                         Err(_) => return,
                     },
                 };
+                if looked.elapsed() >= LOOK {
+                    looked = Instant::now();
+                    instance.fetch_what_is_mirrored().await;
+                }
                 if swept.elapsed() >= SWEEP {
                     swept = Instant::now();
                     sweep.once(&instance, equal).await;

@@ -28,7 +28,6 @@ impl Sweep {
     /// Looks once. `equal`: this member has what all are to have, so that nothing is on its way.
     pub(super) async fn once(&mut self, instance: &Arc<Instance>, equal: bool) {
         let Some(named) = instance.named().await else { return };
-        instance.fetch(&named).await;
         let shelf = Arc::clone(&instance.shelf);
         let kept = spawn_blocking(move || shelf.kept.kept()).await.unwrap_or_default();
         let goes = self.look(&kept, &named);
@@ -77,6 +76,13 @@ impl Instance {
         let mirrored = spawn_blocking(move || editions(view.mirrored())).await.ok()??;
         named.extend(mirrored);
         Some(named)
+    }
+
+    /// Has the editions of mirrored records here, before this instance goes on with their calls.
+    pub(super) async fn fetch_what_is_mirrored(&self) {
+        if let Some(named) = self.named().await {
+            self.fetch(&named).await;
+        }
     }
 
     /// Has these editions here, as far as other members have them.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -30,6 +30,8 @@ use crate::store::files::{Content, FileError, Files, Part};
 const PIECE: usize = 256 << 10;
 /// Pieces that wait for their way.
 const ROOM: usize = 4;
+/// After each whole piece: 50 MB a second at most, so that who gives a new member everything has calls all the same.
+const PACE: Duration = Duration::from_millis(5);
 /// How long a member may take for its next piece, or to say of what an edition is made.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -108,6 +110,8 @@ pub struct Pulled(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// One file at a time: of two that add to the same part nothing would become whole.
+    turn: tokio::sync::Mutex<()>,
     files: AtomicU64,
     bytes: AtomicU64,
     refused: AtomicU64,
@@ -163,6 +167,7 @@ impl Others {
     /// # Errors
     /// If none of them gives it, or this disk refuses. To ask again goes on where it broke off.
     pub async fn pull(&self, files: &Files, wanted: Content, pulled: &Pulled) -> Result<(), PullError> {
+        let _turn = pulled.0.turn.lock().await;
         if files.has(wanted) {
             return Ok(());
         }
@@ -200,6 +205,9 @@ impl Others {
             {
                 pulled.0.bytes.fetch_add(u64::try_from(piece.bytes.len()).unwrap_or(u64::MAX), Relaxed);
                 part.add(&piece.bytes).map_err(|error| judged(error, member, pulled))?;
+                if piece.bytes.len() >= PIECE {
+                    sleep(PACE).await;
+                }
             }
             if !part.is_long_enough() {
                 return Err(Failed::Next("it has only a part of it".to_owned()));
