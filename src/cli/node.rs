@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let cluster = answer.get("cluster");
     if let (Some(cluster), false) = (cluster, list.json) {
-        to_stdout(&format!("\n{}", members(cluster)))?;
+        to_stdout(&format!("\n{}{}", members(cluster), control(cluster)))?;
         if let Some(why) = cluster.get("engine_away").and_then(Value::as_str) {
             super::say(&format!("etcd is away: calls go on, and nobody's are taken over: {why}"));
         }
@@ -79,6 +79,15 @@ fn equality(assets: &Value) {
              cluster's"
         ));
     }
+}
+
+/// Who places the cluster's calls.
+fn control(cluster: &Value) -> String {
+    let Some(control) = cluster.get("control").filter(|control| !control.is_null()) else {
+        return "control: nobody\n".to_owned();
+    };
+    let here = control.get("here").and_then(Value::as_bool).unwrap_or_default();
+    format!("control: {}{}\n", text(control, "name"), if here { ", this instance" } else { "" })
 }
 
 /// The other members.

@@ -18,7 +18,9 @@ use crate::id::NodeId;
 use crate::node::clock::boottime;
 use crate::peers::{Identity, Link, Table};
 use crate::store::journal::Mirrors;
-use crate::sync::{ClaimResult, Incarnation, Inheritance, Input, Key, Ownership, Role, Terms, Transaction};
+use crate::sync::{
+    ClaimResult, Incarnation, Inheritance, Input, Key, Ownership, Role, Taking, Terms, Transaction,
+};
 use crate::time::Timestamp;
 
 /// From one try to register to the next.
@@ -35,6 +37,7 @@ pub(super) enum Errand {
     Change { target: Incarnation, revision: u64, terms: Terms },
     Release { target: Incarnation, revision: u64, gone: Vec<Incarnation> },
     TakeOver { by: Incarnation, inheritance: Inheritance, lived: Option<Timestamp> },
+    TakeSeat(Taking),
     Begin(Incarnation),
     Fenced { by: Option<Incarnation> },
     Silence,
@@ -169,6 +172,14 @@ impl Errands {
                     }
                 });
             }
+            Errand::TakeSeat(taking) => {
+                // Whatever came of it is told by the watch, too.
+                self.running.spawn(async move {
+                    if let Ok(Some(seat)) = constants.engine.take_seat(&taking).await {
+                        inputs.give(Input::Seat(Some(seat)));
+                    }
+                });
+            }
             Errand::TakeOver { by, inheritance, lived } => self.take_over(by, inheritance, lived),
             Errand::Begin(next) => self.begin(next).await,
             Errand::Fenced { by } => self.fenced(by),
@@ -229,6 +240,9 @@ impl Errands {
         match event {
             engine::Event::Key(key) => {
                 self.roles.insert(key.incarnation, key.role);
+                if let Ownership::Claimed(claim) = &key.ownership {
+                    self.board.write().fates.claimed(key.incarnation, claim.stale);
+                }
                 if matches!(key.ownership, Ownership::Alive(_)) {
                     self.link();
                 }
@@ -236,10 +250,14 @@ impl Errands {
             }
             engine::Event::Gone(one) => {
                 self.roles.remove(&one);
-                self.board.write().unreadable.remove(&one);
+                let mut status = self.board.write();
+                status.unreadable.remove(&one);
+                status.fates.gone(one);
+                drop(status);
                 self.constants.table.forget(one);
                 self.inputs.give(Input::KeyGone(one));
             }
+            engine::Event::Seat(seat) => self.inputs.give(Input::Seat(seat)),
             engine::Event::Current(revision) => self.inputs.give(Input::Current(revision)),
             engine::Event::Away(why) => {
                 tracing::error!(why, "the engine is away: calls go on, and nobody's are taken over");

@@ -83,6 +83,7 @@ pub(super) struct Thread {
     /// Whether the node turned when it was looked at last.
     turns: bool,
     standing: Standing,
+    controls: Option<u64>,
     /// Whether this incarnation was ever allowed to send.
     has_spoken: bool,
     is_witness: bool,
@@ -107,6 +108,7 @@ impl Thread {
             unsent: VecDeque::new(),
             turns: true,
             standing: Standing::Waiting,
+            controls: None,
             has_spoken: false,
             is_witness,
         };
@@ -208,8 +210,19 @@ impl Thread {
             let key = Key { incarnation: own, revision: 0, role: self.begin.key.role, ownership };
             self.begin.own.is((standing == Standing::Speaking).then_some(key));
         }
+        let (seat, controls) = (self.member.seat(), self.member.controls());
+        if controls != self.controls {
+            self.controls = controls;
+            match controls {
+                Some(epoch) => {
+                    tracing::info!(incarnation = %own, epoch, "this instance is control: it places the cluster's calls")
+                }
+                None => tracing::info!(incarnation = %own, "this instance is not control any more"),
+            }
+        }
         let mut status = self.begin.board.write();
         (status.standing, status.incarnation) = (Some(standing), Some(own));
+        (status.seat, status.controls) = (seat, controls);
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -242,6 +255,7 @@ impl Thread {
                 let (by, lived) = (self.member.incarnation(), self.member.lived(inheritance.of));
                 self.errand(Some(Errand::TakeOver { by, inheritance, lived }));
             }
+            Output::TakeSeat(taking) => self.errand(Some(Errand::TakeSeat(taking))),
             Output::Begin(next) => self.errand(Some(Errand::Begin(next))),
             Output::Fenced { by } => self.errand(Some(Errand::Fenced { by })),
         }
@@ -279,7 +293,7 @@ impl Thread {
             Errand::Change { target, .. } => Some(unknown(*target)),
             Errand::Read(one) => Some(Input::Unread(*one)),
             // It is asked for again.
-            Errand::Release { .. } => return,
+            Errand::Release { .. } | Errand::TakeSeat(_) => return,
             Errand::TakeOver { .. } | Errand::Begin(_) | Errand::Fenced { .. } | Errand::Silence => None,
         };
         match answer {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::id::NodeId;
 use crate::peers::Refusals;
-use crate::sync::{Incarnation, Role, Standing, Usage};
+use crate::sync::{Fate, Fates, Incarnation, Role, Seat, Standing, Usage};
 
 /// How a member stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub struct Status {
     pub usage: Option<Usage>,
     /// Whether it may send.
     pub standing: Option<Standing>,
+    /// Who is control, as the engine told last.
+    pub seat: Option<Seat>,
+    /// The epoch under which this member is control, if it is and may speak.
+    pub controls: Option<u64>,
+    /// What became of incarnations that were claimed.
+    pub fates: Fates,
     /// Why the engine does not answer; `None`: it does. Calls go on meanwhile, and nobody's are taken over.
     pub engine_away: Option<String>,
     /// Fewer mirrors than wanted hold the saves: calls go on, none starts.
@@ -30,6 +36,25 @@ pub struct Status {
     pub refused: Refusals,
     /// Records of others' calls that are held here.
     pub records: usize,
+}
+
+impl Status {
+    /// What is known of an incarnation that was to place calls.
+    #[must_use]
+    pub fn fate(&self, one: Incarnation) -> Fate {
+        let lives = self.incarnation == Some(one) || self.others.iter().any(|other| other.incarnation == one);
+        self.fates.of(one, lives)
+    }
+
+    /// The other instances that own their calls, by the engine.
+    pub fn living(&self) -> impl Iterator<Item = &Other> {
+        self.others.iter().filter(|other| other.role == Role::Instance)
+    }
+
+    /// Those of them that are heard.
+    pub fn heard(&self) -> impl Iterator<Item = &Other> {
+        self.living().filter(|other| other.usage.is_some())
+    }
 }
 
 /// Another member.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::wire::KeyValue;
-use crate::sync::{Claim, Incarnation, Key, Ownership, Role, Terms};
+use crate::sync::{Claim, Incarnation, Key, Ownership, Role, Seat, Terms};
 
 /// The format of values that this program writes; it reads all up to it.
 pub(super) const FORMAT: u32 = 1;
@@ -84,6 +84,10 @@ impl Root {
         format!("{}assets", self.0).into()
     }
 
+    pub(super) fn control(&self) -> Vec<u8> {
+        format!("{}control", self.0).into()
+    }
+
     /// First and last of all keys, as etcd takes a prefix: the end is the prefix with its last byte raised by one.
     pub(super) fn all(&self) -> (Vec<u8>, Vec<u8>) {
         let start: Vec<u8> = self.0.clone().into();
@@ -114,6 +118,12 @@ impl Root {
         };
         Some((Incarnation { node, run }, kind))
     }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Control {
+    format: u32,
+    holder: Incarnation,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +159,18 @@ pub(super) fn alive(role: Role, terms: &Terms) -> Vec<u8> {
 
 pub(super) fn claimed(role: Role, claim: &Claim) -> Vec<u8> {
     write(role, Claimed { claim: claim.clone() })
+}
+
+pub(super) fn control(holder: Incarnation) -> Vec<u8> {
+    serde_json::to_vec(&Control { format: FORMAT, holder }).expect("all of it has a form in JSON")
+}
+
+/// Who is control, as its key says; `None`: it is another key, or one that a newer program wrote.
+pub(super) fn seat(root: &Root, generation: Generation, kv: &KeyValue) -> Option<Seat> {
+    let is_read = |control: &Control| control.format <= FORMAT;
+    let control = (kv.key == root.control()).then(|| serde_json::from_slice::<Control>(&kv.value).ok());
+    let Control { holder, .. } = control.flatten().filter(is_read)?;
+    Some(Seat { holder, epoch: generation.outward(kv.mod_revision) })
 }
 
 /// What a member's key says; `None`: it is no member's.

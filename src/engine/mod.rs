@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /baton/NAME/generation                       how often the engine was restored from a backup; absent: never
+//! /baton/NAME/control                          who places the cluster's calls; its revision is the epoch of control
 //! /baton/NAME/ticket                           written for nothing but its revision, which names a new incarnation
 //! /baton/NAME/assets                           what all members are to have alike, by the digest of its manifest
 //! /baton/NAME/members/NODE/RUN/alive           the incarnation owns its calls, under these terms

@@ -19,7 +19,9 @@ use super::wire::{
     TxnRequest, TxnResponse,
 };
 use crate::id::NodeId;
-use crate::sync::{Claim, ClaimResult, Heir, Incarnation, Key, Ownership, Role, Terms, Transaction};
+use crate::sync::{
+    Claim, ClaimResult, Heir, Incarnation, Key, Ownership, Role, Seat, Taking, Terms, Transaction,
+};
 
 /// The engine of one cluster. Copies share their connections.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub(super) struct Listing {
     pub(super) index: Option<(u64, Result<Index, ValueError>)>,
     /// The revision went back: the engine was restored from a backup, and a new generation was begun.
     pub(super) restored: bool,
+    /// Who is control.
+    pub(super) seat: Option<Seat>,
 }
 
 impl Engine {
@@ -204,6 +208,32 @@ impl Engine {
         self.note(answer.header.as_ref()).map(|_| ())
     }
 
+    /// Takes the seat of control, if it is as it was seen, its holder owns no calls and who asks does; the seat then.
+    /// `None`: it was not free.
+    ///
+    /// # Errors
+    /// If the engine is away or refuses; it may have been taken then.
+    pub async fn take_seat(&self, taking: &Taking) -> Result<Option<Seat>, EngineError> {
+        let Taking { by, seen } = *taking;
+        let mut request = self.begun();
+        request.compare.push(self.is_there(by));
+        let key = self.root.control();
+        match seen {
+            Some(Seat { holder, epoch }) => {
+                request.compare.push(self.is_of(key.clone(), epoch));
+                request.compare.push(self.is_absent(holder, Kind::Alive));
+            }
+            None => {
+                let absent = TargetUnion::CreateRevision(0);
+                request.compare.push(compare(key.clone(), CompareResult::Equal, absent));
+            }
+        }
+        request.success.push(put(key, keys::control(by)));
+        let answer = self.client.txn(request).await?;
+        let epoch = self.note(answer.header.as_ref())?;
+        Ok(answer.succeeded.then_some(Seat { holder: by, epoch }))
+    }
+
     /// Writes the key of a living incarnation again, if a restored backup has none of it.
     pub(super) async fn assert(&self, key: &Key) -> Result<(), EngineError> {
         let Ownership::Alive(terms) = &key.ownership else { return Ok(()) };
@@ -235,8 +265,9 @@ impl Engine {
             restored |= stored.0 > held.0 && before > 0;
             let revision = stored.outward(header.revision);
             self.seen.fetch_max(revision, SeqCst);
-            let mut listing =
-                Listing { revision, keys: BTreeMap::new(), unreadable: Vec::new(), index: None, restored };
+            let (keys, unreadable, index) = (BTreeMap::new(), Vec::new(), None);
+            let seat = answer.kvs.iter().find_map(|kv| keys::seat(&self.root, stored, kv));
+            let mut listing = Listing { revision, keys, unreadable, index, restored, seat };
             for kv in &answer.kvs {
                 listing.take(&self.root, stored, kv);
             }
@@ -285,10 +316,14 @@ impl Engine {
     }
 
     fn is_as_of(&self, one: Incarnation, kind: Kind, revision: u64) -> Compare {
+        self.is_of(self.root.key(one, kind), revision)
+    }
+
+    fn is_of(&self, key: Vec<u8>, revision: u64) -> Compare {
         let revision = self.generation().inward(revision);
         // 0 would compare for a key that is not there.
         let revision = if revision == 0 { -1 } else { revision };
-        compare(self.root.key(one, kind), CompareResult::Equal, TargetUnion::ModRevision(revision))
+        compare(key, CompareResult::Equal, TargetUnion::ModRevision(revision))
     }
 
     fn is_absent(&self, one: Incarnation, kind: Kind) -> Compare {

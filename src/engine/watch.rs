@@ -24,7 +24,7 @@ use super::wire::event::EventType;
 use super::wire::watch_client::WatchClient;
 use super::wire::watch_request::RequestUnion;
 use super::wire::{Event as Change, WatchCreateRequest, WatchRequest, WatchResponse};
-use crate::sync::{Incarnation, Key, Ownership};
+use crate::sync::{Incarnation, Key, Ownership, Seat};
 
 /// How often all keys are listed.
 const LIST: Duration = Duration::from_secs(1);
@@ -52,6 +52,8 @@ pub enum Event {
     Index(Option<Index>),
     /// That cannot be read; why.
     UnreadableIndex(ValueError),
+    /// Who is control; `None`: nobody.
+    Seat(Option<Seat>),
 }
 
 /// The key that this process owns and may speak by, for as long as it may: what a restored backup lacks of it is
@@ -80,6 +82,7 @@ struct Watching {
     unreadable: BTreeMap<Incarnation, ValueError>,
     /// The index as it was told last, since which revision it stands there; absent: nothing was told yet.
     index: Option<(u64, Option<Result<Index, ValueError>>)>,
+    seat: Option<Seat>,
     /// As of which revision all is known.
     revision: u64,
     is_there: Option<bool>,
@@ -113,6 +116,7 @@ impl Engine {
             missing: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             index: None,
+            seat: None,
             revision: 0,
             is_there: None,
             turn: 0,
@@ -173,9 +177,14 @@ impl Watching {
     }
 
     async fn compare(&mut self, listing: Listing) -> Result<usize, Over> {
-        let Listing { revision, keys, unreadable, index, restored } = listing;
+        let Listing { revision, keys, unreadable, index, restored, seat } = listing;
         let mut news = 0;
         self.revision = revision;
+        if self.seat != seat {
+            news += 1;
+            self.seat = seat;
+            self.tell(Event::Seat(seat)).await?;
+        }
         for (one, error) in unreadable {
             if self.unreadable.insert(one, error.clone()).as_ref() != Some(&error) {
                 self.tell(Event::Unreadable(one, error)).await?;
@@ -317,6 +326,10 @@ impl Watching {
         if kv.key == self.engine.root.assets() {
             let is_deleted = change.r#type == i32::from(EventType::Delete);
             return self.indexed(revision, (!is_deleted).then(|| index::read(kv))).await;
+        }
+        if let Some(seat) = keys::seat(&self.engine.root, generation, kv) {
+            self.seat = Some(seat);
+            return self.tell(Event::Seat(self.seat)).await;
         }
         let Some((one, kind)) = self.engine.root.member(&kv.key) else { return Ok(()) };
         if revision < self.known.get(&one).map_or(0, |key| key.revision) {

@@ -13,7 +13,7 @@ use super::body;
 use super::problem::{Code, Problem, Wrong, json};
 use crate::id::CallId;
 use crate::instance::request::CallRequest;
-use crate::instance::{Instance, Open, Placed, Refused, State, Wanted};
+use crate::instance::{FindError, Instance, Open, Placed, Refused, State, Wanted};
 use crate::outcome::{self, Disposition};
 use crate::store::records::{Kept, Page, RecordsError};
 
@@ -99,8 +99,8 @@ pub(super) async fn place(
         Placed::New(id) => (id, false),
         Placed::Known(id) => (id, true),
     };
-    let (kept, open) =
-        instance.call(id).await.map_err(|error| of_records(&error))?.ok_or_else(|| none(id.as_str()))?;
+    let found = instance.find(id).await.map_err(|error| of_find(&error))?;
+    let (kept, open, _) = found.ok_or_else(|| none(id.as_str()))?;
     let mut response = json(StatusCode::CREATED, &shown(&kept, open.as_ref()));
     let location = HeaderValue::from_str(&format!("/api/v1/calls/{id}")).expect("ids are ASCII");
     response.headers_mut().insert(header::LOCATION, location);
@@ -160,11 +160,7 @@ pub(super) async fn one(
     Shared(instance): Shared<Arc<Instance>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let (kept, open) = find(&instance, path).await?;
-    let result = match &kept.disposition {
-        Some(_) => instance.result(&kept).await.map_err(|error| of_records(&error))?,
-        None => None,
-    };
+    let (kept, open, result) = find(&instance, path).await?;
     let result = result.and_then(|text| RawValue::from_string(text).ok());
     let shown = Shown { result: result.as_deref(), ..shown(&kept, open.as_ref()) };
     Ok(json(StatusCode::OK, &shown))
@@ -175,7 +171,7 @@ pub(super) async fn hang_up(
     Shared(instance): Shared<Arc<Instance>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let (kept, _) = find(&instance, path).await?;
+    let (kept, ..) = find(&instance, path).await?;
     if let Some(disposition) = kept.disposition {
         return Err(Problem::new(Code::CallOver, format!("it ended as {disposition}")));
     }
@@ -186,10 +182,10 @@ pub(super) async fn hang_up(
 async fn find(
     instance: &Instance,
     path: Result<Path<String>, PathRejection>,
-) -> Result<(Kept, Option<Open>), Problem> {
+) -> Result<(Kept, Option<Open>, Option<String>), Problem> {
     let Path(id) = path.map_err(|error| Problem::new(Code::NotFound, error.body_text()))?;
     let Ok(call) = id.parse::<CallId>() else { return Err(none(&id)) };
-    instance.call(call).await.map_err(|error| of_records(&error))?.ok_or_else(|| none(&id))
+    instance.find(call).await.map_err(|error| of_find(&error))?.ok_or_else(|| none(&id))
 }
 
 fn none(id: &str) -> Problem {
@@ -278,11 +274,20 @@ fn of_refused(refused: &Refused) -> Problem {
         Refused::Conflict => Code::KeyReused,
         Refused::Draining => Code::Draining,
         Refused::Busy(_) => Code::Busy,
+        Refused::NoControl(_) => Code::NoControl,
+        Refused::Unknown(_) => Code::Unknown,
         Refused::DiskFull => Code::DiskFull,
         Refused::Failed => Code::Failed,
         Refused::Records(error) => return of_records(error),
     };
     Problem::new(code, refused.to_string())
+}
+
+fn of_find(error: &FindError) -> Problem {
+    match error {
+        FindError::Silent { .. } => Problem::new(Code::Unreachable, error.to_string()),
+        FindError::Records(error) => of_records(error),
+    }
 }
 
 /// What the database says stands in the log: it may name files.

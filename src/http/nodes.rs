@@ -146,7 +146,14 @@ fn cluster(status: &Status) -> Value {
         Some(Standing::Silent) => "silent",
         Some(Standing::Waiting) | None => "waiting",
     };
+    let control = status.seat.map(|seat| {
+        value!({
+            "name": seat.holder.node.as_str(), "run": seat.holder.run, "epoch": seat.epoch,
+            "here": status.controls.is_some(),
+        })
+    });
     value!({
+        "control": control,
         "run": status.incarnation.map(|own| own.run),
         "standing": standing,
         "engine_away": status.engine_away,

@@ -26,6 +26,9 @@ pub(super) enum Code {
     Invalid,
     KeyReused,
     Busy,
+    NoControl,
+    Unknown,
+    Unreachable,
     Draining,
     DiskFull,
     Failed,
@@ -65,6 +68,15 @@ impl Code {
                 None,
             ),
             Self::Busy => ("busy", S::SERVICE_UNAVAILABLE, "There is no room for a call", Some(5)),
+            Self::NoControl => {
+                ("no-control", S::SERVICE_UNAVAILABLE, "No instance places calls at the moment", Some(2))
+            }
+            Self::Unknown => {
+                ("unknown", S::GATEWAY_TIMEOUT, "It is not known whether the call was placed", Some(5))
+            }
+            Self::Unreachable => {
+                ("unreachable", S::SERVICE_UNAVAILABLE, "Another instance does not answer", Some(2))
+            }
             Self::Draining => ("draining", S::SERVICE_UNAVAILABLE, "The instance is shutting down", Some(30)),
             Self::DiskFull => ("disk-full", S::SERVICE_UNAVAILABLE, "The disk is full", Some(10)),
             Self::Failed => ("failed", S::SERVICE_UNAVAILABLE, "The instance has failed", Some(60)),

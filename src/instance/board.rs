@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::recover::accepted_at;
 use crate::call::{CallResult, Progress, Step};
 use crate::id::CallId;
 use crate::outcome::Disposition;
+use crate::store::records::Kept;
 use crate::time::Timestamp;
 
 /// Trunks and SIP statuses that are counted apart: settings bound the first, SIP the second.
@@ -86,6 +88,14 @@ pub struct Open {
     pub item: Option<String>,
 }
 
+impl Open {
+    /// Of a call that another instance has.
+    pub(super) fn elsewhere(kept: &Kept) -> Self {
+        let since = accepted_at(kept).unwrap_or_default();
+        Self { state: State::Elsewhere, since, item: None }
+    }
+}
+
 /// What happened since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -121,8 +131,9 @@ impl Board {
     /// A call was written down.
     pub(super) fn accepted(&self, call: CallId, now: Timestamp) {
         let mut inner = self.inner();
-        inner.open.insert(call, Open { state: State::Accepted, since: now, item: None });
-        inner.tally.accepted += 1;
+        let before = inner.open.insert(call, Open { state: State::Accepted, since: now, item: None });
+        // One that control has placed with itself is one call.
+        inner.tally.accepted += u64::from(before.is_none());
     }
 
     /// It is to be placed here after all.

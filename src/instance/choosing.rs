@@ -1,4 +1,5 @@
-//! Which instance places a call that was accepted here: the one that `sync` picks by usage.
+//! Which instance places a call that was accepted here, where nobody votes and so nobody is control: the one that `sync`
+//! picks by usage.
 //!
 //! ```text
 //!  accepted ─► Picker ── this one ──────────────────────────► Node::place
@@ -13,10 +14,10 @@ use std::time::Duration;
 
 use super::Instance;
 use super::desk::now_ms;
-use crate::id::NodeId;
-use crate::peers::{Begun, Indication};
+use crate::id::{Digest, NodeId};
+use crate::peers::{Begun, Declined, Indication};
 use crate::store::records::Accepted;
-use crate::sync::{Incarnation, Picker, Role, Usage};
+use crate::sync::{Incarnation, Picker, Placement, Role, Usage};
 
 /// How long a start indication is good for.
 const GOOD_FOR: Duration = Duration::from_secs(10);
@@ -26,11 +27,11 @@ const GOOD_FOR: Duration = Duration::from_secs(10);
 pub(super) struct Choice(Mutex<Picker>);
 
 impl Choice {
-    /// The member for a start with the assets of `own`, of these that are there.
-    fn pick(&self, usages: &BTreeMap<NodeId, Usage>, own: &Usage) -> Option<NodeId> {
+    /// The member for a start with these assets, of these that are there.
+    pub(super) fn pick(&self, usages: &BTreeMap<NodeId, Usage>, assets: Digest) -> Option<NodeId> {
         let mut picker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         picker.know(usages);
-        picker.pick(own.assets?)
+        picker.pick(assets)
     }
 }
 
@@ -59,22 +60,25 @@ impl Instance {
             let mut usages: BTreeMap<NodeId, Usage> =
                 others.iter().map(|(node, (_, usage))| (*node, *usage)).collect();
             usages.insert(me.node, own);
-            let picked = member.choice.pick(&usages, &own).and_then(|node| others.get(&node));
+            let picked = own.assets.and_then(|assets| member.choice.pick(&usages, assets));
+            let picked = picked.and_then(|node| others.get(&node));
             let Some((to, _)) = picked else { return Chosen::Here };
+            let not_after_ms = now_ms() + u64::try_from(GOOD_FOR.as_millis()).unwrap_or(u64::MAX);
+            let number = u32::try_from(refused.len() + 1).unwrap_or(u32::MAX);
             let indication = Indication {
-                to: *to,
+                epoch: 0,
+                placement: Placement { epoch: 0, number, to: *to, not_after_ms },
                 call: accepted.call_id,
                 attempt: accepted.attempt_id,
                 request: accepted.request.clone(),
                 edition: accepted.digest,
-                not_after_ms: now_ms() + u64::try_from(GOOD_FOR.as_millis()).unwrap_or(u64::MAX),
             };
             let call = accepted.call_id;
             // It is theirs from the moment that they may have heard of it.
             self.board.elsewhere([call], self.clock.now());
             match member.others.begin(indication).await {
                 Begun::Placed => return Chosen::Elsewhere,
-                Begun::Refused(why) => {
+                Begun::Refused(Declined { why, .. }) => {
                     tracing::info!(%call, %to, why, "an instance refused a start; the next one is asked");
                     refused.insert(to.node);
                 }
@@ -90,7 +94,6 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Digest;
 
     #[test]
     fn who_told_nothing_new_has_one_call_more_with_each_start() {
@@ -98,12 +101,16 @@ mod tests {
         let usage = |calls| Usage { limit: 10, calls, assets: Some(Digest::of(b"x")), ..Usage::NONE };
         let choice = Choice::default();
         let usages = BTreeMap::from([(node("a"), usage(9)), (node("b"), usage(8))]);
-        let pick = || choice.pick(&usages, &usage(9));
+        let pick = || choice.pick(&usages, Digest::of(b"x"));
         let picked: Vec<_> = (0..4).map(|_| pick()).collect();
         assert_eq!(picked.iter().flatten().filter(|one| **one == node("a")).count(), 1);
         assert_eq!((picked.iter().flatten().count(), picked[3]), (3, None), "until they tell what they have");
         let others = Usage { assets: Some(Digest::of(b"y")), ..usage(0) };
         let usages = BTreeMap::from([(node("a"), usage(0)), (node("b"), others)]);
-        assert_eq!(choice.pick(&usages, &usage(0)), Some(node("a")), "never one that asks something else");
+        assert_eq!(
+            choice.pick(&usages, Digest::of(b"x")),
+            Some(node("a")),
+            "never one that asks something else"
+        );
     }
 }

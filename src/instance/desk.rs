@@ -2,40 +2,25 @@
 //!
 //! A start indication is refused when it comes too late, when it means another edition of the questionnaire than is asked
 //! here, or when the node takes no call. What was refused stays refused until it is too late: it may be placed elsewhere.
+//! One for a call that is here is answered as the first one was: whoever became control repeats what its predecessor sent.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::task::spawn_blocking;
 
 use super::board::State;
+use super::placing::{Refused, of_node};
 use super::request::CallRequest;
 use super::{Instance, route};
 use crate::id::CallId;
 use crate::node::Placement;
-use crate::peers::{Desk, Indication, Known};
+use crate::peers::{Declined, Desk, Indication, Known, Reply};
 use crate::store::records::Accepted;
+use crate::sync::{Admission, NotAdmitted};
 
 /// Where the instance is put as soon as there is one; its membership begins before it.
 pub(super) type Place = Arc<OnceLock<Weak<Instance>>>;
-
-/// Refused start indications, until when each is remembered, in ms since 1970.
-#[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<BTreeMap<CallId, u64>>);
-
-impl Refusals {
-    fn remember(&self, call: CallId, until_ms: u64) {
-        let now = now_ms();
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.retain(|_, until| *until >= now);
-        refused.insert(call, until_ms);
-    }
-
-    fn has(&self, call: CallId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&call)
-    }
-}
 
 /// Wall time, which other hosts share within the limits of their clocks.
 pub(super) fn now_ms() -> u64 {
@@ -46,6 +31,7 @@ pub(super) fn now_ms() -> u64 {
 /// The desk of the instance that will be at this place.
 pub(super) fn desk(place: &Place) -> Desk {
     let (finding, beginning, ending) = (Arc::clone(place), Arc::clone(place), Arc::clone(place));
+    let asked = Arc::clone(place);
     let at = |place: &Place| place.get().and_then(Weak::upgrade);
     Desk {
         find: Arc::new(move |calls| {
@@ -62,7 +48,16 @@ pub(super) fn desk(place: &Place) -> Desk {
             Box::pin(async move {
                 match instance {
                     Some(instance) => instance.begin(indication).await,
-                    None => Err("it is only starting".to_owned()),
+                    None => Err("it is only starting".to_owned().into()),
+                }
+            })
+        }),
+        ask: Arc::new(move |question| {
+            let instance = at(&asked);
+            Box::pin(async move {
+                match instance {
+                    Some(instance) => instance.answer(question).await,
+                    None => Reply::Failed("it is only starting".to_owned()),
                 }
             })
         }),
@@ -98,26 +93,53 @@ impl Instance {
         known
     }
 
-    /// Places a call that another instance has accepted.
-    async fn begin(self: Arc<Self>, indication: Indication) -> Result<(), String> {
-        let (call, until) = (indication.call, indication.not_after_ms);
-        if self.refused.has(call) {
-            return Err("it was refused before".to_owned());
+    /// Places a call that control, or another instance, has accepted.
+    pub(super) async fn begin(self: Arc<Self>, indication: Indication) -> Result<(), Declined> {
+        let call = indication.call;
+        // Whoever asked may go away; what was begun is carried out.
+        let begun = tokio::spawn(async move { self.begin_once(indication).await });
+        begun.await.unwrap_or_else(|error| {
+            // A panic in there is a bug: whether the call is placed is not known, so it is not refused.
+            tracing::error!(%call, %error, "placing a call panicked; please report this");
+            Ok(())
+        })
+    }
+
+    async fn begin_once(&self, indication: Indication) -> Result<(), Declined> {
+        let Indication { epoch, placement, call, .. } = indication;
+        let _turn = self.door(call).lock().await;
+        if self.has(call).await {
+            return if self.hears(epoch) { Ok(()) } else { Err(NotAdmitted::Superseded.to_string().into()) };
         }
+        let me = self.cluster().and_then(|status| status.incarnation);
+        let me = me.ok_or_else(|| "it is in no cluster".to_owned())?;
+        let admitted = self.admission().admit(now_ms(), me, call, epoch, &placement);
+        admitted.map_err(|why| why.to_string())?;
         let begun = self.begin_in_time(indication).await;
         if begun.is_err() {
-            self.refused.remember(call, until);
+            self.admission().refuse(now_ms(), call, placement.not_after_ms);
         }
         begun
     }
 
-    async fn begin_in_time(&self, indication: Indication) -> Result<(), String> {
-        let Indication { call, attempt, request, edition, not_after_ms, .. } = indication;
-        if now_ms() > not_after_ms {
-            return Err("it came too late".to_owned());
+    /// Whether this instance carries the call, or has its result.
+    async fn has(&self, call: CallId) -> bool {
+        if self.board.open(call).is_some_and(|open| open.state != State::Elsewhere) {
+            return true;
         }
+        let kept = self.records.call(call).await;
+        kept.is_ok_and(|kept| kept.is_some_and(|kept| kept.disposition.is_some()))
+    }
+
+    /// Which start indications this instance takes.
+    pub(super) fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn begin_in_time(&self, indication: Indication) -> Result<(), Declined> {
+        let Indication { call, attempt, request, edition, .. } = indication;
         if self.lacks_mirrors() {
-            return Err(super::UNMIRRORED.to_owned());
+            return Err(super::UNMIRRORED.to_owned().into());
         }
         let wanted: CallRequest =
             serde_json::from_str(&request).map_err(|error| format!("its request cannot be read: {error}"))?;
@@ -131,7 +153,7 @@ impl Instance {
             format!("it cannot be placed with this instance's files: {}", first.unwrap_or_default())
         })?;
         if placement.questionnaire != edition {
-            return Err("this instance asks another edition of the questionnaire".to_owned());
+            return Err("this instance asks another edition of the questionnaire".to_owned().into());
         }
         let row = Accepted {
             call_id: call,
@@ -146,6 +168,7 @@ impl Instance {
             accepted_at: self.clock.now(),
         };
         self.records.inherit(vec![row]).await.map_err(|error| error.to_string())?;
+        let was_open = self.board.open(call).is_some();
         self.board.accepted(call, self.clock.now());
         let (node, placement) =
             (Arc::clone(&self.node), Placement { names: Some((call, attempt)), ..placement });
@@ -156,27 +179,27 @@ impl Instance {
             return Ok(());
         };
         let Err(error) = placed else { return Ok(()) };
-        self.board.withdrawn(call);
-        if let Err(error) = self.records.withdraw(call).await {
+        if was_open {
+            self.board.elsewhere([call], self.clock.now());
+        } else {
+            self.board.withdrawn(call);
+        }
+        self.forget_refused(call).await;
+        let why = error.to_string();
+        let mistakes = match of_node(&error) {
+            Refused::Mistakes(mistakes) => mistakes.into_iter().map(|it| (it.pointer, it.detail)).collect(),
+            _ => Vec::new(),
+        };
+        Err(Declined { why, mistakes })
+    }
+
+    /// The row of a call that was refused goes, unless control has stored it: then it is control's.
+    async fn forget_refused(&self, call: CallId) {
+        let kept = self.records.call(call).await.ok().flatten();
+        if kept.is_some_and(|kept| kept.assigned.is_none())
+            && let Err(error) = self.records.withdraw(call).await
+        {
             tracing::warn!(%call, %error, "the row of a call that was refused stays in the records");
         }
-        Err(error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::Mint;
-
-    #[test]
-    fn a_refusal_is_remembered_until_it_is_too_late_anyway() {
-        let (refusals, mut mint) = (Refusals::default(), Mint::seeded(1));
-        let [first, second] = [(); 2].map(|()| CallId::mint(&mut mint));
-        refusals.remember(first, now_ms() + 60_000);
-        assert!(refusals.has(first) && !refusals.has(second));
-        refusals.remember(second, 1);
-        refusals.remember(CallId::mint(&mut mint), now_ms() + 60_000);
-        assert!(refusals.has(first) && !refusals.has(second));
     }
 }

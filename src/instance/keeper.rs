@@ -4,11 +4,13 @@
 //! Event::Step ──► board
 //! Event::Ended ─► a task of its own ─► Records::keep ── Ok ──► board, receipt back: the journal forgets the call
 //!                                          └── Err ─► again in a second, for as long as it takes
+//!                   in a cluster: others keep it, too ──► then the receipt, so that its record stays until they do
 //! Event::Failed ► the board of reasons why this instance is not ready
 //! ```
 //! While the records cannot be written results wait in memory and in the journal, and are offered again by both: as
 //! many as the node holds calls, so that it takes no more when there are too many.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,12 +19,17 @@ use tokio::sync::mpsc;
 
 use super::board::Board;
 use crate::call::CallResult;
+use crate::cluster::View;
+use crate::id::NodeId;
 use crate::node::clock::Clock;
 use crate::node::{Event, Receipt};
+use crate::peers::{Others, Question, Reply};
 use crate::store::records::{Records, RecordsError};
 
 /// How soon a result is offered again that the records refused.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long another instance may take to keep one.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who keeps results.
 #[derive(Clone, Debug)]
@@ -30,6 +37,37 @@ pub(super) struct Keeper {
     records: Records,
     board: Arc<Board>,
     troubles: Arc<Troubles>,
+    telling: Option<Telling>,
+}
+
+/// Whom results are told.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    pub(super) view: View,
+    pub(super) others: Others,
+    /// How many of those who are heard must have kept one.
+    pub(super) acks: usize,
+}
+
+impl Telling {
+    /// Tells all who are heard, until enough of them have kept it. Where nobody is heard the journal has it.
+    async fn tell(&self, result: &CallResult) {
+        let Ok(result) = serde_json::to_string(result) else { return };
+        let question = Question::Keep { result };
+        let mut kept: BTreeSet<NodeId> = BTreeSet::new();
+        loop {
+            let heard: BTreeSet<NodeId> =
+                self.view.status().heard().map(|other| other.incarnation.node).collect();
+            let whom: Vec<NodeId> = heard.difference(&kept).copied().collect();
+            let replies = self.others.ask_all(whom, &question, PATIENCE).await;
+            let done = replies.into_iter().filter(|(_, reply)| matches!(reply, Ok(Reply::Done)));
+            kept.extend(done.map(|(node, _)| node));
+            if kept.len() >= self.acks.min(heard.len()) {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
 }
 
 /// What is wrong at the moment.
@@ -53,8 +91,8 @@ impl Troubles {
 }
 
 impl Keeper {
-    pub(super) fn new(records: Records, board: Arc<Board>) -> Self {
-        Self { records, board, troubles: Arc::default() }
+    pub(super) fn new(records: Records, board: Arc<Board>, telling: Option<Telling>) -> Self {
+        Self { records, board, troubles: Arc::default(), telling }
     }
 
     pub(super) fn troubles(&self) -> &Arc<Troubles> {
@@ -66,7 +104,7 @@ impl Keeper {
         while let Some(event) = events.recv().await {
             match event {
                 Event::Step { call, step } => self.board.step(call, step, clock.now()),
-                Event::Ended { result, receipt, .. } => self.keep(*result, Some(receipt)),
+                Event::Ended { result, receipt, .. } => self.keep_own(*result, Some(receipt)),
                 // The node has logged it, and says why it takes no calls.
                 Event::Silenced { .. } => {}
                 Event::Failed { what } => {
@@ -76,29 +114,52 @@ impl Keeper {
         }
     }
 
-    /// Keeps a result, now or later, and gives its receipt back.
-    pub(super) fn keep(&self, result: CallResult, receipt: Option<Receipt>) {
+    /// Keeps a result that came from another instance, now or later.
+    pub(super) fn keep(&self, result: CallResult) {
+        let (keeper, result) = (self.clone(), Arc::new(result));
+        tokio::spawn(async move { keeper.keep_now_or_later(&result).await });
+    }
+
+    /// Keeps a result of this instance's, now or later, has others keep it, and gives its receipt back.
+    pub(super) fn keep_own(&self, result: CallResult, receipt: Option<Receipt>) {
         let (keeper, result) = (self.clone(), Arc::new(result));
         tokio::spawn(async move {
-            loop {
-                match keeper.records.keep(Arc::clone(&result)).await {
-                    Ok(first) => break keeper.kept(&result, first, receipt),
-                    // This process ends; the journal offers it to the next one.
-                    Err(RecordsError::Closed) => break,
-                    Err(error) => keeper.refused(&error),
-                }
-                tokio::time::sleep(AGAIN).await;
+            if !keeper.keep_now_or_later(&result).await {
+                return;
+            }
+            if let Some(telling) = &keeper.telling {
+                telling.tell(&result).await;
+            }
+            if let Some(receipt) = receipt {
+                receipt.stored();
             }
         });
     }
 
-    fn kept(&self, result: &CallResult, first: bool, receipt: Option<Receipt>) {
-        if self.troubles.records.swap(false, Ordering::Relaxed) {
-            tracing::info!("the records can be written again");
-        }
-        self.board.kept(result, first);
-        if let Some(receipt) = receipt {
-            receipt.stored();
+    /// Keeps a result that another instance tells; when this returns it is on disk.
+    pub(super) async fn copy(&self, result: CallResult) -> Result<(), RecordsError> {
+        let result = Arc::new(result);
+        let first = self.records.keep(Arc::clone(&result)).await?;
+        // What was never accepted here counts where it was.
+        self.board.kept(&result, first && self.board.open(result.call_id).is_some());
+        Ok(())
+    }
+
+    /// Whether it is kept; not if this process ends: the journal offers it to the next one.
+    async fn keep_now_or_later(&self, result: &Arc<CallResult>) -> bool {
+        loop {
+            match self.records.keep(Arc::clone(result)).await {
+                Ok(first) => {
+                    if self.troubles.records.swap(false, Ordering::Relaxed) {
+                        tracing::info!("the records can be written again");
+                    }
+                    self.board.kept(result, first);
+                    return true;
+                }
+                Err(RecordsError::Closed) => return false,
+                Err(error) => self.refused(&error),
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 

@@ -21,6 +21,7 @@ use tokio::task::spawn_blocking;
 use super::choosing::Choice;
 use super::desk::{Place, desk};
 use super::home::Home;
+use super::keeper::Telling;
 use super::looking::Looking;
 use super::sharing::Sharing;
 use super::{Instance, StartError, recover};
@@ -43,6 +44,8 @@ pub(super) struct Membership {
     right: Right,
     place: Place,
     me: NodeId,
+    acks: usize,
+    has_control: bool,
     journal: PathBuf,
     /// What the journal held at the start, until it is known whose it is, and when the process before lived last.
     found: Option<(Vec<Earlier>, Option<Timestamp>)>,
@@ -60,6 +63,10 @@ pub(super) struct Member {
     pub(super) choice: Choice,
     /// What all members are to have alike.
     pub(super) sharing: Sharing,
+    /// How many others keep what depends on being kept.
+    pub(super) acks: usize,
+    /// Whether there are voters, so that somebody is control.
+    pub(super) has_control: bool,
     leave: mpsc::Sender<Leave>,
 }
 
@@ -84,8 +91,8 @@ impl Membership {
         let desk = Desk { stock: Some(stock), ..desk(&place) };
         let parts = Parts { right: right.clone(), mirrors, look, desk, dir: journal.clone() };
         let (cluster, events) = Cluster::start(settings, parts).await?;
-        let me = settings.name;
-        Ok(Self { cluster, events, right, place, me, journal, found: None, silent: None })
+        let (me, acks, has_control) = (settings.name, settings.mirror.acks, !settings.voters().is_none());
+        Ok(Self { cluster, events, right, place, me, acks, has_control, journal, found: None, silent: None })
     }
 
     /// The node is this member's: it may send what the membership allows, and goes on with what the journal held when it
@@ -307,10 +314,16 @@ impl Member {
     pub(super) fn of(membership: &Membership) -> (Self, mpsc::Receiver<Leave>) {
         let (leave, asked) = mpsc::channel(1);
         let (view, others) = (membership.cluster.view(), membership.cluster.others());
-        let (name, sharing) =
-            (membership.me.to_string(), Sharing::new(membership.me, membership.cluster.shared()));
-        let member = Self { name, view, others, choice: Choice::default(), sharing, leave };
-        (member, asked)
+        let (name, choice) = (membership.me.to_string(), Choice::default());
+        let sharing = Sharing::new(membership.me, membership.cluster.shared());
+        let Membership { acks, has_control, .. } = *membership;
+        (Self { name, view, others, choice, sharing, acks, has_control, leave }, asked)
+    }
+
+    /// Whom results are told; `None`: nobody is control, and who accepted a call asks for its result.
+    pub(super) fn telling(&self) -> Option<Telling> {
+        let (view, others, acks) = (self.view.clone(), self.others.clone(), self.acks);
+        self.has_control.then_some(Telling { view, others, acks })
     }
 
     /// Leaves the cluster. With calls the others take them over, as after a death.

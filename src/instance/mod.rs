@@ -9,8 +9,10 @@
 //! A call stands in the records from before its INVITE leaves to ever after, and in the journal from its INVITE until
 //! its result is kept.
 
+mod asking;
 mod board;
 mod choosing;
+mod control;
 mod desk;
 mod home;
 mod keeper;
@@ -18,6 +20,7 @@ mod library;
 mod looking;
 mod manifest;
 mod membership;
+mod office;
 mod placing;
 mod publish;
 mod recover;
@@ -39,7 +42,7 @@ use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 
 use self::board::Board;
-use self::desk::Refusals;
+use self::control::Starting;
 use self::keeper::Keeper;
 use self::library::{Library, Shelf};
 use self::membership::Member;
@@ -51,8 +54,10 @@ use crate::outcome::Disposition;
 use crate::settings::TokenDigest;
 use crate::store::journal;
 use crate::store::records::{self, Filter, Kept, Page, Records, RecordsError};
+use crate::sync::Admission;
 use crate::time::Timestamp;
 
+pub use asking::FindError;
 pub use board::{Open, State, Tally};
 pub use library::LibraryError;
 pub use manifest::ManifestError;
@@ -89,8 +94,12 @@ pub struct Instance {
     name: String,
     /// Its membership of a cluster; `None`: it stands alone.
     member: Option<Member>,
-    /// Start indications of others that it refused.
-    refused: Refusals,
+    /// Which start indications it takes.
+    admission: Mutex<Admission>,
+    /// Those that wait for each other at one call.
+    doors: Vec<tokio::sync::Mutex<()>>,
+    /// Starts that it carries out as control.
+    starting: Starting,
     /// What its questionnaires, dialplan and trunks are, as one digest.
     assets: Mutex<Option<Digest>>,
 }
@@ -142,28 +151,6 @@ pub struct Trouble {
 }
 
 impl Instance {
-    /// A call as it stands in the records, and how far it is if it is open.
-    ///
-    /// # Errors
-    /// If the records cannot be read.
-    pub async fn call(&self, id: CallId) -> Result<Option<(Kept, Option<Open>)>, RecordsError> {
-        // In this order: a call that ends in between is told as it ended.
-        let open = self.board.open(id);
-        let kept = self.records.call(id).await?;
-        Ok(kept.map(|kept| {
-            let open = open.filter(|_| kept.disposition.is_none());
-            (kept, open)
-        }))
-    }
-
-    /// The result of a call that is over, as JSON.
-    ///
-    /// # Errors
-    /// If the records cannot be read.
-    pub async fn result(&self, kept: &Kept) -> Result<Option<String>, RecordsError> {
-        self.records.result(kept.attempt_id).await
-    }
-
     /// The attempts of a case, the oldest first, and how far each is that is open.
     ///
     /// # Errors
@@ -176,6 +163,8 @@ impl Instance {
     /// A call, and how far it is if it is open.
     fn with_progress(&self, kept: Kept) -> (Kept, Option<Open>) {
         let open = self.board.open(kept.call_id).filter(|_| kept.disposition.is_none());
+        let is_elsewhere = open.is_none() && kept.disposition.is_none() && self.member.is_some();
+        let open = open.or_else(|| is_elsewhere.then(|| Open::elsewhere(&kept)));
         (kept, open)
     }
 
@@ -222,8 +211,8 @@ impl Instance {
 
     /// Ends a call in order, whoever carries it. Of one that is over nothing happens.
     pub async fn hang_up(&self, call: CallId) {
-        let is_elsewhere = self.board.open(call).is_some_and(|open| open.state == State::Elsewhere);
-        if let (true, Some(member)) = (is_elsewhere, &self.member) {
+        let is_here = self.board.open(call).is_some_and(|open| open.state != State::Elsewhere);
+        if let (false, Some(member)) = (is_here, &self.member) {
             if !member.others.hang_up(call).await {
                 tracing::warn!(%call, "not every member heard that this call is to end; whoever carries it may be one of them");
             }

@@ -46,6 +46,15 @@ pub enum Refused {
     /// As many calls as there may be, or too much to do at the moment.
     #[error("{0}")]
     Busy(String),
+    /// Nobody places the cluster's calls at the moment.
+    #[error("no instance places the cluster's calls at the moment ({0}); running calls go on")]
+    NoControl(String),
+    /// Whoever was to place it does not answer.
+    #[error(
+        "whether the call was placed is not known ({0}); ask again with the same Idempotency-Key, or look for it in the list \
+         of calls"
+    )]
+    Unknown(String),
     /// The journal's disk is full.
     #[error("{}", PlaceError::DiskFull)]
     DiskFull,
@@ -58,7 +67,28 @@ pub enum Refused {
 }
 
 impl Instance {
-    /// Takes a request. With a key, it is taken once however often it is sent.
+    /// Takes a request where nobody is control.
+    async fn place_by_itself(
+        self: &Arc<Self>,
+        request: &CallRequest,
+        text: String,
+        key: Option<String>,
+    ) -> Result<Placed, Refused> {
+        // Requests with one key wait for each other, so that none hears of a call that is then taken back.
+        let _turn = match &key {
+            Some(key) => Some(self.turn(key).lock().await),
+            None => None,
+        };
+        if let Some(key) = &key
+            && let Some(known) = self.records.known(key).await?
+        {
+            let same = known.request_digest == Digest::of(text.as_bytes()).to_string();
+            return if same { Ok(Placed::Known(known.call)) } else { Err(Refused::Conflict) };
+        }
+        self.place_new(request, text, key).await
+    }
+
+    /// Takes a request. With a key, it is taken once however often it is sent, and to whichever instance of a cluster.
     ///
     /// # Errors
     /// [`Refused`].
@@ -67,22 +97,16 @@ impl Instance {
         request: &CallRequest,
         key: Option<String>,
     ) -> Result<Placed, Refused> {
-        // Requests with one key wait for each other, so that none hears of a call that is then taken back.
-        let _turn = match &key {
-            Some(key) => Some(self.turn(key).lock().await),
-            None => None,
-        };
         let text = serde_json::to_string(request).expect("a request is texts and numbers");
-        if let Some(key) = &key
-            && let Some((call, digest)) = self.records.known(key).await?
-        {
-            let same = digest == Digest::of(text.as_bytes()).to_string();
-            return if same { Ok(Placed::Known(call)) } else { Err(Refused::Conflict) };
-        }
-        let placed = self.place_new(request, text, key).await;
+        let placed = match &self.member {
+            Some(member) if member.has_control => self.place_by_control(member, request, text, key).await,
+            Some(_) | None => self.place_by_itself(request, text, key).await,
+        };
         let is_ours = |refused: &Refused| match refused {
             Refused::Mistakes(_) | Refused::Conflict => false,
             Refused::Draining
+            | Refused::NoControl(_)
+            | Refused::Unknown(_)
             | Refused::Busy(_)
             | Refused::DiskFull
             | Refused::Failed
@@ -158,7 +182,7 @@ impl Instance {
     }
 
     /// Whether anything may be accepted at all; a member may find that another one has room.
-    fn may_accept(&self) -> Result<(), Refused> {
+    pub(super) fn may_accept(&self) -> Result<(), Refused> {
         match self.node.usage().closed {
             Some(Refusal::Draining) => Err(Refused::Draining),
             Some(Refusal::DiskFull) => Err(Refused::DiskFull),
@@ -192,20 +216,29 @@ impl Instance {
         let now = self.clock.now();
         let result = recover::never_placed(&accepted, library.edition(&digest).map(Arc::as_ref), now);
         tracing::warn!(%call, why, "a call was not placed; its record ends when the records can be written");
-        self.keeper.keep(result, None);
+        self.keeper.keep_own(result, None);
     }
 
     /// Where requests with this key wait for each other; others may wait there too.
-    fn turn(&self, key: &str) -> &tokio::sync::Mutex<()> {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let stripes = u64::try_from(self.turns.len()).expect("a few dozen");
-        let stripe = usize::try_from(hasher.finish() % stripes).expect("a few dozen");
-        &self.turns[stripe]
+    pub(super) fn turn(&self, key: &str) -> &tokio::sync::Mutex<()> {
+        stripe(&self.turns, key)
+    }
+
+    /// Where start indications for this call wait for each other.
+    pub(super) fn door(&self, call: CallId) -> &tokio::sync::Mutex<()> {
+        stripe(&self.doors, call.as_str())
     }
 }
 
-fn of_node(error: &PlaceError) -> Refused {
+fn stripe<'a>(stripes: &'a [tokio::sync::Mutex<()>], key: &str) -> &'a tokio::sync::Mutex<()> {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let count = u64::try_from(stripes.len()).expect("a few dozen");
+    let stripe = usize::try_from(hasher.finish() % count).expect("a few dozen");
+    &stripes[stripe]
+}
+
+pub(super) fn of_node(error: &PlaceError) -> Refused {
     let said = chain(error);
     match error {
         PlaceError::Full { .. } | PlaceError::Busy | PlaceError::Silent | PlaceError::Ports(_) => {

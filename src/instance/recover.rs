@@ -59,7 +59,7 @@ pub(super) async fn journalled(dir: &Path) -> Option<Vec<SavedCall>> {
 
 /// A call of the records as it was accepted.
 pub(super) fn accepted(kept: Kept) -> Option<Accepted> {
-    let accepted_at: jiff::Timestamp = kept.accepted_at.parse().ok()?;
+    let accepted_at = accepted_at(&kept)?;
     Some(Accepted {
         call_id: kept.call_id,
         attempt_id: kept.attempt_id,
@@ -70,8 +70,14 @@ pub(super) fn accepted(kept: Kept) -> Option<Accepted> {
         case: kept.case,
         request: kept.request,
         key: None,
-        accepted_at: Timestamp::from_micros(u64::try_from(accepted_at.as_microsecond()).ok()?),
+        accepted_at,
     })
+}
+
+/// When a call of the records was accepted.
+pub(super) fn accepted_at(kept: &Kept) -> Option<Timestamp> {
+    let at: jiff::Timestamp = kept.accepted_at.parse().ok()?;
+    Some(Timestamp::from_micros(u64::try_from(at.as_microsecond()).ok()?))
 }
 
 /// The result of a call that was accepted and never placed: its INVITE cannot have left, because the journal has no

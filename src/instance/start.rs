@@ -16,7 +16,6 @@ use tokio::sync::{RwLock, mpsc};
 use tokio::task::spawn_blocking;
 
 use super::board::Board;
-use super::desk::Refusals;
 use super::keeper::Keeper;
 use super::library::Shelf;
 use super::membership::{Leave, Member, Membership};
@@ -135,10 +134,11 @@ impl Instance {
             "started, in milliseconds"
         );
         let board = Arc::new(Board::default());
-        let keeper = Keeper::new(records.clone(), Arc::clone(&board));
+        let (member, leave) = membership.as_ref().map(Member::of).unzip();
+        let telling = member.as_ref().and_then(Member::telling);
+        let keeper = Keeper::new(records.clone(), Arc::clone(&board), telling);
         tokio::spawn(keeper.clone().run(events, clock));
         shelf.retain(&library);
-        let (member, leave) = membership.as_ref().map(Member::of).unzip();
         let instance = Arc::new(Self {
             node: Arc::new(node),
             records,
@@ -152,7 +152,9 @@ impl Instance {
             since: clock.now(),
             name: member.as_ref().map_or_else(host_name, |member: &Member| member.name.clone()),
             member,
-            refused: Refusals::default(),
+            admission: Mutex::default(),
+            doors: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+            starting: Mutex::default(),
             assets: Mutex::new(None),
         });
         instance.note_assets().await;

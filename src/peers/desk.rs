@@ -5,7 +5,7 @@
 //!                  ── Find: calls ────────────────────────────────────────► everybody: how far, the result, or nothing
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -19,11 +19,13 @@ use tonic::{Request, Response, Status};
 
 use super::link::channel;
 use super::wire::desk_client::DeskClient;
-use super::wire::{self, BeginRequest, BeginResponse, FindRequest, FindResponse, HungUp};
-use super::{Identity, Service, Stock, incarnation};
+use super::wire::{
+    self, AskRequest, AskResponse, BeginRequest, BeginResponse, FindRequest, FindResponse, HungUp,
+};
+use super::{Identity, Question, Reply, Service, Stock, incarnation};
 use crate::engine::said_by;
 use crate::id::{AttemptId, CallId, Digest, NodeId};
-use crate::sync::Incarnation;
+use crate::sync::Placement;
 
 /// Calls that are asked for at once: their results fit into one message (4 MiB) many times over.
 pub const MOST_ASKED: usize = 100;
@@ -50,8 +52,10 @@ pub struct Known {
 /// A start indication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indication {
-    /// Who is to place it.
-    pub to: Incarnation,
+    /// Under which control it is sent; 0: nobody is.
+    pub epoch: u64,
+    /// Who is to place it, and until when.
+    pub placement: Placement,
     /// The call.
     pub call: CallId,
     /// The attempt that it is.
@@ -60,8 +64,21 @@ pub struct Indication {
     pub request: String,
     /// The questionnaire that it is to ask.
     pub edition: Digest,
-    /// Not after this, in ms since 1970 by the clock of who accepted it.
-    pub not_after_ms: u64,
+}
+
+/// Why a node does not place a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declined {
+    /// In words.
+    pub why: String,
+    /// What in the request is wrong: where (a JSON Pointer), and what. Then nobody would place it.
+    pub mistakes: Vec<(String, String)>,
+}
+
+impl From<String> for Declined {
+    fn from(why: String) -> Self {
+        Self { why, mistakes: Vec::new() }
+    }
 }
 
 /// An answer that takes its time.
@@ -73,11 +90,13 @@ pub struct Desk {
     /// What it knows of these calls.
     pub find: Arc<dyn Fn(Vec<CallId>) -> Answer<Vec<Known>> + Send + Sync>,
     /// Places a call, or says why not.
-    pub begin: Arc<dyn Fn(Indication) -> Answer<Result<(), String>> + Send + Sync>,
+    pub begin: Arc<dyn Fn(Indication) -> Answer<Result<(), Declined>> + Send + Sync>,
     /// Ends those of these calls that it carries.
     pub hang_up: Arc<dyn Fn(Vec<CallId>) -> Answer<()> + Send + Sync>,
     /// What others may have of its files.
     pub stock: Option<Stock>,
+    /// Answers what control or another instance asks about starts.
+    pub ask: Arc<dyn Fn(Question) -> Answer<Reply> + Send + Sync>,
 }
 
 impl fmt::Debug for Desk {
@@ -92,9 +111,10 @@ impl Desk {
     pub fn of_witness() -> Self {
         Self {
             find: Arc::new(|_| Box::pin(std::future::ready(Vec::new()))),
-            begin: Arc::new(|_| Box::pin(std::future::ready(Err("it is a witness".to_owned())))),
+            begin: Arc::new(|_| Box::pin(std::future::ready(Err("it is a witness".to_owned().into())))),
             hang_up: Arc::new(|_| Box::pin(std::future::ready(()))),
             stock: None,
+            ask: Arc::new(|_| Box::pin(std::future::ready(Reply::Failed("it is a witness".to_owned())))),
         }
     }
 }
@@ -123,13 +143,24 @@ impl wire::desk_server::Desk for Service {
         self.check(&request)?;
         let indication =
             read(request.into_inner()).ok_or_else(|| Status::invalid_argument("it is no start"))?;
-        if *self.me.borrow() != Some(indication.to) {
-            return Ok(Response::new(BeginResponse {
-                refused: Some("another incarnation was meant".to_owned()),
-            }));
+        if *self.me.borrow() != Some(indication.placement.to) {
+            let refused = Some("another incarnation was meant".to_owned());
+            return Ok(Response::new(BeginResponse { refused, mistakes: None }));
         }
-        let refused = (self.desk.begin)(indication).await.err();
-        Ok(Response::new(BeginResponse { refused }))
+        let declined = (self.desk.begin)(indication).await.err();
+        let mistakes = declined.as_ref().filter(|declined| !declined.mistakes.is_empty());
+        let mistakes = mistakes.and_then(|declined| serde_json::to_string(&declined.mistakes).ok());
+        let refused = declined.map(|declined| declined.why);
+        Ok(Response::new(BeginResponse { refused, mistakes }))
+    }
+
+    async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskResponse>, Status> {
+        self.check(&request)?;
+        let question: Question = serde_json::from_str(&request.get_ref().question)
+            .map_err(|error| Status::invalid_argument(format!("not a question of this Baton's: {error}")))?;
+        let reply = (self.desk.ask)(question).await;
+        let reply = serde_json::to_string(&reply).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(AskResponse { reply }))
     }
 
     async fn hang_up(&self, request: Request<FindRequest>) -> Result<Response<HungUp>, Status> {
@@ -149,14 +180,16 @@ fn named(request: &FindRequest) -> Result<Vec<CallId>, Status> {
 }
 
 fn read(request: BeginRequest) -> Option<Indication> {
-    let BeginRequest { to, call, attempt, request, edition, not_after_ms } = request;
+    let BeginRequest { to, call, attempt, request, edition, not_after_ms, epoch, number, placed_under } =
+        request;
+    let to = incarnation(to.as_ref())?;
     Some(Indication {
-        to: incarnation(to.as_ref())?,
+        epoch,
+        placement: Placement { epoch: placed_under, number, to, not_after_ms },
         call: call.parse().ok()?,
         attempt: attempt.parse().ok()?,
         request,
         edition: edition.parse().ok()?,
-        not_after_ms,
     })
 }
 
@@ -166,8 +199,17 @@ pub enum Begun {
     /// It is placed.
     Placed,
     /// It was not, and will not be.
-    Refused(String),
+    Refused(Declined),
     /// No answer came: it may have been placed.
+    Unknown(String),
+}
+
+/// Why there is no reply to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unasked {
+    /// It never came there.
+    Unreached(String),
+    /// It may have.
     Unknown(String),
 }
 
@@ -188,8 +230,40 @@ impl Others {
         members.into_iter().map(way).collect::<Result<_, Status>>().map(|ways| Self(Arc::new(ways)))
     }
 
-    /// What the others know of these calls, at most [`MOST_ASKED`], and whether each of them has answered.
-    pub async fn find(&self, calls: &[CallId]) -> (Vec<(NodeId, Known)>, bool) {
+    /// Asks a member something about starts, and waits for its reply for up to `patience`.
+    ///
+    /// # Errors
+    /// Why there is no reply.
+    pub async fn ask(&self, to: NodeId, question: &Question, patience: Duration) -> Result<Reply, Unasked> {
+        let unreached = |why: &str| Unasked::Unreached(why.to_owned());
+        let channel = self.0.get(&to).cloned().ok_or_else(|| unreached("it is no member"))?;
+        let question = serde_json::to_string(question).map_err(|error| unreached(&error.to_string()))?;
+        match timeout(patience, DeskClient::new(channel).ask(AskRequest { question })).await {
+            Ok(Ok(answer)) => serde_json::from_str(&answer.into_inner().reply)
+                .map_err(|error| Unasked::Unknown(format!("its reply cannot be read: {error}"))),
+            Ok(Err(status)) if said_by(&status).contains(UNREACHED) => Err(unreached(&said_by(&status))),
+            Ok(Err(status)) => Err(Unasked::Unknown(said_by(&status))),
+            Err(_) => Err(Unasked::Unknown("it does not answer".to_owned())),
+        }
+    }
+
+    /// Asks several at once; what each replied, if it did.
+    pub async fn ask_all(
+        &self,
+        whom: impl IntoIterator<Item = NodeId>,
+        question: &Question,
+        patience: Duration,
+    ) -> BTreeMap<NodeId, Result<Reply, Unasked>> {
+        let mut asked = JoinSet::new();
+        for to in whom {
+            let (others, question) = (self.clone(), question.clone());
+            asked.spawn(async move { (to, others.ask(to, &question, patience).await) });
+        }
+        asked.join_all().await.into_iter().collect()
+    }
+
+    /// What the others know of these calls, at most [`MOST_ASKED`], and who has not answered.
+    pub async fn find(&self, calls: &[CallId]) -> (Vec<(NodeId, Known)>, BTreeSet<NodeId>) {
         let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
         let mut asked = JoinSet::new();
         for (&member, channel) in self.0.iter() {
@@ -199,18 +273,17 @@ impl Others {
                 (member, found.ok().and_then(Result::ok))
             });
         }
-        let (mut all, mut known) = (true, Vec::new());
+        let mut silent: BTreeSet<NodeId> = self.0.keys().copied().collect();
+        let mut known = Vec::new();
         while let Some(answer) = asked.join_next().await {
-            let Ok((member, Some(found))) = answer else {
-                all = false;
-                continue;
-            };
+            let Ok((member, Some(found))) = answer else { continue };
+            silent.remove(&member);
             known.extend(found.into_inner().known.into_iter().filter_map(|one| {
                 let wire::Known { call, state, item, result } = one;
                 Some((member, Known { call: call.parse().ok()?, state, item, result }))
             }));
         }
-        (known, all)
+        (known, silent)
     }
 
     /// Has whoever carries this call end it; whether each of them has heard of it.
@@ -228,9 +301,10 @@ impl Others {
 
     /// Asks a member to place a call.
     pub async fn begin(&self, indication: Indication) -> Begun {
-        let Indication { to, call, attempt, request, edition, not_after_ms } = indication;
+        let Indication { epoch, placement, call, attempt, request, edition } = indication;
+        let Placement { to, not_after_ms, number, epoch: placed_under } = placement;
         let Some(channel) = self.0.get(&to.node).cloned() else {
-            return Begun::Refused("it is no member".to_owned());
+            return Begun::Refused("it is no member".to_owned().into());
         };
         let request = BeginRequest {
             to: Some(to.into()),
@@ -239,11 +313,20 @@ impl Others {
             request,
             edition: edition.to_string(),
             not_after_ms,
+            epoch,
+            number,
+            placed_under,
         };
         match timeout(PATIENCE, DeskClient::new(channel).begin(request)).await {
-            Ok(Ok(answer)) => answer.into_inner().refused.map_or(Begun::Placed, Begun::Refused),
+            Ok(Ok(answer)) => {
+                let BeginResponse { refused, mistakes } = answer.into_inner();
+                let mistakes = mistakes.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+                refused.map_or(Begun::Placed, |why| Begun::Refused(Declined { why, mistakes }))
+            }
             // It was never told, and the next one is asked at once: who is dead has no time to lose for others.
-            Ok(Err(status)) if said_by(&status).contains(UNREACHED) => Begun::Refused(said_by(&status)),
+            Ok(Err(status)) if said_by(&status).contains(UNREACHED) => {
+                Begun::Refused(said_by(&status).into())
+            }
             Ok(Err(status)) => Begun::Unknown(said_by(&status)),
             Err(_) => Begun::Unknown("it does not answer".to_owned()),
         }

@@ -4,7 +4,7 @@
 //!  beats, votes, words ── signed datagrams, UDP ────────────────► datagram: Guard
 //!  saves ── gRPC over mutual TLS, one stream for each pair ─────► service ─► table of mirrored records
 //!        ◄─ how far they are held ─────────────────────────────
-//!  starts, results ── gRPC, the same ───────────────────────────► desk
+//!  starts, results ── gRPC, the same ───────────────────────────► desk, office
 //!  files by digest ◄─ gRPC, the same ─ in pieces ─────────────── files
 //! ```
 //! Both use the same number of port, datagrams over UDP and links over TCP. `baton cluster init` makes what they need:
@@ -15,6 +15,7 @@ mod desk;
 mod files;
 mod identity;
 mod link;
+mod office;
 mod service;
 mod table;
 
@@ -31,10 +32,11 @@ pub(crate) mod wire {
 }
 
 pub use datagram::{Guard, MAX_DATAGRAM_BYTES, Opened, Refusals, Refused};
-pub use desk::{Answer, Begun, Desk, Indication, Known, MOST_ASKED, Others};
+pub use desk::{Answer, Begun, Declined, Desk, Indication, Known, MOST_ASKED, Others, Unasked};
 pub use files::{PullError, Pulled, Stock};
 pub use identity::{BeatKey, Identity, IdentityError, Issued, MakeError, add, init};
 pub use link::{Link, pull};
+pub use office::{PAGE, Question, Reply, Request, Told};
 pub use service::{Service, ServiceError};
 pub use table::{Full, Kept, Limits, Table};
 

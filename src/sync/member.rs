@@ -6,12 +6,14 @@
 
 mod absence;
 mod adoption;
+mod seat;
 mod successions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use self::adoption::Adoption;
+use self::seat::Sitting;
 use self::successions::Successions;
 use super::claim::{Round, Stage};
 use super::message::{Answer, Beat, Echo, Message};
@@ -21,6 +23,8 @@ use super::watch::Watch;
 use super::{Incarnation, Inheritance, Standing, Terms, Usage, Voters};
 use crate::id::NodeId;
 use crate::time::Timestamp;
+
+pub use self::seat::{Seat, Taking};
 
 /// How often a member beats.
 const BEAT: Duration = Duration::from_millis(50);
@@ -66,6 +70,8 @@ pub enum Input {
     Saved(u64),
     /// All calls that one [`Output::TakeOver`] gave are saved under this member's name.
     Settled(Incarnation),
+    /// What the engine says of the seat of control, watched or read.
+    Seat(Option<Seat>),
     /// [`Member::poll_timeout`] has come.
     TimedOut,
 }
@@ -126,6 +132,8 @@ pub enum Output {
     },
     /// Go on with the calls that fall to this member.
     TakeOver(Inheritance),
+    /// Ask the engine for the seat of control; what is there then is told by [`Input::Seat`].
+    TakeSeat(Taking),
     /// This member goes on as another incarnation; its stream of saves begins anew.
     Begin(Incarnation),
     /// This member's calls are others': drop them, and register as the next incarnation.
@@ -150,6 +158,7 @@ pub struct Member {
     answers: BTreeMap<NodeId, (Echo, Timestamp)>,
     rounds: BTreeMap<Incarnation, Round>,
     successions: Successions,
+    sitting: Sitting,
     beat: u64,
     next_beat: Timestamp,
     round: u64,
@@ -192,6 +201,7 @@ impl Member {
             answers: BTreeMap::new(),
             rounds: BTreeMap::new(),
             successions: Successions::default(),
+            sitting: Sitting::default(),
             beat: 0,
             next_beat: asked,
             round: 0,
@@ -268,6 +278,7 @@ impl Member {
             Input::Usage(usage) => self.usage = usage,
             Input::Saved(number) => self.saved = self.saved.max(number),
             Input::Settled(target) => self.saved_of(target),
+            Input::Seat(seat) => self.learn_seat(seat),
             Input::TimedOut => {}
         }
         self.look(now);
@@ -302,6 +313,7 @@ impl Member {
         self.pursue(now);
         self.carry_out(now);
         self.rejoin(now);
+        self.try_for_seat(now);
     }
 
     /// Tells the edge until when it may send, if that has changed.

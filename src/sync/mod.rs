@@ -18,6 +18,7 @@ mod member;
 mod message;
 mod mirror;
 mod registry;
+mod start;
 mod terms;
 mod usage;
 mod voice;
@@ -34,10 +35,14 @@ use crate::id::NodeId;
 
 pub use heirs::{Heir, heir};
 pub use inheritance::{Copy, Inheritance, Share};
-pub use member::{Input, Member, Output};
+pub use member::{Input, Member, Output, Seat, Taking};
 pub use message::{Answer, Ask, Beat, Echo, Holding, Message, Settled, Verdict, Vote, Word};
 pub use mirror::{Durable, Stream};
 pub use registry::{Claim, ClaimResult, Key, Ownership, Role, Transaction};
+pub use start::{
+    Admission, Fate, Fates, Kept, Looked, Next, NotAdmitted, Outcome, Placement, Said, Sight, Start, Step,
+    next,
+};
 pub use terms::{Terms, TermsError, Voters};
 pub use usage::{Picker, Usage};
 pub use voice::Standing;

@@ -131,6 +131,84 @@ fn whatever_is_broken_on_purpose_is_noticed() {
     }
 }
 
+/// What must have happened to requests.
+const PLACED: [&str; 17] = [
+    "control",
+    "control changes",
+    "dialled",
+    "known request",
+    "known to another",
+    "no seat",
+    "not answered",
+    "not control any more",
+    "placed",
+    "placed anew",
+    "refused",
+    "refused before",
+    "repeated",
+    "repeated to who has it",
+    "start for another",
+    "took office",
+    "withdrawn",
+];
+
+/// A world in which requests are made.
+fn of_requests(seed: u64) -> Scenario {
+    Scenario { starts: true, ..Scenario::of(seed) }
+}
+
+#[test]
+fn each_request_is_dialled_once_whoever_dies() {
+    if let Some(seed) = number("BATON_SYNC_SEED") {
+        let ran = run(&of_requests(seed), Switch::Whole, true);
+        println!("{:#?}\n{}", Scenario::of(seed), ran.log.unwrap_or_default().join("\n"));
+        assert_eq!(ran.judge.wrong, None);
+        return;
+    }
+    let mut cover: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let seeds = number("BATON_SYNC_SEEDS").unwrap_or(SEEDS);
+    let first = number("BATON_SYNC_FIRST").unwrap_or(0);
+    for seed in first..first + seeds {
+        let ran = run(&of_requests(seed), Switch::Whole, false);
+        if let Some(wrong) = ran.judge.wrong {
+            let is_wrong = |one: &Scenario| run(one, Switch::Whole, false).judge.wrong.is_some();
+            let small = of_requests(seed).smallest(is_wrong);
+            let log = run(&small, Switch::Whole, true).log.unwrap_or_default().join("\n");
+            panic!("seed {seed}: {wrong}\n{log}\n{small:#?}");
+        }
+        for (what, count) in ran.judge.cover {
+            *cover.entry(what).or_default() += count;
+        }
+    }
+    println!("{seeds} worlds: {cover:#?}");
+    let missed: Vec<_> = PLACED.iter().filter(|what| seeds >= SEEDS && !cover.contains_key(*what)).collect();
+    assert!(missed.is_empty(), "nothing is shown by worlds where this does not happen: {missed:?}");
+}
+
+/// Each with a seed from which on it is looked for.
+const OF_STARTS: [(Switch, u64); 7] = [
+    (Switch::SitsOnOthers, 0),
+    (Switch::SendsUnstored, 0),
+    (Switch::ListensToAll, 0),
+    (Switch::ForgetsRefusals, 0),
+    (Switch::AnewAtOnce, 0),
+    (Switch::PlacesElsewhere, 0),
+    (Switch::KeepsResults, 0),
+];
+
+#[test]
+fn whatever_of_starts_is_broken_on_purpose_is_noticed() {
+    let within = number("BATON_SYNC_SEEDS").unwrap_or(FOUND_WITHIN);
+    let mut unnoticed = Vec::new();
+    for (switch, from) in OF_STARTS {
+        let wrong = |seed| run(&of_requests(seed), switch, false).judge.wrong.map(|wrong| (seed, wrong));
+        let found = (from..from + within).find_map(wrong);
+        println!("{switch:?}: {found:?}");
+        unnoticed.extend(found.is_none().then_some(switch));
+    }
+    assert!(unnoticed.is_empty(), "not noticed: {unnoticed:?}");
+}
+
 #[test]
 fn a_seed_is_the_same_world_each_time() {
     for seed in 0..3 {

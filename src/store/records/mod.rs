@@ -21,11 +21,13 @@
 
 mod open;
 mod rows;
+mod starts;
 mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,13 +37,14 @@ use crate::time::Timestamp;
 
 use write::{Order, Work};
 
-pub use rows::{Filter, Kept, Page};
+pub use rows::{Filter, Kept, Keyed, Page};
+pub use starts::{Assigned, Row, Stored};
 
 /// Orders that wait for the disk; who finds so many waits too.
 const ORDERS: usize = 1_024;
 
 /// A call that is to be placed, as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Its id.
     pub call_id: CallId,
@@ -150,6 +153,20 @@ impl Records {
         self.order(Order { work: Work::Accept(Box::new(accepted)), answer }).await?;
         match answered.await {
             Ok(Ok(write::Done::Accepted(acceptance))) => Ok(acceptance),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Err(RecordsError::Closed),
+        }
+    }
+
+    /// Stores where a call of the cluster is placed. When this returns it is on disk.
+    ///
+    /// # Errors
+    /// [`RecordsError`]; nothing is stored then.
+    pub async fn store(&self, row: Row) -> Result<Stored, RecordsError> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order { work: Work::Store(Box::new(row)), answer }).await?;
+        match answered.await {
+            Ok(Ok(write::Done::Stored(stored))) => Ok(stored),
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(_) => Err(RecordsError::Closed),
         }

@@ -15,8 +15,9 @@ use super::write::Writer;
 use super::{ORDERS, OpenError, Records};
 
 /// The shape of the tables.
-/// Format 2 knows the case that a call is an attempt of; a file of format 1 is brought up to it.
-pub(super) const FORMAT: i64 = 2;
+/// Format 2 knows the case that a call is an attempt of, format 3 where control has placed it; a file of an earlier format
+/// is brought up to it.
+pub(super) const FORMAT: i64 = 3;
 
 /// The file in its directory.
 const FILE: &str = "records.sqlite";
@@ -43,7 +44,9 @@ const TABLES: &[&str] = &[
         accepted_at TEXT NOT NULL,
         disposition TEXT,
         ended_at TEXT,
-        case_name TEXT)",
+        case_name TEXT,
+        control_epoch BIGINT NOT NULL DEFAULT 0,
+        placement TEXT)",
     "CREATE INDEX IF NOT EXISTS calls_open ON calls (number) WHERE disposition IS NULL",
     "CREATE INDEX IF NOT EXISTS calls_ended ON calls (disposition, number)",
     "CREATE TABLE IF NOT EXISTS results (attempt_id TEXT PRIMARY KEY, result TEXT NOT NULL)",
@@ -60,6 +63,13 @@ const TABLES: &[&str] = &[
         value TEXT,
         digits TEXT NOT NULL,
         PRIMARY KEY (attempt_id, position))",
+];
+
+/// Columns that are younger than their table.
+const YOUNGER: &[(&str, &str)] = &[
+    ("case_name", "ALTER TABLE calls ADD COLUMN case_name TEXT"),
+    ("control_epoch", "ALTER TABLE calls ADD COLUMN control_epoch BIGINT NOT NULL DEFAULT 0"),
+    ("placement", "ALTER TABLE calls ADD COLUMN placement TEXT"),
 ];
 
 /// Its column is younger than the tables.
@@ -118,10 +128,12 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> 
     for table in TABLES {
         all.execute(*table).await?;
     }
-    let has_cases = "SELECT count(*) FROM pragma_table_info('calls') WHERE name = 'case_name'";
-    let has_cases: i64 = sqlx::query_scalar(has_cases).fetch_one(&mut *all).await?;
-    if has_cases == 0 {
-        all.execute("ALTER TABLE calls ADD COLUMN case_name TEXT").await?;
+    for (column, add) in YOUNGER {
+        let has = "SELECT count(*) FROM pragma_table_info('calls') WHERE name = $1";
+        let has: i64 = sqlx::query_scalar(has).bind(column).fetch_one(&mut *all).await?;
+        if has == 0 {
+            all.execute(*add).await?;
+        }
     }
     all.execute(CASES).await?;
     all.execute("DELETE FROM format").await?;

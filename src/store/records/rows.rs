@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::starts::{self, Assigned};
 use super::{Records, RecordsError};
 use crate::id::{AttemptId, CallId, Digest};
 use crate::outcome::Disposition;
@@ -15,7 +17,7 @@ use crate::outcome::Disposition;
 const MAX_ATTEMPTS: i64 = 1_000;
 
 /// A call as it stands in the records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The order in which calls were accepted; only grows.
     pub number: i64,
@@ -41,6 +43,19 @@ pub struct Kept {
     pub ended_at: Option<String>,
     /// The case that it is an attempt of.
     pub case: Option<String>,
+    /// The key of its request.
+    pub key: Option<String>,
+    /// Where control has placed it; `None`: it stands alone, or its control did not come to that.
+    pub assigned: Option<Assigned>,
+}
+
+/// A call that has a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    /// Which.
+    pub call: CallId,
+    /// Digest of its request.
+    pub request_digest: String,
 }
 
 /// Which calls.
@@ -68,7 +83,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT number, call_id, attempt_id, destination, trunk, questionnaire, digest, request, accepted_at, \
-             disposition, ended_at, case_name FROM calls ",
+             disposition, ended_at, case_name, idempotency_key, placement FROM calls ",
             $rest
         )
     };
@@ -84,15 +99,17 @@ impl Records {
         one.fetch_optional(&self.readers).await?.map(|row| kept(&row)).transpose()
     }
 
-    /// The call that has this key, and the digest of its request.
+    /// The call that has this key.
     ///
     /// # Errors
     /// [`RecordsError`].
-    pub async fn known(&self, key: &str) -> Result<Option<(CallId, String)>, RecordsError> {
+    pub async fn known(&self, key: &str) -> Result<Option<Keyed>, RecordsError> {
         let one =
             sqlx::query("SELECT call_id, request_digest FROM calls WHERE idempotency_key = $1").bind(key);
         let row = one.fetch_optional(&self.readers).await?;
-        row.map(|row| Ok((id(&row, "call_id")?, row.try_get("request_digest")?))).transpose()
+        let keyed =
+            |row| Ok(Keyed { call: id(&row, "call_id")?, request_digest: row.try_get("request_digest")? });
+        row.map(keyed).transpose()
     }
 
     /// The result of an attempt, as JSON, if it is over.
@@ -153,6 +170,16 @@ impl Records {
         latest.iter().rev().map(kept).collect()
     }
 
+    /// Calls that are open, in the order in which they were accepted: at most `limit` after this number.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn open_after(&self, number: i64, limit: u32) -> Result<Vec<Kept>, RecordsError> {
+        let all = sqlx::query(select!("WHERE disposition IS NULL AND number > $1 ORDER BY number LIMIT $2"));
+        let all = all.bind(number).bind(i64::from(limit));
+        all.fetch_all(&self.readers).await?.iter().map(kept).collect()
+    }
+
     /// All calls that are open.
     ///
     /// # Errors
@@ -198,6 +225,8 @@ fn kept(row: &SqliteRow) -> Result<Kept, RecordsError> {
         disposition: row.try_get("disposition")?,
         ended_at: row.try_get("ended_at")?,
         case: row.try_get("case_name")?,
+        key: row.try_get("idempotency_key")?,
+        assigned: starts::read(row.try_get("placement")?),
     })
 }
 

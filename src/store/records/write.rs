@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::starts::{self, Row, Stored};
 use super::{Acceptance, Accepted, RecordsError};
 use crate::call::CallResult;
 use crate::id::{CallId, Digest};
@@ -25,6 +26,7 @@ pub(super) struct Order {
 #[derive(Debug)]
 pub(super) enum Work {
     Accept(Box<Accepted>),
+    Store(Box<Row>),
     Inherit(Vec<Accepted>),
     Withdraw(CallId),
     Keep(Arc<CallResult>),
@@ -35,6 +37,7 @@ pub(super) enum Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Accepted(Acceptance),
+    Stored(Stored),
     Inherited,
     Withdrawn,
     Kept { first: bool },
@@ -110,6 +113,7 @@ async fn transact(connection: &mut SqliteConnection, group: &[Order]) -> Result<
     for order in group {
         done.push(match &order.work {
             Work::Accept(accepted) => Done::Accepted(accept(&mut all, accepted).await?),
+            Work::Store(row) => Done::Stored(starts::store(&mut all, row).await?),
             Work::Inherit(calls) => {
                 for call in calls {
                     add(&mut all, call).await?;
@@ -147,7 +151,7 @@ async fn accept(to: &mut SqliteConnection, accepted: &Accepted) -> Result<Accept
 }
 
 /// Adds the row of a call. False: there is one of this id.
-async fn add(to: &mut SqliteConnection, accepted: &Accepted) -> Result<bool, RecordsError> {
+pub(super) async fn add(to: &mut SqliteConnection, accepted: &Accepted) -> Result<bool, RecordsError> {
     let request_digest = Digest::of(accepted.request.as_bytes()).to_string();
     let add = "INSERT INTO calls (call_id, attempt_id, destination, trunk, questionnaire, digest, request, \
                request_digest, idempotency_key, accepted_at, case_name) \

@@ -1,11 +1,11 @@
 //! The schedules that broke an earlier draft of the protocol, each with its faults at their times, by hand.
 //!
 //! Not here, because their rooms are not `sync`'s: *old owner dies in the middle of a hand-over* (there is no hand-over
-//! yet), *TCP buffer of a silent owner delivered after healing* (node's transport), *fenced owner writes a result* and
-//! *control paused before sending a placement*, *refused start retried late* (the records store and the control role:
-//! what a node does with a late start indication is tested in `instance`).
+//! yet), *TCP buffer of a silent owner delivered after healing* (node's transport), *fenced owner writes a result* (the
+//! records store).
 
 mod copies;
+mod starts;
 
 use super::world::{Fault, Ill, Scenario, Switch, Traffic, World};
 use crate::id::CallId;

@@ -13,6 +13,7 @@ mod links;
 mod node;
 mod saves;
 mod scenario;
+mod starts;
 mod takeover;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) use judge::Judge;
 use links::{Deliver, Ways};
 use node::{Deed, Node, Process, Sends, Work};
 pub(super) use scenario::{Dice, Event as FaultEvent, Fault, Ill, Scenario, Switch, Traffic};
+use starts::Requests;
 
 /// When the first calls are placed, and when a seeded world ends, in ms.
 const CALLS_AT: u64 = 1_000;
@@ -46,6 +48,10 @@ enum Event {
     Pump(u64, bool),
     /// A request reaches the engine.
     Engine(usize, u32, Output),
+    /// A try for the seat of control reaches it.
+    Seat(usize, u32, Taking),
+    /// A client makes a request, for the first time or again.
+    Request(Option<u32>),
     Start(usize),
     Begin(usize),
     End(usize),
@@ -56,6 +62,8 @@ pub(super) struct World {
     scenario: Scenario,
     switch: Switch,
     dice: Dice,
+    /// For requests and placements, so that worlds without them are what they were.
+    chance: Dice,
     mint: Mint,
     /// In µs.
     now: u64,
@@ -69,6 +77,10 @@ pub(super) struct World {
     faults: BTreeMap<usize, Fault>,
     reply: u32,
     places: bool,
+    requests: Requests,
+    /// Whether requests come by themselves, and to whom they go if they can.
+    asks: bool,
+    picks: Option<usize>,
     pub(super) judge: Judge,
     pub(super) log: Option<Vec<String>>,
 }
@@ -95,6 +107,7 @@ impl World {
             nodes: nodes.collect(),
             mint: Mint::seeded(scenario.seed),
             dice,
+            chance: Dice(scenario.seed ^ 0xC0),
             now: 0,
             agenda: BTreeMap::new(),
             planned: 0,
@@ -104,6 +117,9 @@ impl World {
             faults: BTreeMap::new(),
             reply: 0,
             places: true,
+            requests: Requests::default(),
+            asks: true,
+            picks: None,
             judge: Judge::default(),
             log: logged.then(Vec::new),
             scenario: scenario.clone(),
@@ -113,6 +129,7 @@ impl World {
             world.plan(after, Event::Start(node));
         }
         world.plan(CALLS_AT * 1_000, Event::Place);
+        world.open_shop();
         world
     }
 
@@ -166,6 +183,11 @@ impl World {
             Event::Link(deliver) => self.deliver(deliver),
             Event::Pump(connection, is_back) => self.pump(connection, is_back),
             Event::Engine(node, process, request) => self.ask_engine(node, process, &request),
+            Event::Seat(node, process, taking) if self.nodes[node].processes == process => {
+                self.take_seat(node, taking);
+            }
+            Event::Seat(..) => {}
+            Event::Request(again) => self.request_call(again),
             Event::Start(node) => self.start(node),
             Event::Begin(fault) => {
                 let FaultEvent { at, until, fault: what } = self.scenario.faults[fault];
@@ -428,6 +450,7 @@ impl World {
                 self.judge.find(wrong);
             }
         }
+        self.judge_requests();
     }
 }
 

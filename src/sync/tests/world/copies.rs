@@ -124,6 +124,10 @@ impl Table {
         self.records.retain(|_, kept| kept.owner != owner);
     }
 
+    pub(super) fn has(&self, call: CallId) -> bool {
+        self.records.contains_key(&call)
+    }
+
     pub(super) fn copy(&self, owner: Incarnation) -> Copy<Record> {
         let held = self.streams.get(&owner).and_then(|stream| stream.held);
         let records = self.records.iter().filter(|(_, kept)| kept.owner == owner);

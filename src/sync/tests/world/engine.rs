@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::scenario::Ill;
 use super::{Event, Work, World};
 use crate::sync::{
-    Claim, ClaimResult, Heir, Incarnation, Input, Key, Output, Ownership, Role, Terms, Transaction,
+    Claim, ClaimResult, Heir, Incarnation, Input, Key, Output, Ownership, Role, Seat, Terms, Transaction,
 };
 
 /// How long an answer is waited for, in µs.
@@ -17,6 +17,7 @@ const LIST: u64 = 1_000_000;
 pub(super) struct Engine {
     pub(super) keys: BTreeMap<Incarnation, Key>,
     pub(super) revision: u64,
+    pub(super) seat: Option<Seat>,
 }
 
 impl Engine {
@@ -74,6 +75,7 @@ impl World {
     /// All keys are listed, again and again.
     pub(super) fn list(&mut self, node: usize) {
         self.tell(node);
+        self.tell_seat(node);
         self.plan_to(LIST, node, Work::List);
     }
 

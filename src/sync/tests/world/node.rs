@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::copies::{Batch, Record, Save, Table, Version};
 use super::links::Link;
 use super::scenario::{Dice, HEALED, Switch, Traffic};
+use super::starts::{Disk, Question, Reply, Starts};
 use super::{Clock, Event, World};
 use crate::id::{CallId, Digest, NodeId};
 use crate::sync::{
@@ -40,6 +41,13 @@ pub(super) enum Work {
     Turn(CallId),
     /// A call that has ended is forgotten.
     Forget(CallId),
+    /// A question of another instance's, or of a client's.
+    Asked(Option<(usize, u64)>, Question),
+    Replied(usize, u64, Reply),
+    /// Who has not replied to a question is not waited for any more.
+    Unanswered(u64),
+    /// Control looks for calls that nobody carries.
+    LookAround,
     /// An inheritance, and since when copies of it are waited for.
     Gather(Box<Inheritance>, u64),
 }
@@ -104,6 +112,7 @@ pub(super) struct Process {
     /// What the engine's watch has told.
     pub(super) told: BTreeMap<Incarnation, u64>,
     pub(super) told_at: u64,
+    pub(super) starts: Starts,
 }
 
 pub(super) struct Node {
@@ -119,6 +128,7 @@ pub(super) struct Node {
     unfinished: Vec<Work>,
     pub(super) journal: BTreeMap<CallId, Journalled>,
     pub(super) usage: Usage,
+    pub(super) disk: Disk,
 }
 
 impl Node {
@@ -138,6 +148,7 @@ impl Node {
             unfinished: Vec::new(),
             journal: BTreeMap::new(),
             usage,
+            disk: Disk::default(),
         }
     }
 }
@@ -175,6 +186,7 @@ impl World {
             inherits: BTreeMap::new(),
             told: BTreeMap::new(),
             told_at: 0,
+            starts: Starts::default(),
         };
         self.nodes[node].process = Some(process);
         self.say(|_| format!("{} starts", key.incarnation));
@@ -186,6 +198,9 @@ impl World {
             self.input(node, Input::Mirrors(mirrors));
         }
         self.plan_to(1_000, node, Work::List);
+        if self.scenario.starts && self.nodes[node].role == Role::Instance {
+            self.plan_to(1_000, node, Work::LookAround);
+        }
         self.connect_all(node);
     }
 
@@ -252,6 +267,10 @@ impl World {
             Work::Broken { mirror, connection } => self.broken(node, mirror, connection),
             Work::Turn(call) => self.turn(node, call),
             Work::Forget(call) => self.forget(node, call),
+            Work::Asked(from, question) => self.asked(node, from, question),
+            Work::Replied(from, number, reply) => self.replied(node, from, number, reply),
+            Work::Unanswered(number) => self.concluded(node, number),
+            Work::LookAround => self.look_around(node),
             Work::Gather(inheritance, since) => self.gather(node, inheritance, since),
         }
     }
@@ -271,6 +290,7 @@ impl World {
             self.nodes[node].stalled.push(Work::Input(input));
             return;
         }
+        self.note_claim(node, &input);
         let now = self.nodes[node].clock.at(self.now);
         let Some(process) = &mut self.nodes[node].process else { return };
         if let Input::KeyGone(one) = &input {
@@ -325,6 +345,7 @@ impl World {
                 self.request(node, output);
             }
             Output::TakeOver(inheritance) => self.take_over(node, inheritance),
+            Output::TakeSeat(taking) => self.wants_seat(node, taking),
             Output::Begin(next) => self.begins(node, next),
             Output::Fenced { by } => {
                 self.judge.hit("fenced");
@@ -395,6 +416,7 @@ impl World {
     fn drop_calls(&mut self, node: usize) {
         if let Some(process) = &mut self.nodes[node].process {
             process.live.clear();
+            process.starts.drops();
             process.waiting.clear();
             process.parked.clear();
             process.unwritten.clear();

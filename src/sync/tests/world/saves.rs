@@ -99,6 +99,7 @@ impl World {
                 let owner = process.member.incarnation();
                 let Some(live) = process.live.get_mut(call) else { return };
                 let begins = !std::mem::replace(&mut live.speaks, true);
+                self.dials(node, *call);
                 let strict = self.scenario.strict;
                 self.judge.acts(*call, owner, *version, record, strict);
                 if begins {
@@ -168,6 +169,11 @@ impl World {
     }
 
     pub(super) fn forget(&mut self, node: usize, call: CallId) {
+        let is_live =
+            self.nodes[node].process.as_ref().is_some_and(|process| process.live.contains_key(&call));
+        if !is_live || !self.may_forget(node, call) {
+            return;
+        }
         let Some(process) = &mut self.nodes[node].process else { return };
         let Some(mut live) = process.live.remove(&call) else { return };
         live.version.1.0 += 1;

@@ -99,6 +99,8 @@ pub(in crate::sync::tests) struct Scenario {
     /// One fault at a time: nothing at all may be lost.
     pub(in crate::sync::tests) strict: bool,
     pub(in crate::sync::tests) faults: Vec<Event>,
+    /// Requests are made, and control places them.
+    pub(in crate::sync::tests) starts: bool,
 }
 
 impl Scenario {
@@ -114,6 +116,7 @@ impl Scenario {
             ends_percent: 0,
             strict: true,
             faults: Vec::new(),
+            starts: false,
         }
     }
 
@@ -137,6 +140,7 @@ impl Scenario {
             ends_percent: 4,
             strict,
             faults: Vec::new(),
+            starts: false,
         };
         let count = if strict { 1 } else { dice.between(1, 5) };
         let mut lost = false;
@@ -213,4 +217,18 @@ pub(in crate::sync::tests) enum Switch {
     BringsBack,
     /// A successor goes on under the epoch of before.
     KeepsEpoch,
+    /// The seat of control is taken from who sits there.
+    SitsOnOthers,
+    /// A start indication leaves when control alone has stored it.
+    SendsUnstored,
+    /// Nodes and mirrors listen to whoever was control once.
+    ListensToAll,
+    /// A node forgets what it refused.
+    ForgetsRefusals,
+    /// A call is placed anew as soon as its node was claimed.
+    AnewAtOnce,
+    /// A successor of control places calls elsewhere instead of repeating what was stored.
+    PlacesElsewhere,
+    /// A record goes when its result is kept where it ended, and nowhere else.
+    KeepsResults,
 }
