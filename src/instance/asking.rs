@@ -21,6 +21,7 @@ use crate::call::CallResult;
 use crate::id::{CallId, Digest};
 use crate::peers::{Question, Reply, Request, Told, Unasked};
 use crate::store::records::{Accepted, Kept, RecordsError};
+use crate::sync::Incarnation;
 
 /// How long a request waits for control: longer than a takeover takes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,6 +53,18 @@ enum Tried {
     Unknown(String),
     /// Nothing was done; why.
     Not(String),
+}
+
+/// Waits until this one is not control any more, as far as is known here.
+async fn is_gone(member: &Member, holder: Incarnation) {
+    loop {
+        sleep(AGAIN).await;
+        let status = member.view.status();
+        let is_heard = status.heard().any(|other| other.incarnation == holder);
+        if !is_heard || status.seat.is_none_or(|seat| seat.holder != holder) {
+            return;
+        }
+    }
 }
 
 impl Instance {
@@ -116,7 +129,7 @@ impl Instance {
             key,
             accepted_at: self.clock.now(),
         };
-        Ok((accepted, library.digest()))
+        Ok((accepted, library.content.digest))
     }
 
     async fn try_control(
@@ -143,7 +156,11 @@ impl Instance {
             return Tried::Not(format!("{holder} is control, and is not heard"));
         }
         let question = Question::Place { accepted: Box::new(accepted.clone()), assets, again };
-        match member.others.ask(holder.node, &question, PLACING).await {
+        let replied = tokio::select! {
+            replied = member.others.ask(holder.node, &question, PLACING) => replied,
+            () = is_gone(member, holder) => Err(Unasked::Unknown("it is not heard any more".to_owned())),
+        };
+        match replied {
             Ok(Reply::Placed(request)) => Tried::Answered(request),
             Ok(other) => Tried::Unknown(format!("{holder} is control, and replied {other:?}")),
             Err(Unasked::Unreached(why)) => Tried::Not(format!("{holder} is control: {why}")),

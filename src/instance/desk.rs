@@ -146,7 +146,7 @@ impl Instance {
         // Held until it is placed: a reload waits, so that the edition it names stays loaded. While one waits here, all
         // members may be at it, and each of them at the door of another: nobody waits in turn.
         let Ok(library) = self.library.try_read() else {
-            return Err("it is just taking other files".to_owned());
+            return Err("it is just taking other files".to_owned().into());
         };
         let placement = route::placement(&library, &wanted, call).map_err(|mistakes| {
             let first = mistakes.into_iter().next().map(|mistake| mistake.detail);
@@ -187,9 +187,17 @@ impl Instance {
         self.forget_refused(call).await;
         let why = error.to_string();
         let mistakes = match of_node(&error) {
-            Refused::Mistakes(mistakes) => mistakes.into_iter().map(|it| (it.pointer, it.detail)).collect(),
-            _ => Vec::new(),
+            Refused::Mistakes(mistakes) => mistakes,
+            Refused::Conflict
+            | Refused::Draining
+            | Refused::Busy(_)
+            | Refused::NoControl(_)
+            | Refused::Unknown(_)
+            | Refused::DiskFull
+            | Refused::Failed
+            | Refused::Records(_) => Vec::new(),
         };
+        let mistakes = mistakes.into_iter().map(|mistake| (mistake.pointer, mistake.detail)).collect();
         Err(Declined { why, mistakes })
     }
 

@@ -47,13 +47,10 @@ pub enum Refused {
     #[error("{0}")]
     Busy(String),
     /// Nobody places the cluster's calls at the moment.
-    #[error("no instance places the cluster's calls at the moment ({0}); running calls go on")]
+    #[error("{0}; running calls go on")]
     NoControl(String),
     /// Whoever was to place it does not answer.
-    #[error(
-        "whether the call was placed is not known ({0}); ask again with the same Idempotency-Key, or look for it in the list \
-         of calls"
-    )]
+    #[error("{0}; ask again with the same Idempotency-Key, or look for the call in the list")]
     Unknown(String),
     /// The journal's disk is full.
     #[error("{}", PlaceError::DiskFull)]

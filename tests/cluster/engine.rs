@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use baton::engine::{Engine, EngineError, Event, Index, Own, Publishing};
 use baton::id::Digest;
-use baton::sync::{Claim, ClaimResult, Heir, Incarnation, Key, Ownership, Role, Terms, Transaction, Voters};
+use baton::sync::{
+    Claim, ClaimResult, Heir, Incarnation, Key, Ownership, Role, Seat, Taking, Terms, Transaction, Voters,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -209,6 +211,31 @@ async fn of_two_who_claim_at_once_one_wins() {
         winners.insert(by);
     }
     println!("winners: {winners:?}");
+}
+
+/// Only over one whose own key says no more that it owns its calls, and only by one whose key does.
+#[tokio::test]
+async fn the_seat_of_control_is_taken_from_nobody_who_lives() {
+    let etcd = Etcd::three();
+    let engine = Engine::new(&etcd.access(), 0).unwrap();
+    let mut keys = Vec::new();
+    for node in ["a", "b", "c"] {
+        keys.push(register(&engine, node).await);
+    }
+    let takes = |by: usize, seen| Taking { by: keys[by].incarnation, seen };
+    let (first, second) = (takes(0, None), takes(1, None));
+    let (first, second) = tokio::join!(engine.take_seat(&first), engine.take_seat(&second));
+    let taken: Vec<Seat> = [first.unwrap(), second.unwrap()].into_iter().flatten().collect();
+    let [seat] = taken[..] else { panic!("one of two: {taken:?}") };
+    let holder = usize::from(seat.holder == keys[1].incarnation);
+    assert_eq!(engine.take_seat(&takes(2, Some(seat))).await.unwrap(), None, "its holder lives");
+
+    let claimed = claim(&keys[2], &keys[holder], &[&keys[2]]);
+    assert!(matches!(engine.claim(&claimed, Role::Instance).await, ClaimResult::Won { .. }));
+    assert_eq!(engine.take_seat(&takes(holder, Some(seat))).await.unwrap(), None, "it is dead itself");
+    assert_eq!(engine.take_seat(&takes(2, None)).await.unwrap(), None, "it was seen otherwise");
+    let next = engine.take_seat(&takes(2, Some(seat))).await.unwrap().unwrap();
+    assert!(next.holder == keys[2].incarnation && next.epoch > seat.epoch);
 }
 
 #[tokio::test]

@@ -8,13 +8,13 @@ use std::time::Duration;
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint, NodeId, Revision};
 use baton::node::clock::boottime;
 use baton::peers::{
-    Begun, Desk, Identity, Indication, Limits, Link, Others, PullError, Pulled, Service, Stock, Table, init,
-    pull,
+    Begun, Declined, Desk, Identity, Indication, Limits, Link, Others, PullError, Pulled, Question, Reply,
+    Service, Stock, Table, Unasked, init, pull,
 };
 use baton::store::editions::Editions;
 use baton::store::files::{Content, Files};
 use baton::store::journal::{Batch, Journal, Lane, Mirrors};
-use baton::sync::Incarnation;
+use baton::sync::{Incarnation, Placement};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -211,19 +211,20 @@ async fn a_start_that_nobody_heard_is_refused_and_one_without_an_answer_is_not_k
     let (ours, theirs) = (identity(&keys, "a"), identity(&keys, "b"));
     let mut mint = Mint::seeded(4);
     let mut indication = |to| Indication {
-        to,
+        epoch: 5,
+        placement: Placement { epoch: 5, number: 1, to, not_after_ms: u64::MAX },
         call: CallId::mint(&mut mint),
         attempt: AttemptId::mint(&mut mint),
         request: "{}".to_owned(),
         edition: Digest::of(b"x"),
-        not_after_ms: u64::MAX,
     };
     let others = |address| Others::new(&ours, [(node("b"), address)]).unwrap();
     let mirror = Mirror::start(theirs, "b", Limits::default()).await;
     let there = others(mirror.address);
     let refused = there.begin(indication(one("b", 6))).await;
-    assert_eq!(refused, Begun::Refused("another incarnation was meant".to_owned()));
-    assert_eq!(there.begin(indication(one("b", 7))).await, Begun::Refused("it is a witness".to_owned()));
+    let because = |why: &str| Begun::Refused(Declined::from(why.to_owned()));
+    assert_eq!(refused, because("another incarnation was meant"));
+    assert_eq!(there.begin(indication(one("b", 7))).await, because("it is a witness"));
 
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let unheard = others(nobody).begin(indication(one("b", 7))).await;
@@ -232,8 +233,18 @@ async fn a_start_that_nobody_heard_is_refused_and_one_without_an_answer_is_not_k
     let unknown = others(silent.local_addr().unwrap()).begin(indication(one("b", 7))).await;
     assert!(matches!(unknown, Begun::Unknown(_)), "{unknown:?}");
     let calls = [indication(one("b", 7)).call];
-    assert_eq!(there.find(&calls).await, (Vec::new(), true));
-    assert_eq!(others(nobody).find(&calls).await, (Vec::new(), false), "nothing is concluded from silence");
+    assert_eq!(there.find(&calls).await, (Vec::new(), [].into()));
+    let silence = (Vec::new(), [node("b")].into());
+    assert_eq!(others(nobody).find(&calls).await, silence, "nothing is concluded from silence");
+
+    let question = Question::Open { after: 0 };
+    let replied = there.ask(node("b"), &question, PROMISE * 8).await;
+    assert_eq!(replied, Ok(Reply::Failed("it is a witness".to_owned())));
+    let unheard = others(nobody).ask(node("b"), &question, PROMISE * 8).await;
+    assert!(matches!(unheard, Err(Unasked::Unreached(_))), "{unheard:?}");
+    let address = silent.local_addr().unwrap();
+    let unknown = others(address).ask(node("b"), &question, PROMISE).await;
+    assert!(matches!(unknown, Err(Unasked::Unknown(_))), "{unknown:?}");
 }
 
 /// Files by digest: from whoever has them, from where they broke off, and never anything else.

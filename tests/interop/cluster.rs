@@ -40,6 +40,8 @@ pub(crate) struct Cluster {
     first: u16,
     /// etcd's two, then the API of each member.
     shared: u16,
+    /// Whether all have the same initialisation data.
+    equal: bool,
     members: Vec<Member>,
 }
 
@@ -79,9 +81,20 @@ impl Cluster {
         Self::start(&["n1", "n2", "w1"], PROMISE, trunks)
     }
 
+    /// Three instances with the same initialisation data, so that any of them may place a call.
+    #[track_caller]
+    pub(crate) fn of_equals(trunks: &[Trunk<'_>]) -> Self {
+        Self::begin(&["n1", "n2", "n3"], PROMISE, trunks, true)
+    }
+
     /// Starts etcd and these members, and waits until all instances take calls.
     #[track_caller]
     pub(crate) fn start(names: &[&'static str], promise: Duration, trunks: &[Trunk<'_>]) -> Self {
+        Self::begin(names, promise, trunks, false)
+    }
+
+    #[track_caller]
+    fn begin(names: &[&'static str], promise: Duration, trunks: &[Trunk<'_>], equal: bool) -> Self {
         let place = Place::new();
         survey::write_patient(&place, PATIENCE_S);
         place.write("trunk.password", "s3cret\n");
@@ -99,7 +112,7 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(init.status.success(), "{init:?}");
-        let mut cluster = Self { place, engine: None, first, shared, members };
+        let mut cluster = Self { place, engine: None, first, shared, equal, members };
         (0..names.len()).for_each(|member| cluster.write_settings(member, promise, trunks));
         cluster.start_engine();
         for name in names {
@@ -121,12 +134,13 @@ impl Cluster {
                  codecs = [\"PCMU\", \"PCMA\"]\n{more}\n"
             )
         });
+        let own = if self.equal { "all" } else { *name };
         let role = if self.members[member].is_witness() { "witness" } else { "instance" };
         let settings = format!(
             "questionnaires = [\"interop.xml\"]\n[data]\ndir = \"{name}\"\n\
              [http]\nlisten = \"127.0.0.1:{api}\"\n[sip]\nlisten = \"{host}:{sip}\"\n\
              [media]\naddress = \"{host}\"\nports = \"{media}-{last}\"\n\
-             [trunks.of_{name}]\naddress = \"127.0.0.1:9\"\nfrom = \"sip:survey@baton.example\"\n{}\
+             [trunks.of_{own}]\naddress = \"127.0.0.1:9\"\nfrom = \"sip:survey@baton.example\"\n{}\
              [cluster]\nname = \"{name}\"\ndir = \"keys/{name}\"\nrole = \"{role}\"\npromise = \"{}ms\"\n\
              members = {{ {} }}\n[cluster.engine]\nendpoints = [\"http://127.0.0.1:{}\"]\n",
             trunks.collect::<String>(),
@@ -251,6 +265,75 @@ impl Cluster {
         let place = ["place", NUMBER, "--questionnaire", "interop", "--trunk", trunk];
         let placed = ask(self.api(name), &place);
         placed.unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.said())).trim().to_owned()
+    }
+
+    /// Asks a member for a call with this key; its id, or what was said.
+    pub(crate) fn ask_for(&self, name: &str, number: &str, trunk: &str, key: &str) -> Result<String, String> {
+        let place = ["place", number, "--questionnaire", "interop", "--trunk", trunk, "--key", key];
+        ask(self.api(name), &place).map(|call| call.trim().to_owned())
+    }
+
+    /// How long the command for that takes until it has asked, in ms.
+    pub(crate) fn lead_ms(&self) -> u64 {
+        let begun = std::time::Instant::now();
+        let any = self.members.iter().find(|member| member.process.is_some()).unwrap();
+        drop(ask(self.api(any.name), &["calls", "0000000000000000"]));
+        u64::try_from(begun.elapsed().as_millis() / 2).unwrap()
+    }
+
+    /// Has a member end a call.
+    #[track_caller]
+    pub(crate) fn hang_up(&self, name: &str, call: &str) {
+        ask(self.api(name), &["calls", call, "--hang-up"]).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
+    /// `baton node list` at a member.
+    pub(crate) fn list(&self, name: &str) -> String {
+        ask(self.api(name), &["node", "list"]).unwrap_or_else(|list| list)
+    }
+
+    /// Who is control, as a member says.
+    pub(crate) fn control_at(&self, name: &str) -> String {
+        let list = ask(self.api(name), &["node", "list", "--json"]).unwrap_or_else(|list| list);
+        let list: Value =
+            list.lines().next().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default();
+        list["cluster"]["control"]["name"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Who is control, as all say who are there.
+    #[track_caller]
+    pub(crate) fn control(&self) -> String {
+        let there: Vec<&str> =
+            self.members.iter().filter(|member| member.process.is_some()).map(|member| member.name).collect();
+        let mut control = String::new();
+        let agreed = machine::until(SOON, || {
+            control = self.control_at(there[0]);
+            let is_there = there.contains(&control.as_str());
+            is_there && there.iter().all(|name| self.control_at(name) == control)
+        });
+        assert!(agreed, "nobody is control\n{}", self.said());
+        control
+    }
+
+    /// Waits until a member says that somebody else than this one is control.
+    #[track_caller]
+    pub(crate) fn until_control(&self, name: &str, before: &str) {
+        let other = || {
+            let control = self.control_at(name);
+            !control.is_empty() && control != before
+        };
+        assert!(machine::until(SOON, other), "it stays {before}\n{}", self.said());
+    }
+
+    /// `kill -9` while others look on; then [`buried`](Self::buried).
+    pub(crate) fn kill_at(&self, name: &str) -> f64 {
+        self.signal(name, Signal::SIGKILL)
+    }
+
+    /// It was killed.
+    pub(crate) fn buried(&mut self, name: &str) {
+        let index = self.index(name);
+        self.members[index].process = None;
     }
 
     /// What a member says of a call; null: that it knows none, or is not there.

@@ -37,7 +37,7 @@ fn the_demo_finds_every_result_as_the_people_said_it() {
 
 /// A `baton callee` of its own that runs this script, at a port of this host.
 #[track_caller]
-fn callee(host: &str, turns: &str) -> (Running, Place, u16) {
+pub(crate) fn callee(host: &str, turns: &str) -> (Running, Place, u16) {
     let place = Place::new();
     let port = machine::ports(1);
     let questionnaire = crate::survey::write(&place);

@@ -30,6 +30,7 @@ mod witness;
 mod asterisk_calls;
 mod baresip;
 mod commands;
+mod control;
 mod crash;
 mod digest;
 mod endings;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Acceptance, Accepted, Filter, OpenError, Page, Records, RecordsError};
+use super::{Acceptance, Accepted, Assigned, Filter, OpenError, Page, Records, RecordsError, Row, Stored};
 use crate::call::CallResult;
 use crate::id::{AttemptId, CallId, Digest, Mint};
 use crate::outcome::Disposition;
+use crate::sync::{Incarnation, Placement};
 use crate::time::Timestamp;
 
 fn accepted(seed: u64, key: Option<&str>, request: &str) -> Accepted {
@@ -239,9 +240,13 @@ async fn the_format_before_is_brought_up_to_this_one() {
     records.close().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("records.sqlite"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    for undo in
-        ["DROP INDEX calls_case", "ALTER TABLE calls DROP COLUMN case_name", "UPDATE format SET version = 1"]
-    {
+    for undo in [
+        "DROP INDEX calls_case",
+        "ALTER TABLE calls DROP COLUMN case_name",
+        "ALTER TABLE calls DROP COLUMN control_epoch",
+        "ALTER TABLE calls DROP COLUMN placement",
+        "UPDATE format SET version = 1",
+    ] {
         sqlx::query(undo).execute(&pool).await.unwrap();
     }
     pool.close().await;
@@ -268,4 +273,42 @@ async fn open_calls_that_somebody_knows_are_left_out_whether_few_or_many_are_unk
         let open: Vec<CallId> = open.iter().map(|kept| kept.call_id).collect();
         assert_eq!(open, ids(&calls[known..]), "in the order of their acceptance, where {known} are known");
     }
+}
+
+fn placed(accepted: &Accepted, epoch: u64, number: u32) -> Row {
+    let to = Incarnation { node: "n1".parse().unwrap(), run: 7 };
+    let placement = Placement { epoch, number, to, not_after_ms: 1_700_000_010_000 };
+    Row { accepted: accepted.clone(), assigned: Assigned { placement, assets: Digest::of(b"all") } }
+}
+
+#[tokio::test]
+async fn a_placement_takes_the_place_of_an_earlier_one_and_of_no_later() {
+    let dir = TempDir::new().unwrap();
+    let records = open(&dir).await;
+    let one = accepted(1, Some("key"), "{}");
+    assert_eq!(records.store(placed(&one, 5, 1)).await.unwrap(), Stored::Yes);
+    assert_eq!(records.store(placed(&one, 5, 2)).await.unwrap(), Stored::Yes);
+    assert_eq!(records.store(placed(&one, 5, 1)).await.unwrap(), Stored::Superseded);
+    assert_eq!(records.store(placed(&one, 4, 9)).await.unwrap(), Stored::Superseded);
+    drop(records);
+    let records = open(&dir).await;
+    let kept = records.call(one.call_id).await.unwrap().unwrap();
+    assert_eq!(kept.assigned, Some(placed(&one, 5, 2).assigned));
+    assert_eq!((kept.key.as_deref(), records.open_after(0, 10).await.unwrap().len()), (Some("key"), 1));
+    records.keep(result(&one, "complete")).await.unwrap();
+    assert_eq!(records.store(placed(&one, 6, 3)).await.unwrap(), Stored::Over);
+    assert_eq!(records.open_after(0, 10).await.unwrap(), Vec::new());
+}
+
+#[tokio::test]
+async fn a_key_is_the_latest_controls() {
+    let dir = TempDir::new().unwrap();
+    let records = open(&dir).await;
+    let [left, right] = [1, 2].map(|seed| accepted(seed, Some("key"), "{}"));
+    assert_eq!(records.store(placed(&left, 5, 1)).await.unwrap(), Stored::Yes);
+    assert_eq!(records.store(placed(&right, 5, 1)).await.unwrap(), Stored::Superseded, "of two in one epoch");
+    assert_eq!(records.store(placed(&right, 6, 1)).await.unwrap(), Stored::Yes);
+    assert_eq!(records.known("key").await.unwrap().map(|known| known.call), Some(right.call_id));
+    let kept = records.call(left.call_id).await.unwrap().unwrap();
+    assert_eq!(kept.key, None, "it is a call all the same");
 }

@@ -1,14 +1,19 @@
 //! Schedules of starts: who is control changes, or a node refuses or dies, at the worst moment.
 
-use super::super::world::{Fault, Scenario, Traffic, World};
-use super::{cut, ends_well, kill, world};
+use super::super::world::{Fault, Scenario, Switch, Traffic, World};
+use super::{cut, ends_well, kill};
 
 /// Three instances of which one is control, and no requests but by hand, at 2,000 ms; who is control, and the others.
 fn shop() -> (World, usize, [usize; 2]) {
-    let scenario = Scenario { starts: true, ..Scenario::of_instances(3) };
-    let mut world = world(&scenario);
+    shop_of(7, Switch::Whole)
+}
+
+fn shop_of(seed: u64, switch: Switch) -> (World, usize, [usize; 2]) {
+    let scenario = Scenario { starts: true, seed, ..Scenario::of_instances(3) };
+    let log = std::env::var_os("BATON_SYNC_LOG").is_some();
+    let mut world = World::new(&scenario, switch, log);
     world.picks(0);
-    world.until(2_600); // those that were made by themselves are over
+    world.until(2_600);
     let control = world.control().expect("somebody is control");
     let others = [(control + 1) % 3, (control + 2) % 3];
     (world, control, others)
@@ -48,7 +53,6 @@ fn control_dies_between_storing_and_sending() {
     for picks_itself in [false, true] {
         let (mut world, control, [one, other]) = shop();
         ask(&mut world, one, if picks_itself { control } else { other }, "stores");
-        world.until(2_620);
         world.begin(0, kill(control));
         let world = is_dialled_once(world, other);
         assert!(world.reached("control changes"));
@@ -60,12 +64,7 @@ fn control_dies_between_storing_and_sending() {
 #[test]
 fn control_paused_before_sending_a_placement() {
     for seed in [7, 8, 9] {
-        let scenario = Scenario { starts: true, seed, ..Scenario::of_instances(3) };
-        let mut world = super::world(&scenario);
-        world.picks(0);
-        world.until(2_600);
-        let control = world.control().unwrap();
-        let [one, other] = [(control + 1) % 3, (control + 2) % 3];
+        let (mut world, control, [one, other]) = shop_of(seed, Switch::Whole);
         ask(&mut world, one, other, "stores");
         world.begin(0, Fault::Pause { node: control });
         world.until(4_000);
@@ -109,4 +108,48 @@ fn journal_alone_start_owner_dies_peer_claims_without_it() {
     let world = ends_well(world, 7_000);
     assert!(world.claim_on(incarnation).is_some_and(|claim| claim.stale), "something newer was heard of");
     assert_eq!(world.dialled(KEY), 1, "nobody knows what became of it, so nobody dials again");
+}
+
+/// Start indications are on their way to a node while the way is cut: they come late, and not in their order. Whichever of
+/// them it refused, it refuses all.
+#[test]
+fn start_indications_that_come_late_find_their_refusal() {
+    let run = |seed, switch| {
+        let (mut world, control, [one, _]) = shop_of(seed, switch);
+        ask(&mut world, control, one, "stores");
+        world.begin(0, cut(control, one, Traffic::Links));
+        world.until(4_900);
+        world.end(0);
+        world.until(7_500);
+        world
+    };
+    for seed in 0..20 {
+        let world = run(seed, Switch::Whole);
+        assert_eq!(world.judge.wrong, None, "seed {seed}");
+    }
+    let wrong = (0..200).find_map(|seed| run(seed, Switch::ForgetsRefusals).judge.wrong);
+    assert!(wrong.is_some(), "a node that forgets what it refused is not noticed");
+}
+
+/// Control has placed a call, and dies; its successor does not reach the node that has it. It sends the same again, and
+/// nothing else.
+#[test]
+fn successor_of_control_does_not_reach_the_node() {
+    let run = |seed, switch| {
+        let (mut world, control, [one, other]) = shop_of(seed, switch);
+        ask(&mut world, other, one, "admitted");
+        world.begin(0, cut(one, other, Traffic::Links));
+        world.begin(1, cut(other, one, Traffic::Links));
+        world.begin(2, kill(control));
+        world.until(4_000);
+        (0..2).for_each(|fault| world.end(fault));
+        world.until(6_000);
+        world
+    };
+    for seed in 0..10 {
+        let world = run(seed, Switch::Whole);
+        assert_eq!((world.judge.wrong.clone(), world.dialled(KEY)), (None, 1), "seed {seed}");
+    }
+    let wrong = (0..60).find_map(|seed| run(seed, Switch::PlacesElsewhere).judge.wrong);
+    assert!(wrong.is_some(), "a successor that places calls elsewhere is not noticed");
 }

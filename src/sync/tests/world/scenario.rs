@@ -221,8 +221,6 @@ pub(in crate::sync::tests) enum Switch {
     SitsOnOthers,
     /// A start indication leaves when control alone has stored it.
     SendsUnstored,
-    /// Nodes and mirrors listen to whoever was control once.
-    ListensToAll,
     /// A node forgets what it refused.
     ForgetsRefusals,
     /// A call is placed anew as soon as its node was claimed.

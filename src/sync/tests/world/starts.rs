@@ -13,8 +13,8 @@ use super::scenario::{HEALED, Switch, Traffic};
 use super::{Event, Process, World};
 use crate::id::{CallId, Epoch, Revision};
 use crate::sync::{
-    Admission, Fate, Fates, Incarnation, Kept, Looked, Next, Outcome, Placement, Role, Said, Seat, Sight,
-    Standing, Start, Step, Taking, next,
+    Admission, Fate, Fates, Incarnation, Input, Kept, Key, Looked, Next, NotAdmitted, Outcome, Ownership,
+    Placement, Role, Said, Seat, Sight, Standing, Start, Step, Taking, next,
 };
 
 /// When requests are made, from one to the next, and how soon one is made again that was not taken, in µs.
@@ -156,7 +156,7 @@ impl World {
     pub(super) fn tell_seat(&mut self, node: usize) {
         if self.scenario.starts && self.ill(node).is_none() {
             let (after, seat) = (self.chance.between(500, 20_000), self.engine.seat);
-            self.plan_to(after, node, Work::Input(crate::sync::Input::Seat(seat)));
+            self.plan_to(after, node, Work::Input(Input::Seat(seat)));
         }
     }
 
@@ -241,17 +241,14 @@ impl World {
         if from.is_some_and(|(other, _)| !self.is_open(other, node, Traffic::Links)) {
             return;
         }
-        let reply = match question {
-            Question::Place(key) => match self.placing(node, key, from) {
-                Some(reply) => reply,
-                None => return,
-            },
-            other => match self.reply_to(node, other) {
-                Some(reply) => reply,
-                None => return,
-            },
+        let replied = if let Question::Place(key) = question {
+            self.placing(node, key, from)
+        } else {
+            self.reply_to(node, question)
         };
-        self.reply(node, from, reply);
+        if let Some(reply) = replied {
+            self.reply(node, from, reply);
+        }
     }
 
     fn reply(&mut self, node: usize, to: Option<(usize, u64)>, reply: Reply) {
@@ -263,9 +260,7 @@ impl World {
     }
 
     fn reply_to(&mut self, node: usize, question: Question) -> Option<Reply> {
-        let switch = self.switch;
-        let heard =
-            |starts: &mut Starts, epoch: u64| starts.admission.hears(epoch) || switch == Switch::ListensToAll;
+        let heard = |starts: &mut Starts, epoch: u64| starts.admission.hears(epoch);
         let Node { process, disk, .. } = &mut self.nodes[node];
         let process = process.as_mut()?;
         Some(match question {
@@ -322,7 +317,7 @@ impl World {
         let Some(asked) = self.starts(node).and_then(|starts| starts.asked.remove(&number)) else { return };
         let Asked { purpose, open, replies } = asked;
         match purpose {
-            Purpose::Step(key) => self.step_done(node, key, &open, replies),
+            Purpose::Step(key) => self.step_done(node, key, &open, &replies),
             Purpose::Forward(key) => {
                 if let Some(Reply::Taken(call)) = replies.into_values().next() {
                     self.answer_client(key, call);
@@ -486,23 +481,18 @@ impl World {
         });
     }
 
-    fn step_done(&mut self, node: usize, key: u32, open: &BTreeSet<usize>, replies: BTreeMap<usize, Reply>) {
+    fn step_done(&mut self, node: usize, key: u32, open: &BTreeSet<usize>, replies: &BTreeMap<usize, Reply>) {
         let all: Vec<Reply> = replies.values().cloned().collect();
         let silent = open.len();
         let Some(job) = self.starts(node).and_then(|starts| starts.jobs.get_mut(&key)) else { return };
         match job.start.step() {
             Step::Look => {
                 let mut found: BTreeMap<CallId, Row> = BTreeMap::new();
-                let told = all.into_iter().map(|reply| match reply {
-                    Reply::Rows(rows) => {
-                        found.extend(rows.iter().map(|(call, row)| (*call, *row)));
-                        Some(
-                            rows.into_iter()
-                                .map(|(call, row)| (call, row.placement.epoch))
-                                .max_by_key(|it| it.1),
-                        )
-                    }
-                    _ => None,
+                let told = all.into_iter().map(|reply| {
+                    let Reply::Rows(rows) = reply else { return None };
+                    found.extend(rows.iter().map(|(call, row)| (*call, *row)));
+                    let rows = rows.into_iter().map(|(call, row)| (call, row.placement.epoch));
+                    Some(rows.max_by_key(|(_, epoch)| *epoch))
                 });
                 let looked = Looked::of(told.chain((0..silent).map(|_| None)).collect::<Vec<_>>());
                 job.start.looked(looked);
@@ -647,16 +637,13 @@ impl World {
             self.judge.hit("repeated to who has it");
             return Reply::Done;
         }
-        let mut admitted = process.starts.admission.admit(now_ms, me, call, epoch, &placement);
-        if switch == Switch::ListensToAll && admitted == Err(crate::sync::NotAdmitted::Superseded) {
-            admitted = Ok(());
-        }
+        let admitted = process.starts.admission.admit(now_ms, me, call, epoch, &placement);
         if let Err(why) = admitted {
             self.judge.hit(match why {
-                crate::sync::NotAdmitted::Superseded => "superseded start",
-                crate::sync::NotAdmitted::Another => "start for another",
-                crate::sync::NotAdmitted::Before => "refused before",
-                crate::sync::NotAdmitted::Late => "late start",
+                NotAdmitted::Superseded => "superseded start",
+                NotAdmitted::Another => "start for another",
+                NotAdmitted::Before => "refused before",
+                NotAdmitted::Late => "late start",
             });
             return Reply::Refused;
         }
@@ -711,16 +698,13 @@ impl World {
     }
 
     /// The engine tells of a claim.
-    pub(super) fn note_claim(&mut self, node: usize, input: &crate::sync::Input) {
+    pub(super) fn note_claim(&mut self, node: usize, input: &Input) {
         let Some(starts) = self.starts(node) else { return };
-        match input {
-            crate::sync::Input::Key(key) => {
-                if let crate::sync::Ownership::Claimed(claim) = &key.ownership {
-                    starts.fates.claimed(key.incarnation, claim.stale);
-                }
-            }
-            crate::sync::Input::KeyGone(one) => starts.fates.gone(*one),
-            _ => {}
+        if let Input::KeyGone(one) = input {
+            starts.fates.gone(*one);
+        }
+        if let Input::Key(Key { incarnation, ownership: Ownership::Claimed(claim), .. }) = input {
+            starts.fates.claimed(*incarnation, claim.stale);
         }
     }
 
@@ -749,7 +733,8 @@ impl World {
         if let Some((key, call)) = self.undialled().first() {
             self.judge.find(format!("request {key} was answered with {call}, and nobody dials it"));
         }
-        let waits = self.requests.made - u32::try_from(self.requests.answered.len()).unwrap_or(u32::MAX);
+        let made = 1..=self.requests.made;
+        let waits = made.filter(|key| !self.requests.answered.contains_key(key)).count();
         if waits > 0 {
             self.judge.find(format!("{waits} requests were never answered"));
         }
@@ -765,7 +750,7 @@ impl World {
 
     /// Who is control by what it knows itself.
     pub(in crate::sync::tests) fn control(&self) -> Option<usize> {
-        (0..self.nodes.len()).find(|node| self.controls(*node).is_some())
+        (0..self.nodes.len()).find(|node| !self.nodes[*node].paused && self.controls(*node).is_some())
     }
 
     /// From now on requests are made by hand alone, and go to this node if it can be.
