@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             super::say(&format!("etcd is away: calls go on, and nobody's are taken over: {why}"));
         }
         if let Some(assets) = cluster.get("assets") {
-            equality(assets);
+            equality(assets, &nodes);
         }
     }
     let others = cluster.and_then(|cluster| cluster.get("members")).and_then(Value::as_array);
@@ -66,8 +66,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 /// What is to be said of the files that all members are to have.
-fn equality(assets: &Value) {
-    if let Some(why) = assets.get("behind").and_then(Value::as_str) {
+fn equality(assets: &Value, nodes: &[Value]) {
+    let reasons = nodes.iter().filter_map(|node| node.get("reasons")?.as_array()).flatten();
+    let is_told = reasons.into_iter().any(|reason| text(reason, "code") == "unequal");
+    if !is_told && let Some(why) = assets.get("behind").and_then(Value::as_str) {
         super::say(&format!("this instance has not what all members are to have: {why}"));
     }
     let differs = assets.get("differs").and_then(Value::as_array).cloned().unwrap_or_default();
