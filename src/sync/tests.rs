@@ -182,7 +182,7 @@ fn each_request_is_dialled_once_whoever_dies() {
     assert!(missed.is_empty(), "nothing is shown by worlds where this does not happen: {missed:?}");
 }
 
-/// Each with a seed from which on it is looked for. Two more are noticed by schedules.
+/// Each with a seed from which on it is looked for. One more is noticed by a schedule.
 const OF_STARTS: [(Switch, u64); 4] = [
     (Switch::SitsOnOthers, 0),
     (Switch::SendsUnstored, 130),

@@ -225,8 +225,6 @@ pub(in crate::sync::tests) enum Switch {
     ForgetsRefusals,
     /// A call is placed anew as soon as its node was claimed.
     AnewAtOnce,
-    /// A successor of control places calls elsewhere instead of repeating what was stored.
-    PlacesElsewhere,
     /// A record goes when its result is kept where it ended, and nowhere else.
     KeepsResults,
 }

@@ -607,10 +607,7 @@ impl World {
         if self.switch == Switch::AnewAtOnce && fate != Fate::Lives {
             fate = Fate::Gone { whole: true };
         }
-        let mut todo = next(&row.placement, fate, sight, self.now / 1_000, self.now / 1_000);
-        if self.switch == Switch::PlacesElsewhere && todo == Next::Repeat {
-            todo = Next::Anew;
-        }
+        let todo = next(&row.placement, fate, sight, self.now / 1_000, self.now / 1_000);
         let Some(start) = Start::again(epoch, 1, &row.placement, todo) else { return };
         self.judge.hit(if todo == Next::Anew { "placed anew" } else { "repeated" });
         let job = Job { start, epoch, call, askers: Vec::new(), stored: BTreeSet::new() };
