@@ -217,7 +217,7 @@ async fn of_two_who_claim_at_once_one_wins() {
 #[tokio::test]
 async fn the_seat_of_control_is_taken_from_nobody_who_lives() {
     let etcd = Etcd::three();
-    let engine = Engine::new(&etcd.access(), 0).unwrap();
+    let engine = etcd.engine().await;
     let mut keys = Vec::new();
     for node in ["a", "b", "c"] {
         keys.push(register(&engine, node).await);
