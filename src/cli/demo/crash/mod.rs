@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -38,6 +38,7 @@ use super::progress::Progress;
 use super::run::Ran;
 use crate::call::CallResult;
 use crate::callee::Crowd;
+use crate::cli::client::{Client, RefusedByInstance};
 use crate::cli::gateway::{machine, temporary};
 use crate::node::clock::Clock;
 use crate::time::Timestamp;
@@ -54,6 +55,11 @@ const PLACED_WITHIN_S: f64 = 5.0;
 const A_MOMENT: Duration = Duration::from_millis(1);
 /// How long that pickup is waited for.
 const PICKUPS: Duration = Duration::from_secs(15);
+/// Calls that are being placed at once: in a cluster one is accepted when several disks have it.
+const PLACERS: usize = 16;
+/// How long an instance that is too busy is asked again, and how often.
+const BUSY: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_millis(250);
 /// From one look at what is still open to the next.
 const LOOK: Duration = Duration::from_millis(500);
 /// A call that lasts longer than this has gone wrong.
@@ -181,7 +187,34 @@ struct Run<'a> {
     calls: Vec<Placed>,
 }
 
+/// Places a call; which. A machine that is just too busy is asked again.
+fn place_one(client: &Client, questionnaire: &str, person: &Person) -> anyhow::Result<String> {
+    let body = json!({
+        "to": person.number,
+        "questionnaire": questionnaire,
+        "trunk": super::TRUNK,
+        "fields": person.fields,
+        "seed": person.seed,
+    });
+    let until = Instant::now() + BUSY;
+    loop {
+        match client.post("/api/v1/calls", &person.number, &body) {
+            Ok(placed) => {
+                return Ok(placed.get("call_id").and_then(Value::as_str).unwrap_or_default().to_owned());
+            }
+            Err(error) => {
+                let refused = error.downcast_ref::<RefusedByInstance>();
+                if refused.is_none_or(|refused| refused.status != 503) || Instant::now() > until {
+                    return Err(error);
+                }
+            }
+        }
+        std::thread::sleep(AGAIN);
+    }
+}
+
 /// A call that was placed.
+#[derive(Clone)]
 struct Placed {
     id: String,
     /// Which instance accepted it.
@@ -198,22 +231,15 @@ impl Run<'_> {
     fn until_killed(&mut self) -> anyhow::Result<Option<(usize, Killed)>> {
         let Cut { talking, answering, .. } = self.plan.cut;
         let (first, late) = self.plan.people.split_at(talking);
-        let begun = Instant::now();
-        for (n, person) in (0_u32..).zip(first) {
-            let due = Duration::from_secs_f64(f64::from(n) / self.plan.cps);
-            std::thread::sleep(due.saturating_sub(begun.elapsed()));
-            if self.is_stopped() {
-                return Ok(None);
-            }
-            self.place(person)?;
+        self.place(first, self.plan.cps)?;
+        if self.is_stopped() {
+            return Ok(None);
         }
         let busiest = self.busiest()?;
         if let (Some(etcd), Some(cluster)) = (&self.etcd, self.plan.cluster) {
             etcd.lead(busiest, cluster.leader)?;
         }
-        for person in late {
-            self.place(person)?;
-        }
+        self.place(late, f64::INFINITY)?;
         let wanted = talking + answering.div_ceil(2);
         let until = Instant::now() + PICKUPS;
         while self.plan.crowd.watch().answered() < wanted && Instant::now() < until {
@@ -246,18 +272,34 @@ impl Run<'_> {
         Ok((0..open.len()).max_by_key(|n| open[*n]).unwrap_or(0))
     }
 
-    fn place(&mut self, person: &Person) -> anyhow::Result<()> {
-        let body = json!({
-            "to": person.number,
-            "questionnaire": self.plan.questionnaire.0,
-            "trunk": super::TRUNK,
-            "fields": person.fields,
-            "seed": person.seed,
+    /// Places calls, so many a second, until somebody interrupts it.
+    fn place(&mut self, people: &[Person], cps: f64) -> anyhow::Result<()> {
+        let clients: Vec<&Client> = self.instances.iter().map(|instance| &instance.client).collect();
+        let (questionnaire, stop, before) = (self.plan.questionnaire.0, &self.stop, self.calls.len());
+        let (begun, next) = (Instant::now(), AtomicU32::new(0));
+        let work = || {
+            let mut placed = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let place = usize::try_from(number)?;
+                let Some(person) = people.get(place) else { return anyhow::Ok(placed) };
+                let due = Duration::from_secs_f64(f64::from(number) / cps);
+                std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(placed);
+                }
+                let at = (before + place) % clients.len();
+                placed.push((place, Placed { id: place_one(clients[at], questionnaire, person)?, at }));
+            }
+        };
+        let all = std::thread::scope(|scope| {
+            let placers: Vec<_> = (0..PLACERS).map(|_| scope.spawn(work)).collect();
+            let all = placers.into_iter().map(|placer| placer.join().expect("nothing in it panics"));
+            all.collect::<anyhow::Result<Vec<_>>>()
         });
-        let at = self.calls.len() % self.instances.len();
-        let placed = self.instances[at].client.post("/api/v1/calls", &person.number, &body)?;
-        let id = placed.get("call_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.calls.push(Placed { id, at });
+        let mut all = all?.concat();
+        all.sort_by_key(|(place, _)| *place);
+        self.calls.extend(all.into_iter().map(|(_, placed)| placed));
         Ok(())
     }
 
