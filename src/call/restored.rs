@@ -87,10 +87,11 @@ impl Call {
             Stage::Settling { .. } => self.settle(assets, turn),
             Stage::Talking(talk) => {
                 if self.streaming {
-                    // No jump that a jitter buffer would play as delay, and no number twice. Under hold nothing was sent.
-                    if !talk.is_held() {
-                        talk.anchor = talk.anchor.resume(None, now);
-                    }
+                    // No jump that a jitter buffer would play as delay, and no number twice.
+                    talk.anchor = match talk.is_held() {
+                        true => talk.anchor.restart_under_hold(),
+                        false => talk.anchor.resume(None, now),
+                    };
                     turn.outputs.push(talk.media());
                 }
                 let Some(questionnaire) = assets.questionnaire(self.subject.questionnaire) else {

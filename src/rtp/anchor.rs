@@ -98,6 +98,13 @@ impl Anchor {
             t0: self.due(next),
         }
     }
+
+    /// The same where a process died under a hold. Nothing is sent meanwhile; but what it had let out while the hold was
+    /// being saved is known to nobody.
+    #[must_use]
+    pub const fn restart_under_hold(&self) -> Self {
+        Self { seq0: self.seq0.wrapping_add(RESTART_MARGIN), ..*self }
+    }
 }
 
 #[cfg(test)]

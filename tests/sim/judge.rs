@@ -71,8 +71,8 @@ impl Judge {
     }
 
     /// Time does not go on: something is due again as soon as it was done.
-    pub(crate) fn hangs(&mut self, due: &[CallId]) {
-        self.blame(8, || format!("the same is due again and again; calls with something due: {due:?}"));
+    pub(crate) fn hangs(&mut self, now: Timestamp, calls: &[String]) {
+        self.blame(8, || format!("the same is due again and again at {now:?}; calls: {calls:?}"));
     }
 
     /// What a call asks for after one input.

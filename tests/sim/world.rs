@@ -233,8 +233,12 @@ impl World<'_> {
             }
             turns = if due > self.now { 0 } else { turns + 1 };
             if turns > MOST_TURNS {
-                let due = self.due_calls();
-                return self.judge.hangs(&due);
+                let calls = self.process.iter().flat_map(|process| &process.calls);
+                let due: Vec<String> = calls
+                    .map(|(id, live)| format!("{id} {:?} {:?}", live.call.phase(), live.call.poll_timeout()))
+                    .collect();
+                let now = self.clock();
+                return self.judge.hangs(now, &due);
             }
             self.now = self.now.max(due);
             if self.agenda.first_key_value().is_some_and(|((at, _), _)| *at == due) {

@@ -17,7 +17,7 @@ use super::derived::Change;
 use super::outgoing::{Next, Outgoing, Received};
 use super::timer::{self, TIMER};
 use super::turn::Turn;
-use super::usage::Side;
+use super::usage::{Phase, Side};
 use super::{Event, retry_after, sdp_of_response};
 use crate::sip::dialog::{self, Dialog};
 use crate::sip::local::{ALLOW, finish};
@@ -120,7 +120,7 @@ impl Inviting {
         dialog: &mut Dialog,
         response: &Response,
         branch: &str,
-        side: Side,
+        (side, phase): (Side, Phase),
     ) -> Resolved {
         match self.invite.receive(turn, response, branch) {
             Received::Provisional | Received::Nothing => {}
@@ -131,6 +131,8 @@ impl Inviting {
                     return Resolved::Accepted;
                 }
             },
+            // Somebody left: there is nothing to try again for.
+            Received::Failure { .. } if matches!(phase, Phase::Left { .. }) => {}
             Received::Failure { invite } => self.refused(turn, dialog, response, &invite, side),
         }
         Resolved::Otherwise
@@ -244,6 +246,17 @@ impl Inviting {
     /// No connection could be made for it: sends it by UDP instead, if it may go there.
     pub(in crate::sip) fn by_udp(&mut self, turn: &mut Turn<'_>) -> bool {
         self.invite.by_udp(turn)
+    }
+
+    /// Somebody left: what was put off is not sent any more.
+    pub(in crate::sip) fn stop_waiting(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Ends all of it: nothing can come of it any more.
+    pub(in crate::sip) fn end(&mut self) {
+        self.waiting = None;
+        self.invite.end();
     }
 
     /// Ends the transaction without a final response.

@@ -207,6 +207,12 @@ impl Outgoing {
         self.client.give_up(now);
     }
 
+    /// Ends every attempt, whatever may still be repeated of it.
+    pub(in crate::sip) fn end(&mut self) {
+        self.client.abandon();
+        self.former.clear();
+    }
+
     /// Ends the transaction without a final response.
     pub(in crate::sip) fn abandon(&mut self) {
         self.client.abandon();

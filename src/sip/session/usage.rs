@@ -293,6 +293,9 @@ impl Usage {
     /// The session is over; what is under way may still end in order.
     pub(super) fn leave(&mut self, now: Timestamp) {
         self.phase = Phase::Left { until: now + PATIENCE };
+        if let Some(inviting) = &mut self.inviting {
+            inviting.stop_waiting();
+        }
     }
 
     /// Whoever leaves answers what waits with 487 (§15.1.2) and repeats its 2xx no more.
@@ -316,7 +319,8 @@ impl Usage {
         branch: &str,
     ) -> bool {
         if let Some(inviting) = self.inviting.as_mut().filter(|inviting| inviting.knows(branch)) {
-            let resolved = inviting.receive(turn, &mut self.dialog, response, branch, self.side);
+            let resolved =
+                inviting.receive(turn, &mut self.dialog, response, branch, (self.side, self.phase));
             if resolved == Resolved::Accepted {
                 self.settle_timer(turn, response.headers());
             }
@@ -359,7 +363,7 @@ impl Usage {
         if let (Phase::Left { until }, Some(inviting)) = (self.phase, &mut self.inviting)
             && until <= turn.now
         {
-            inviting.abandon();
+            inviting.end();
         }
         self.tidy();
     }

@@ -381,3 +381,51 @@ fn a_probe_tells_whether_the_peer_has_the_dialog() {
     }
     recv!(s, time 41_000, ["Probed silence"]);
 }
+
+/// A re-INVITE of ours that met one of the peer's at 2,000 ms, and waits to be sent again.
+fn put_off() -> Trace {
+    let mut s = Trace::answered();
+    s.caller(2_000, |session, now, mint| {
+        assert!(session.reinvite(now, &Bytes::from_static(b"hold"), mint));
+    });
+    recv!(s, time 2_000, ["INVITE 2"]);
+    send!(s, time 2_010, response("INVITE", 491));
+    recv!(s, time 2_010, ["ACK 2"]);
+    s
+}
+
+#[test]
+fn what_was_put_off_is_sent_no_more_when_somebody_left() {
+    // Seed 54638 of the simulation: an INVITE after the BYE.
+    let mut s = put_off();
+    s.caller(2_020, |session, now, mint| session.bye(now, None, mint));
+    recv!(s, time 2_020, ["BYE 3"]);
+    send!(s, time 2_030, response("BYE", 200));
+    recv!(s, time 2_030, ["ByeDone 200"]);
+    s.run_until(100_000);
+    assert_eq!(s.take_heard(), [(34_010, "Over".to_owned())], "when the 491 can come no more");
+    let mut s = put_off();
+    send!(s, time 2_020, request("BYE", 1));
+    recv!(s, time 2_020, ["200 1 BYE", "PeerBye"]);
+    s.run_until(100_000);
+    assert!(s.take_heard().iter().all(|(_, said)| said == "Over"));
+}
+
+#[test]
+fn a_refusal_after_the_bye_is_acknowledged_and_nothing_is_tried_again() {
+    let mut s = Trace::answered();
+    s.caller(2_000, |session, now, mint| {
+        assert!(session.reinvite(now, &Bytes::from_static(b"hold"), mint));
+    });
+    recv!(s, time 2_000, ["INVITE 2"]);
+    send!(s, time 2_010, response("INVITE", 100));
+    s.caller(2_020, |session, now, mint| session.bye(now, None, mint));
+    recv!(s, time 2_020, ["BYE 3"]);
+    send!(s, time 2_030, response("BYE", 200));
+    recv!(s, time 2_030, ["ByeDone 200"]);
+    // At the latest moment: what may be repeated of it is waited for no longer than the usage lasts, and time goes on.
+    send!(s, time 33_000, response("INVITE", 491));
+    recv!(s, time 33_000, ["ACK 2"]);
+    s.run_until(100_000);
+    assert_eq!(s.take_heard(), [(34_020, "Over".to_owned())]);
+}
