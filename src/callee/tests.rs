@@ -162,7 +162,8 @@ impl Caller {
         let mut datagram = [0; 1_500];
         while let Ok((length, _)) = self.rtp.recv_from(&mut datagram) {
             let packet = rtp::parse_packet(&datagram[..length]).unwrap();
-            let clock_hz = self.media.as_ref().unwrap().event_clock_hz(packet.header.payload_type);
+            let media = self.media.as_ref(); // none: RTP was faster than the answer
+            let clock_hz = media.and_then(|media| media.event_clock_hz(packet.header.payload_type));
             if let Some(clock_hz) = clock_hz {
                 self.keys.receive(now, &packet, clock_hz).unwrap();
             }
