@@ -40,8 +40,8 @@ pub(crate) struct Cluster {
     first: u16,
     /// etcd's two, then the API of each member.
     shared: u16,
-    /// Whether all have the same initialisation data.
-    equal: bool,
+    /// For how many calls the first has room, and each of the others.
+    room: [usize; 2],
     members: Vec<Member>,
 }
 
@@ -81,20 +81,27 @@ impl Cluster {
         Self::start(&["n1", "n2", "w1"], PROMISE, trunks)
     }
 
-    /// Three instances with the same initialisation data, so that any of them may place a call.
+    /// Three instances with as much room, so that any of them may place a call.
     #[track_caller]
     pub(crate) fn of_equals(trunks: &[Trunk<'_>]) -> Self {
-        Self::begin(&["n1", "n2", "n3"], PROMISE, trunks, true)
+        Self::begin(&["n1", "n2", "n3"], PROMISE, trunks, [2_000, 2_000])
     }
 
-    /// Starts etcd and these members, and waits until all instances take calls.
+    /// Two instances with room for one call each, and a witness: of two calls each gets one.
+    #[track_caller]
+    pub(crate) fn of_two_with_a_call_each(trunks: &[Trunk<'_>]) -> Self {
+        Self::begin(&["n1", "n2", "w1"], PROMISE, trunks, [1, 1])
+    }
+
+    /// Starts etcd and these members, and waits until all instances take calls. The first has so much more room that it
+    /// gets the calls while it lives.
     #[track_caller]
     pub(crate) fn start(names: &[&'static str], promise: Duration, trunks: &[Trunk<'_>]) -> Self {
-        Self::begin(names, promise, trunks, false)
+        Self::begin(names, promise, trunks, [2_000, 20])
     }
 
     #[track_caller]
-    fn begin(names: &[&'static str], promise: Duration, trunks: &[Trunk<'_>], equal: bool) -> Self {
+    fn begin(names: &[&'static str], promise: Duration, trunks: &[Trunk<'_>], room: [usize; 2]) -> Self {
         let place = Place::new();
         survey::write_patient(&place, PATIENCE_S);
         place.write("trunk.password", "s3cret\n");
@@ -112,7 +119,7 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(init.status.success(), "{init:?}");
-        let mut cluster = Self { place, engine: None, first, shared, equal, members };
+        let mut cluster = Self { place, engine: None, first, shared, room, members };
         (0..names.len()).for_each(|member| cluster.write_settings(member, promise, trunks));
         cluster.start_engine();
         for name in names {
@@ -134,13 +141,13 @@ impl Cluster {
                  codecs = [\"PCMU\", \"PCMA\"]\n{more}\n"
             )
         });
-        let own = if self.equal { "all" } else { *name };
+        let calls = self.room[member.min(1)];
         let role = if self.members[member].is_witness() { "witness" } else { "instance" };
         let settings = format!(
             "questionnaires = [\"interop.xml\"]\n[data]\ndir = \"{name}\"\n\
              [http]\nlisten = \"127.0.0.1:{api}\"\n[sip]\nlisten = \"{host}:{sip}\"\n\
              [media]\naddress = \"{host}\"\nports = \"{media}-{last}\"\n\
-             [trunks.of_{own}]\naddress = \"127.0.0.1:9\"\nfrom = \"sip:survey@baton.example\"\n{}\
+             [limits]\ncalls = {calls}\n{}\
              [cluster]\nname = \"{name}\"\ndir = \"keys/{name}\"\nrole = \"{role}\"\npromise = \"{}ms\"\n\
              members = {{ {} }}\n[cluster.engine]\nendpoints = [\"http://127.0.0.1:{}\"]\n",
             trunks.collect::<String>(),

@@ -275,7 +275,8 @@ fn a_cluster_that_is_killed_and_started_again_goes_on() {
     let (one, other) = ([("late", "100")], [("late", "200")]);
     let of_n1 = Sipp::callee("answer_late.xml", &one, &[("keys.pcap", &keys)]);
     let of_n2 = Sipp::callee("answer_late.xml", &other, &[("keys.pcap", &keys)]);
-    let mut cluster = Cluster::of_two(&[("one", of_n1.port, ""), ("other", of_n2.port, "")]);
+    let trunks = [("one", of_n1.port, ""), ("other", of_n2.port, "")];
+    let mut cluster = Cluster::of_two_with_a_call_each(&trunks);
     let capture = Capture::start(&cluster.traffic());
     let calls = [("n1", cluster.call("n1", "one")), ("n2", cluster.call("n2", "other"))];
     calls.iter().for_each(|(name, call)| cluster.until_asks(name, call, "age"));
