@@ -78,7 +78,7 @@ impl Instance {
             self.board.elsewhere([call], self.clock.now());
             match member.others.begin(indication).await {
                 Begun::Placed => return Chosen::Elsewhere,
-                Begun::Refused(Declined { why, .. }) => {
+                Begun::Refused(Declined { why, .. }) | Begun::Unreached(why) => {
                     tracing::info!(%call, %to, why, "an instance refused a start; the next one is asked");
                     refused.insert(to.node);
                 }

@@ -288,6 +288,12 @@ impl Instance {
                 self.board.elsewhere([call], self.clock.now());
                 Said::Refused
             }
+            Begun::Unreached(why) => {
+                tracing::info!(%call, to = %placement.to, why, "an instance was not told of a start");
+                placing.why.push(format!("{}: {why}", placement.to.node));
+                self.board.elsewhere([call], self.clock.now());
+                Said::Unreached
+            }
             Begun::Unknown(why) => {
                 tracing::warn!(%call, to = %placement.to, why, "whether a call was placed is not known yet");
                 Said::Nothing

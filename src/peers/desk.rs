@@ -200,6 +200,8 @@ pub enum Begun {
     Placed,
     /// It was not, and will not be.
     Refused(Declined),
+    /// It was not told: of this indication nothing is placed. Of an earlier one of the same placement it may be.
+    Unreached(String),
     /// No answer came: it may have been placed.
     Unknown(String),
 }
@@ -324,9 +326,7 @@ impl Others {
                 refused.map_or(Begun::Placed, |why| Begun::Refused(Declined { why, mistakes }))
             }
             // It was never told, and the next one is asked at once: who is dead has no time to lose for others.
-            Ok(Err(status)) if said_by(&status).contains(UNREACHED) => {
-                Begun::Refused(said_by(&status).into())
-            }
+            Ok(Err(status)) if said_by(&status).contains(UNREACHED) => Begun::Unreached(said_by(&status)),
             Ok(Err(status)) => Begun::Unknown(said_by(&status)),
             Err(_) => Begun::Unknown("it does not answer".to_owned()),
         }

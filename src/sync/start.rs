@@ -204,6 +204,8 @@ pub enum Said {
     Placed,
     /// It has not, and will not.
     Refused,
+    /// It was not told this time.
+    Unreached,
     /// Nothing: it may have the call.
     Nothing,
 }
@@ -229,6 +231,8 @@ pub struct Start {
     refused: BTreeSet<NodeId>,
     /// Whoever asked for it was told that it is accepted: it is not withdrawn.
     accepted: bool,
+    /// The number of a placement that may have been sent before; 0: of none.
+    repeats: u32,
     stage: Stage,
 }
 
@@ -238,7 +242,7 @@ impl Start {
     #[must_use]
     pub fn new(epoch: u64, needed: usize, looks: bool) -> Self {
         let stage = if looks { Stage::Looking } else { Stage::Picking };
-        Self { epoch, needed, number: 0, refused: BTreeSet::new(), accepted: false, stage }
+        Self { epoch, needed, number: 0, refused: BTreeSet::new(), accepted: false, repeats: 0, stage }
     }
 
     /// Of an attempt that was placed before, and is to be placed anew or in the same way.
@@ -250,7 +254,8 @@ impl Start {
             Next::Wait | Next::Never => return None,
         };
         let (number, refused) = (placement.number, BTreeSet::new());
-        Some(Self { epoch, needed, number, refused, accepted: true, stage })
+        let repeats = if next == Next::Repeat { number } else { 0 };
+        Some(Self { epoch, needed, number, refused, accepted: true, repeats, stage })
     }
 
     /// What is to be done.
@@ -316,7 +321,9 @@ impl Start {
         self.stage = match said {
             Said::Placed => Stage::Over(Outcome::Placed),
             Said::Nothing => Stage::Over(Outcome::Open),
-            Said::Refused => {
+            // Whoever sent it before may have been heard: only a refusal says that it was not placed.
+            Said::Unreached if placement.number == self.repeats => Stage::Over(Outcome::Open),
+            Said::Refused | Said::Unreached => {
                 self.refused.insert(placement.to.node);
                 Stage::Picking
             }
@@ -501,6 +508,21 @@ mod tests {
         assert_eq!(start.step(), Step::Over(Outcome::Refused));
         remembered.withdrew(false);
         assert_eq!(remembered.step(), Step::Over(Outcome::Open), "somebody would tell a successor of it");
+    }
+
+    #[test]
+    fn a_node_that_is_not_reached_by_a_repeat_may_have_the_call() {
+        let mut first = Start::new(3, 1, false);
+        first.picked(0, Some(one("b", 5)));
+        first.kept(Kept::By(1));
+        first.said(Said::Unreached);
+        assert_eq!(first.step(), Step::Pick, "it was told for the first time");
+        let mut repeat = Start::again(4, 1, &placement(3, 1), Next::Repeat).unwrap();
+        repeat.said(Said::Unreached);
+        assert_eq!(repeat.step(), Step::Over(Outcome::Open));
+        let mut repeat = Start::again(4, 1, &placement(3, 1), Next::Repeat).unwrap();
+        repeat.said(Said::Refused);
+        assert_eq!(repeat.step(), Step::Pick);
     }
 
     #[test]

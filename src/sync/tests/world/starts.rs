@@ -519,7 +519,7 @@ impl World {
                 job.start.said(said);
                 self.judge.hit(match said {
                     Said::Placed => "placed",
-                    Said::Refused => "refused",
+                    Said::Refused | Said::Unreached => "refused",
                     Said::Nothing => "not answered",
                 });
             }
