@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
-use super::keys::{FORMAT, Format, ValueError};
+use super::keys::{self, FORMAT, ValueError};
 use super::requests::{Engine, compare, put};
 use super::wire::compare::{CompareResult, TargetUnion};
 use super::wire::{KeyValue, RangeRequest};
@@ -48,14 +48,7 @@ struct Value {
 }
 
 pub(super) fn read(kv: &KeyValue) -> Result<Index, ValueError> {
-    let key = || String::from_utf8_lossy(&kv.key).into_owned();
-    let malformed =
-        |error: serde_json::Error| ValueError::Malformed { key: key(), message: error.to_string() };
-    let Format { format } = serde_json::from_slice(&kv.value).map_err(malformed)?;
-    if format > FORMAT {
-        return Err(ValueError::Newer { key: key(), format });
-    }
-    serde_json::from_slice::<Value>(&kv.value).map(|value| value.index).map_err(malformed)
+    keys::value::<Value>(kv).map(|value| value.index)
 }
 
 fn written(index: &Index) -> Vec<u8> {

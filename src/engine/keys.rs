@@ -1,5 +1,6 @@
 //! Names and values of the engine's keys.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::wire::KeyValue;
@@ -167,10 +168,21 @@ pub(super) fn control(holder: Incarnation) -> Vec<u8> {
 
 /// Who is control, as its key says; `None`: it is another key, or one that a newer program wrote.
 pub(super) fn seat(root: &Root, generation: Generation, kv: &KeyValue) -> Option<Seat> {
-    let is_read = |control: &Control| control.format <= FORMAT;
-    let control = (kv.key == root.control()).then(|| serde_json::from_slice::<Control>(&kv.value).ok());
-    let Control { holder, .. } = control.flatten().filter(is_read)?;
+    let control = (kv.key == root.control()).then(|| value::<Control>(kv).ok());
+    let Control { holder, .. } = control.flatten()?;
     Some(Seat { holder, epoch: generation.outward(kv.mod_revision) })
+}
+
+/// What a key says, if this program knows its format.
+pub(super) fn value<T: DeserializeOwned>(kv: &KeyValue) -> Result<T, ValueError> {
+    let key = || String::from_utf8_lossy(&kv.key).into_owned();
+    let malformed =
+        |error: serde_json::Error| ValueError::Malformed { key: key(), message: error.to_string() };
+    let Format { format } = serde_json::from_slice(&kv.value).map_err(malformed)?;
+    if format > FORMAT {
+        return Err(ValueError::Newer { key: key(), format });
+    }
+    serde_json::from_slice(&kv.value).map_err(malformed)
 }
 
 /// What a member's key says; `None`: it is no member's.
@@ -180,20 +192,13 @@ pub(super) fn read(
     kv: &KeyValue,
 ) -> Result<Option<(Kind, Key)>, ValueError> {
     let Some((incarnation, kind)) = root.member(&kv.key) else { return Ok(None) };
-    let key = || String::from_utf8_lossy(&kv.key).into_owned();
-    let malformed =
-        |error: serde_json::Error| ValueError::Malformed { key: key(), message: error.to_string() };
-    let Format { format } = serde_json::from_slice(&kv.value).map_err(malformed)?;
-    if format > FORMAT {
-        return Err(ValueError::Newer { key: key(), format });
-    }
     let (role, ownership) = match kind {
         Kind::Alive => {
-            let value: Value<Alive> = serde_json::from_slice(&kv.value).map_err(malformed)?;
+            let value: Value<Alive> = value(kv)?;
             (value.role, Ownership::Alive(value.said.terms))
         }
         Kind::Claimed => {
-            let value: Value<Claimed> = serde_json::from_slice(&kv.value).map_err(malformed)?;
+            let value: Value<Claimed> = value(kv)?;
             (value.role, Ownership::Claimed(value.said.claim))
         }
     };
