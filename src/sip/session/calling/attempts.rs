@@ -30,10 +30,8 @@ impl Calling {
             let headers = vec![(HeaderName::SessionExpires, interval.clone()), (HeaderName::MinSe, interval)];
             return self.again(turn, invite, to, Change { uri: None, headers });
         }
-        match self.redirects.next(response) {
-            Some(target) => self.elsewhere(turn, invite, target),
-            None => false,
-        }
+        let target = self.redirects.next(response);
+        self.elsewhere(turn, invite, target)
     }
 
     /// Whether that nobody heard the INVITE is no end yet: who was redirected tries the next place.
@@ -41,20 +39,16 @@ impl Calling {
         if !self.may_go_on() {
             return false;
         }
-        match self.redirects.next_waiting() {
-            Some(target) => self.elsewhere(turn, invite, target),
-            None => false,
-        }
+        let target = self.redirects.next_waiting();
+        self.elsewhere(turn, invite, target)
     }
 
     fn may_go_on(&self) -> bool {
         matches!(self.cancel, Cancel::Unwanted) && !self.has_dialog()
     }
 
-    fn elsewhere(&mut self, turn: &mut Turn<'_>, invite: &Bytes, target: Uri) -> bool {
-        if self.longest <= turn.now {
-            return false;
-        }
+    fn elsewhere(&mut self, turn: &mut Turn<'_>, invite: &Bytes, target: Option<Uri>) -> bool {
+        let Some(target) = target.filter(|_| turn.now < self.longest) else { return false };
         self.ring_deadline = (turn.now + self.ring_timeout).min(self.longest);
         turn.ring.clear(); // what the others asked for is no concern of this one
         self.invite.forget_tries();
