@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::board::State;
 use super::membership::Member;
-use super::placing::{Placed, Refused};
+use super::placing::{Placed, Refused, accepted};
 use super::request::{CallRequest, Mistake};
 use super::{Instance, Open, route};
 use crate::call::CallResult;
@@ -117,18 +117,9 @@ impl Instance {
         let library = self.library.read().await;
         let (call_id, attempt_id) = self.node.draw_names();
         let placement = route::placement(&library, request, call_id).map_err(Refused::Mistakes)?;
-        let accepted = Accepted {
-            call_id,
-            attempt_id,
-            to: placement.to,
-            trunk: placement.trunk,
-            questionnaire: request.questionnaire.clone(),
-            digest: placement.questionnaire,
-            case: request.case.clone(),
-            request: text,
-            key,
-            accepted_at: self.clock.now(),
-        };
+        let now = self.clock.now();
+        let accepted = accepted((call_id, attempt_id), request, text, &placement, now);
+        let accepted = Accepted { key, ..accepted };
         Ok((accepted, library.content.digest))
     }
 

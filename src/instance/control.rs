@@ -18,7 +18,7 @@ use super::{Instance, UNMIRRORED, recover};
 use crate::cluster::Status;
 use crate::id::{CallId, Digest, NodeId};
 use crate::peers::{Begun, Declined, Indication, Question, Reply, Request, Told, Unasked};
-use crate::store::records::{Accepted, Assigned, Kept as Known, RecordsError, Row, Stored};
+use crate::store::records::{Acceptance, Accepted, Assigned, Kept as Known, RecordsError, Row, Stored};
 use crate::sync::{Incarnation, Kept, Looked, Outcome, Placement, Said, Start, Step, Usage};
 
 /// How long those who live have to say what they know: longer than one that is busy needs.
@@ -101,11 +101,10 @@ impl Instance {
 
     /// What these records know of the request.
     async fn known_here(&self, accepted: &Accepted, again: bool) -> Result<Option<Request>, RecordsError> {
-        if let Some(key) = &accepted.key
-            && let Some(known) = self.records.known(key).await?
-        {
-            let same = known.request_digest == Digest::of(accepted.request.as_bytes()).to_string();
-            return Ok(Some(if same { Request::Known(known.call) } else { Request::Conflict }));
+        match self.known_by(accepted.key.as_deref(), &accepted.request).await? {
+            Acceptance::New => {}
+            Acceptance::Known(call) => return Ok(Some(Request::Known(call))),
+            Acceptance::Conflict => return Ok(Some(Request::Conflict)),
         }
         let is_known = again && self.records.call(accepted.call_id).await?.is_some();
         Ok(is_known.then_some(Request::Known(accepted.call_id)))

@@ -10,13 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::task::spawn_blocking;
 
 use super::board::State;
-use super::placing::{Refused, of_node};
+use super::placing::{Refused, accepted, of_node};
 use super::request::CallRequest;
 use super::{Instance, route};
 use crate::id::CallId;
 use crate::node::Placement;
 use crate::peers::{Declined, Desk, Indication, Known, Reply};
-use crate::store::records::Accepted;
 use crate::sync::{Admission, NotAdmitted};
 
 /// Where the instance is put as soon as there is one; its membership begins before it.
@@ -155,18 +154,7 @@ impl Instance {
         if placement.questionnaire != edition {
             return Err("this instance asks another edition of the questionnaire".to_owned().into());
         }
-        let row = Accepted {
-            call_id: call,
-            attempt_id: attempt,
-            to: placement.to.clone(),
-            trunk: placement.trunk.clone(),
-            questionnaire: wanted.questionnaire.clone(),
-            digest: edition,
-            case: wanted.case.clone(),
-            request,
-            key: None,
-            accepted_at: self.clock.now(),
-        };
+        let row = accepted((call, attempt), &wanted, request, &placement, self.clock.now());
         self.records.inherit(vec![row]).await.map_err(|error| error.to_string())?;
         let was_open = self.board.open(call).is_some();
         self.board.accepted(call, self.clock.now());

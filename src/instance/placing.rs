@@ -18,9 +18,10 @@ use std::sync::Arc;
 use super::choosing::Chosen;
 use super::request::{CallRequest, Mistake};
 use super::{Instance, recover, route};
-use crate::id::{CallId, Digest};
+use crate::id::{AttemptId, CallId, Digest};
 use crate::node::{PlaceError, Placement, Refusal};
 use crate::store::records::{Acceptance, Accepted, RecordsError};
+use crate::time::Timestamp;
 
 /// A request that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,28 @@ pub enum Refused {
     Records(#[from] RecordsError),
 }
 
+/// A request as it stands in the records, called in this way. Who knows its key adds that.
+pub(super) fn accepted(
+    (call_id, attempt_id): (CallId, AttemptId),
+    request: &CallRequest,
+    text: String,
+    placement: &Placement,
+    now: Timestamp,
+) -> Accepted {
+    Accepted {
+        call_id,
+        attempt_id,
+        to: placement.to.clone(),
+        trunk: placement.trunk.clone(),
+        questionnaire: request.questionnaire.clone(),
+        digest: placement.questionnaire,
+        case: request.case.clone(),
+        request: text,
+        key: None,
+        accepted_at: now,
+    }
+}
+
 impl Instance {
     /// Takes a request where nobody is control.
     async fn place_by_itself(
@@ -76,13 +99,23 @@ impl Instance {
             Some(key) => Some(self.turn(key).lock().await),
             None => None,
         };
-        if let Some(key) = &key
-            && let Some(known) = self.records.known(key).await?
-        {
-            let same = known.request_digest == Digest::of(text.as_bytes()).to_string();
-            return if same { Ok(Placed::Known(known.call)) } else { Err(Refused::Conflict) };
+        match self.known_by(key.as_deref(), &text).await? {
+            Acceptance::New => self.place_new(request, text, key).await,
+            Acceptance::Known(call) => Ok(Placed::Known(call)),
+            Acceptance::Conflict => Err(Refused::Conflict),
         }
-        self.place_new(request, text, key).await
+    }
+
+    /// What these records know of a key: whether this request, or another one, has it.
+    pub(super) async fn known_by(&self, key: Option<&str>, text: &str) -> Result<Acceptance, RecordsError> {
+        let Some(key) = key else { return Ok(Acceptance::New) };
+        Ok(match self.records.known(key).await? {
+            Some(known) if known.request_digest == Digest::of(text.as_bytes()).to_string() => {
+                Acceptance::Known(known.call)
+            }
+            Some(_) => Acceptance::Conflict,
+            None => Acceptance::New,
+        })
     }
 
     /// Takes a request. With a key, it is taken once however often it is sent, and to whichever instance of a cluster.
@@ -132,18 +165,7 @@ impl Instance {
         let placement = route::placement(&library, request, call_id).map_err(Refused::Mistakes)?;
         let placement = Placement { names: Some((call_id, attempt_id)), ..placement };
         let now = self.clock.now();
-        let accepted = Accepted {
-            call_id,
-            attempt_id,
-            to: placement.to.clone(),
-            trunk: placement.trunk.clone(),
-            questionnaire: request.questionnaire.clone(),
-            digest: placement.questionnaire,
-            case: request.case.clone(),
-            request: text,
-            key,
-            accepted_at: now,
-        };
+        let accepted = Accepted { key, ..accepted((call_id, attempt_id), request, text, &placement, now) };
         match self.records.accept(accepted.clone()).await? {
             Acceptance::New => {}
             Acceptance::Known(call) => return Ok(Placed::Known(call)),
