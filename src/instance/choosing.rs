@@ -10,7 +10,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::Instance;
 use super::desk::now_ms;
@@ -18,9 +17,6 @@ use crate::id::{Digest, NodeId};
 use crate::peers::{Begun, Declined, Indication};
 use crate::store::records::Accepted;
 use crate::sync::{Incarnation, Picker, Placement, Role, Usage};
-
-/// How long a start indication is good for.
-const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// Picks by what all members told last.
 #[derive(Debug, Default)]
@@ -63,11 +59,10 @@ impl Instance {
             let picked = own.assets.and_then(|assets| member.choice.pick(&usages, assets));
             let picked = picked.and_then(|node| others.get(&node));
             let Some((to, _)) = picked else { return Chosen::Here };
-            let not_after_ms = now_ms() + u64::try_from(GOOD_FOR.as_millis()).unwrap_or(u64::MAX);
             let number = u32::try_from(refused.len() + 1).unwrap_or(u32::MAX);
             let indication = Indication {
                 epoch: 0,
-                placement: Placement { epoch: 0, number, to: *to, not_after_ms },
+                placement: Placement::new(0, number, *to, now_ms()),
                 call: accepted.call_id,
                 attempt: accepted.attempt_id,
                 request: accepted.request.clone(),

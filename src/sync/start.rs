@@ -43,6 +43,12 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// One that is made now.
+    #[must_use]
+    pub fn new(epoch: u64, number: u32, to: Incarnation, now_ms: u64) -> Self {
+        Self { epoch, number, to, not_after_ms: now_ms.saturating_add(millis(GOOD_FOR)) }
+    }
+
     /// Whether it takes the place of another one of the same attempt.
     #[must_use]
     pub const fn succeeds(&self, other: &Self) -> bool {
@@ -218,8 +224,7 @@ impl Start {
         self.stage = match to {
             Some(to) => {
                 self.number += 1;
-                let not_after_ms = now_ms.saturating_add(millis(GOOD_FOR));
-                Stage::Storing(Placement { epoch: self.epoch, number: self.number, to, not_after_ms })
+                Stage::Storing(Placement::new(self.epoch, self.number, to, now_ms))
             }
             None if self.number == 0 || self.accepted => Stage::Over(Outcome::Refused),
             None => Stage::Withdrawing(Outcome::Refused),
