@@ -75,22 +75,23 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-#[test]
-fn no_two_send_and_no_call_is_left() {
+/// Runs as many of these worlds as the environment wants; how many that were, and what happened in them. `None`: it
+/// wanted one alone, with its log.
+fn every(of: impl Fn(u64) -> Scenario) -> Option<(u64, BTreeMap<&'static str, u64>)> {
     if let Some(seed) = number("BATON_SYNC_SEED") {
-        let ran = run(&Scenario::of(seed), Switch::Whole, true);
-        println!("{:#?}\n{}", Scenario::of(seed), ran.log.unwrap_or_default().join("\n"));
+        let ran = run(&of(seed), Switch::Whole, true);
+        println!("{:#?}\n{}", of(seed), ran.log.unwrap_or_default().join("\n"));
         assert_eq!(ran.judge.wrong, None);
-        return;
+        return None;
     }
     let mut cover: BTreeMap<&'static str, u64> = BTreeMap::new();
     let seeds = number("BATON_SYNC_SEEDS").unwrap_or(SEEDS);
     let first = number("BATON_SYNC_FIRST").unwrap_or(0);
     for seed in first..first + seeds {
-        let ran = run(&Scenario::of(seed), Switch::Whole, false);
+        let ran = run(&of(seed), Switch::Whole, false);
         if let Some(wrong) = ran.judge.wrong {
             let is_wrong = |one: &Scenario| run(one, Switch::Whole, false).judge.wrong.is_some();
-            let small = Scenario::of(seed).smallest(is_wrong);
+            let small = of(seed).smallest(is_wrong);
             let log = run(&small, Switch::Whole, true).log.unwrap_or_default().join("\n");
             panic!(
                 "seed {seed}: {wrong}\n{log}\n{small:#?}\nBATON_SYNC_SEED={seed} cargo test --lib sync::tests"
@@ -101,6 +102,25 @@ fn no_two_send_and_no_call_is_left() {
         }
     }
     println!("{seeds} worlds: {cover:#?}");
+    Some((seeds, cover))
+}
+
+/// Breaks these on purpose, one at a time; each must be noticed.
+fn each_is_noticed(switches: &[(Switch, u64)], of: impl Fn(u64) -> Scenario) {
+    let within = number("BATON_SYNC_SEEDS").unwrap_or(FOUND_WITHIN);
+    let mut unnoticed = Vec::new();
+    for &(switch, from) in switches {
+        let wrong = |seed| run(&of(seed), switch, false).judge.wrong.map(|wrong| (seed, wrong));
+        let found = (from..from + within).find_map(wrong);
+        println!("{switch:?}: {found:?}");
+        unnoticed.extend(found.is_none().then_some(switch));
+    }
+    assert!(unnoticed.is_empty(), "not noticed: {unnoticed:?}");
+}
+
+#[test]
+fn no_two_send_and_no_call_is_left() {
+    let Some((seeds, cover)) = every(Scenario::of) else { return };
     let must = if seeds >= MANY { [&OFTEN[..], &SELDOM].concat() } else { OFTEN.to_vec() };
     let missed: Vec<_> = must.iter().filter(|what| seeds >= SEEDS && !cover.contains_key(*what)).collect();
     assert!(missed.is_empty(), "nothing is shown by worlds where this does not happen: {missed:?}");
@@ -122,13 +142,7 @@ const SWITCHES: [(Switch, u64); 10] = [
 
 #[test]
 fn whatever_is_broken_on_purpose_is_noticed() {
-    let within = number("BATON_SYNC_SEEDS").unwrap_or(FOUND_WITHIN);
-    for (switch, from) in SWITCHES {
-        let wrong = |seed| run(&Scenario::of(seed), switch, false).judge.wrong.map(|wrong| (seed, wrong));
-        let found = (from..from + within).find_map(wrong);
-        let (seed, wrong) = found.unwrap_or_else(|| panic!("{switch:?} was not noticed"));
-        println!("{switch:?}, seed {seed}: {wrong}");
-    }
+    each_is_noticed(&SWITCHES, Scenario::of);
 }
 
 /// What must have happened to requests.
@@ -156,28 +170,7 @@ fn of_requests(seed: u64) -> Scenario {
 
 #[test]
 fn each_request_is_dialled_once_whoever_dies() {
-    if let Some(seed) = number("BATON_SYNC_SEED") {
-        let ran = run(&of_requests(seed), Switch::Whole, true);
-        println!("{:#?}\n{}", Scenario::of(seed), ran.log.unwrap_or_default().join("\n"));
-        assert_eq!(ran.judge.wrong, None);
-        return;
-    }
-    let mut cover: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let seeds = number("BATON_SYNC_SEEDS").unwrap_or(SEEDS);
-    let first = number("BATON_SYNC_FIRST").unwrap_or(0);
-    for seed in first..first + seeds {
-        let ran = run(&of_requests(seed), Switch::Whole, false);
-        if let Some(wrong) = ran.judge.wrong {
-            let is_wrong = |one: &Scenario| run(one, Switch::Whole, false).judge.wrong.is_some();
-            let small = of_requests(seed).smallest(is_wrong);
-            let log = run(&small, Switch::Whole, true).log.unwrap_or_default().join("\n");
-            panic!("seed {seed}: {wrong}\n{log}\n{small:#?}");
-        }
-        for (what, count) in ran.judge.cover {
-            *cover.entry(what).or_default() += count;
-        }
-    }
-    println!("{seeds} worlds: {cover:#?}");
+    let Some((seeds, cover)) = every(of_requests) else { return };
     let missed: Vec<_> = PLACED.iter().filter(|what| seeds >= SEEDS && !cover.contains_key(*what)).collect();
     assert!(missed.is_empty(), "nothing is shown by worlds where this does not happen: {missed:?}");
 }
@@ -192,15 +185,7 @@ const OF_STARTS: [(Switch, u64); 4] = [
 
 #[test]
 fn whatever_of_starts_is_broken_on_purpose_is_noticed() {
-    let within = number("BATON_SYNC_SEEDS").unwrap_or(FOUND_WITHIN);
-    let mut unnoticed = Vec::new();
-    for (switch, from) in OF_STARTS {
-        let wrong = |seed| run(&of_requests(seed), switch, false).judge.wrong.map(|wrong| (seed, wrong));
-        let found = (from..from + within).find_map(wrong);
-        println!("{switch:?}: {found:?}");
-        unnoticed.extend(found.is_none().then_some(switch));
-    }
-    assert!(unnoticed.is_empty(), "not noticed: {unnoticed:?}");
+    each_is_noticed(&OF_STARTS, of_requests);
 }
 
 #[test]
