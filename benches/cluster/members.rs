@@ -18,17 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Seconds of the prompt. It is asked eleven times: 53 minutes, longer than any run.
 const PROMPT_S: u32 = 290;
 
-const QUESTIONNAIRE: &str = r#"<questionnaire id="talk" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
-  <retry id="std" wait="1s" no-input="10" no-match="1" then="break-off"/>
-  <section id="s">
-    <choice id="q" retry="std">
-      <say lang="en" audio="long.wav">A long prompt.</say>
-      <option key="1" value="yes"/>
-    </choice>
-  </section>
-  <end id="done" outcome="complete"><say lang="en" audio="long.wav">A long prompt.</say></end>
-</questionnaire>"#;
-
 /// Processes that end with this value: one instance, or three and etcd's three members.
 pub(crate) struct Members {
     dir: TempDir,
@@ -83,7 +72,7 @@ impl Members {
 
     fn nobody() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        fs::write(dir.path().join("talk.xml"), QUESTIONNAIRE).expect("room on the disk");
+        fs::write(dir.path().join("talk.xml"), tone::survey(1)).expect("room on the disk");
         tone::write(&dir.path().join("long.wav"), PROMPT_S);
         Self { dir, etcd: Vec::new(), instances: Vec::new() }
     }

@@ -17,17 +17,6 @@ const TRY: Duration = Duration::from_millis(1);
 /// Seconds of the prompt, about what a survey says in all. It is asked again and again: longer than the bench.
 const PROMPT_S: u32 = 60;
 
-const QUESTIONNAIRE: &str = r#"<questionnaire id="talk" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
-  <retry id="std" wait="5s" no-input="10" no-match="1" then="break-off"/>
-  <section id="s">
-    <choice id="q" retry="std">
-      <say lang="en" audio="long.wav">A long prompt.</say>
-      <option key="1" value="yes"/>
-    </choice>
-  </section>
-  <end id="done" outcome="complete"><say lang="en" audio="long.wav">A long prompt.</say></end>
-</questionnaire>"#;
-
 /// An instance that can be killed and started again.
 pub(crate) struct Instance {
     dir: TempDir,
@@ -54,7 +43,7 @@ impl Instance {
              [trunks.callee]\naddress = \"127.0.0.1:{callee}\"\n"
         );
         fs::write(dir.path().join("baton.toml"), settings).expect("room on the disk");
-        fs::write(dir.path().join("talk.xml"), QUESTIONNAIRE).expect("room on the disk");
+        fs::write(dir.path().join("talk.xml"), tone::survey(5)).expect("room on the disk");
         tone::write(&dir.path().join("long.wav"), PROMPT_S);
         Self { dir, api, child: None }
     }

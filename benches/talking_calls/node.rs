@@ -37,17 +37,6 @@ impl Default for Survey {
     }
 }
 
-const QUESTIONNAIRE: &str = r#"<questionnaire id="talk" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
-  <retry id="std" wait="2s" no-input="10" no-match="1" then="break-off"/>
-  <section id="s">
-    <choice id="q" retry="std">
-      <say lang="en" audio="long.wav">A long prompt.</say>
-      <option key="1" value="yes"/>
-    </choice>
-  </section>
-  <end id="done" outcome="complete"><say lang="en" audio="long.wav">A long prompt.</say></end>
-</questionnaire>"#;
-
 /// Plays the part: `talking` with its SIP port once every call is answered, `report` when it is asked: since the
 /// report before.
 pub(crate) fn run(calls: usize, callee: u16, survey: &Survey) {
@@ -91,11 +80,12 @@ fn start(dir: &Path, calls: usize, callee: u16, survey: &Survey) -> (Node, Place
     settings.sip.listen = "127.0.0.1:0".parse().expect("an address");
     settings.trunks.insert("callee".into(), Trunk::direct(([127, 0, 0, 1], callee).into()));
     settings.limits.calls = calls + MORE;
+    let xml = tone::survey(2);
     let (questionnaire, _) =
-        Questionnaire::load("talk.xml", QUESTIONNAIRE.as_bytes()).expect("the questionnaire is sound");
+        Questionnaire::load("talk.xml", xml.as_bytes()).expect("the questionnaire is sound");
     let prompts = Arc::new(PromptStore::new(&settings));
     prompts
-        .load_questionnaire(&questionnaire, &dir.join("talk.xml"), QUESTIONNAIRE.as_bytes())
+        .load_questionnaire(&questionnaire, &dir.join("talk.xml"), xml.as_bytes())
         .expect("its audio is there");
     let mut assets = Assets::default();
     let digest = assets.insert(Arc::new(questionnaire));

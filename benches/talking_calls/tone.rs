@@ -1,4 +1,4 @@
-//! The prompt of the benches that call people.
+//! The prompt of the benches that call people, and what they ask with it.
 
 use std::path::Path;
 
@@ -16,4 +16,20 @@ pub(super) fn write(path: &Path, seconds: u32) {
         writer.write_sample(if n % 2 == 0 { sample } else { -sample }).expect("a sample");
     }
     writer.finalize().expect("a WAV file");
+}
+
+/// The survey: a prompt that is asked again ten times, each after so many seconds of silence.
+pub(super) fn survey(wait_s: u32) -> String {
+    format!(
+        r#"<questionnaire id="talk" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
+  <retry id="std" wait="{wait_s}s" no-input="10" no-match="1" then="break-off"/>
+  <section id="s">
+    <choice id="q" retry="std">
+      <say lang="en" audio="long.wav">A long prompt.</say>
+      <option key="1" value="yes"/>
+    </choice>
+  </section>
+  <end id="done" outcome="complete"><say lang="en" audio="long.wav">A long prompt.</say></end>
+</questionnaire>"#
+    )
 }
