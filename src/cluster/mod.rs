@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use self::member::Inputs;
 use self::status::Board;
 use crate::engine::{Engine, Index};
-use crate::id::Digest;
+use crate::id::{CallId, Digest};
 use crate::node::Right;
 use crate::peers::{Desk, Others, Table};
 use crate::store::journal::{Copied, Mirrors, SavedCall};
@@ -191,6 +191,12 @@ impl View {
     #[must_use]
     pub fn mirrored(&self) -> Vec<SavedCall> {
         self.table.all()
+    }
+
+    /// Whether a record of this call, another member's, is held here.
+    #[must_use]
+    pub fn mirrors(&self, call: CallId) -> bool {
+        self.table.has(call)
     }
 
     /// Whether fewer mirrors than wanted hold the saves: then no call starts.

@@ -181,6 +181,11 @@ impl Board {
         elsewhere.map(|(call, open)| (*call, (now.since(open.since), inner.left.contains(call)))).collect()
     }
 
+    /// Whether another instance has this open call.
+    pub(super) fn is_elsewhere(&self, call: CallId) -> bool {
+        self.inner().open.get(&call).is_some_and(|open| open.state == State::Elsewhere)
+    }
+
     /// A call was written down and not placed after all.
     pub(super) fn withdrawn(&self, call: CallId) {
         let mut inner = self.inner();

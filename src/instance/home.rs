@@ -150,9 +150,11 @@ impl Home {
         silent: &BTreeSet<NodeId>,
     ) {
         let Ok(Some(kept)) = instance.records.call(call).await else { return };
-        let acks = instance.member.as_ref().map_or(0, |member| member.acks);
+        let Some(Member { acks, view, .. }) = &instance.member else { return };
         let living = status.living().all(|other| !silent.contains(&other.incarnation.node));
-        let sight = Sight { known: instance.is_starting(call), living, all: silent.is_empty() };
+        // In this order: the mirrored record of a call that is taken over goes when the call is here.
+        let known = instance.is_starting(call) || view.mirrors(call) || !instance.board.is_elsewhere(call);
+        let sight = Sight { known, living, all: silent.is_empty() };
         let Some((row, accepted_ms)) = placed(kept) else {
             // It was never sent: another control's call has its key, or its own died before it was stored.
             if sight.all && !sight.known && !self.unknown.insert(call) {
@@ -166,7 +168,7 @@ impl Home {
             tracing::warn!(%call, to = %placement.to, "nobody knows of this call, and it is too late: not attempted");
             return instance.never_placed(&row.accepted).await;
         }
-        if let Some(start) = Start::again(epoch, acks, &placement, todo) {
+        if let Some(start) = Start::again(epoch, *acks, &placement, todo) {
             let instance = Arc::clone(instance);
             tokio::spawn(async move { instance.place_again(epoch, start, row).await });
         }

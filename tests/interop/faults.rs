@@ -129,6 +129,8 @@ fn without_an_engine_calls_go_on_and_a_takeover_waits_for_it() {
     let spoke = sent_between(&wire, &cluster.host("n2"), killed_at, back_at);
     assert!(spoke.is_empty(), "nobody may take over while the engine is away: {spoke:?}");
     assert!(cluster.log("n2").contains("the engine is back"), "{}", cluster.said());
+    // Its record is here: nobody thinks that the call was never placed, and has it placed again.
+    assert!(!cluster.log("n2").contains("control places it again"), "{}", cluster.said());
 }
 
 /// A process that is killed and started again at once has its calls: the same stream, and nobody is told anything.
