@@ -7,7 +7,7 @@ use baton::rtp::g711;
 use crate::asterisk::Asterisk;
 use crate::baresip::Baresip;
 use crate::capture::{Capture, Wire};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, PROMISE};
 use crate::kamailio::Kamailio;
 use crate::signal;
 use crate::survey;
@@ -86,15 +86,32 @@ fn asterisk_that_knows_only_the_first_address_follows() {
     assert!(of_n2.last().unwrap().message.text.starts_with("BYE "), "{of_n2:#?}");
 }
 
+/// What Asterisk does not take from an address that it does not know is a call of its own.
+#[test]
+fn asterisk_that_knows_only_the_first_address_refuses_what_others_call_themselves() {
+    let asterisk = Asterisk::start(PRESS_LATER, &knows(&["127.0.0.2"]));
+    let mut cluster = Cluster::start(&["n1", "n2", "n3"], PROMISE, &[("pbx", asterisk.port, PASSWORD)]);
+    cluster.kill("n1");
+    let refused = cluster.call("n2", "pbx");
+    cluster.outcome("n2", &refused).assert("trunk_fault", "3.11", 401);
+}
+
 /// As docs/interop.md has it: all addresses, over TCP. Each instance's own calls are taken too.
 #[test]
 fn asterisk_that_knows_all_addresses_follows_over_tcp() {
     let asterisk =
         Asterisk::at(&["tcp 127.0.0.1"], PRESS_LATER, &knows(&["127.0.0.2", "127.0.0.3", "127.0.0.4"]));
     let trunk = format!("transport = \"tcp\"\n{PASSWORD}");
-    let mut cluster = Cluster::of_two(&[("pbx", asterisk.port, &trunk)]);
+    let mut cluster = Cluster::start(&["n1", "n2", "n3"], PROMISE, &[("pbx", asterisk.port, &trunk)]);
+    cluster.kill("n1");
+    let own = cluster.call("n2", "pbx"); // there is nobody else but n3
+    cluster.run("n1");
+    cluster.takes_calls("n1");
     let call = cluster.call("n1", "pbx");
     dies(&mut cluster, &call);
+    let outcome = cluster.outcome("n2", &own);
+    outcome.assert_complete(42, "42");
+    assert_eq!(outcome.result["takeovers"], 0, "{:#}", outcome.result);
 }
 
 /// A proxy that records its route, and a relay that hears only whom the SDP names.
