@@ -128,6 +128,7 @@ impl Cluster {
         for name in names {
             cluster.takes_calls(name);
         }
+        cluster.know_each_other();
         cluster
     }
 
@@ -232,14 +233,32 @@ impl Cluster {
                 said = self.log(name);
                 return said.contains(" ready: a witness");
             }
-            // Its exit code tells of all members.
-            said = ask(self.api(name), &["node", "list", "--json"]).unwrap_or_else(|list| list);
-            let list: Value =
-                said.lines().next().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default();
+            let list = self.listed(name);
+            said = list.to_string();
             let nodes = list["nodes"].as_array().map_or(&[][..], Vec::as_slice);
             nodes.iter().any(|node| node["name"] == name && node["state"] == "ready")
         });
         assert!(ready, "{name} takes no calls: {said}\n{}", self.said());
+    }
+
+    /// What a member says of itself and of all others; nothing, if it says nothing.
+    fn listed(&self, name: &str) -> Value {
+        // Its exit code tells of all members.
+        let list = ask(self.api(name), &["node", "list", "--json"]).unwrap_or_else(|list| list);
+        list.lines().next().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default()
+    }
+
+    /// Waits until all instances know how much room each other has: whoever is control goes by that.
+    #[track_caller]
+    fn know_each_other(&self) {
+        let all = self.members.len();
+        let is_ready = |list: &Value| {
+            let others = list["cluster"]["members"].as_array().map_or(&[][..], Vec::as_slice);
+            others.len() + 1 == all && others.iter().all(|other| other["state"] == "ready")
+        };
+        let mut instances = self.members.iter().filter(|member| !member.is_witness());
+        let unknown = instances.find(|member| !machine::until(SOON, || is_ready(&self.listed(member.name))));
+        assert!(unknown.is_none(), "not all are ready\n{}", self.said());
     }
 
     /// `kill -9`; when it was, in seconds since 1970.
@@ -301,10 +320,7 @@ impl Cluster {
 
     /// Who is control, as a member says.
     pub(crate) fn control_at(&self, name: &str) -> String {
-        let list = ask(self.api(name), &["node", "list", "--json"]).unwrap_or_else(|list| list);
-        let list: Value =
-            list.lines().next().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default();
-        list["cluster"]["control"]["name"].as_str().unwrap_or_default().to_owned()
+        self.listed(name)["cluster"]["control"]["name"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Who is control, as all say who are there.

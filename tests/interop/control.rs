@@ -88,6 +88,8 @@ fn control_that_dies_while_it_places_a_call_is_succeeded_without_a_second_dial()
         let call = call.unwrap_or_else(|error| panic!("{control} died: {error}\n{}", cluster.said()));
         let again = cluster.ask_for(other, &number, "peer", &key);
         assert_eq!(again.as_ref(), Ok(&call), "after {after_ms} ms\n{}", cluster.said());
+        // Who has it is known before the next one dies: only those who saw how this one ended can place its calls anew.
+        cluster.until(other, &call, |seen| seen["state"] != "elsewhere");
         asked.push((number, call));
         cluster.run(control);
         cluster.takes_calls(control);
