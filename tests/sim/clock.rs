@@ -38,6 +38,12 @@ impl Clocks {
         self.wall += by_ms * 1_000;
     }
 
+    /// Another machine's clock is gone by from now on.
+    pub(crate) fn moves(&mut self, by_ms: i64) {
+        self.process += by_ms * 1_000;
+        self.wall = self.process;
+    }
+
     /// A process begins; it goes on with the clock of the one before if that left calls and the machine still runs.
     pub(crate) fn begin(&mut self, now: Timestamp, alive: Option<Timestamp>, has_calls: bool, booted: bool) {
         if has_calls && !booted {

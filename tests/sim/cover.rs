@@ -27,10 +27,11 @@ pub(crate) enum Event {
     TimedOut,
     Stopped,
     Restored,
+    TakenOver,
     Stalled,
 }
 
-pub(crate) const EVENTS: [Event; 19] = [
+pub(crate) const EVENTS: [Event; 20] = [
     Event::Started,
     Event::Provisional,
     Event::Success,
@@ -49,6 +50,7 @@ pub(crate) const EVENTS: [Event; 19] = [
     Event::TimedOut,
     Event::Stopped,
     Event::Restored,
+    Event::TakenOver,
     Event::Stalled,
 ];
 
@@ -93,6 +95,7 @@ impl Event {
             Input::TimedOut => Self::TimedOut,
             Input::HangUpAsked => Self::Stopped,
             Input::Restored { .. } => Self::Restored,
+            Input::TakenOver(_) => Self::TakenOver,
             Input::Stalled { .. } => Self::Stalled,
             Input::ToneKey { .. }
             | Input::Signal(_)
@@ -100,7 +103,6 @@ impl Event {
             | Input::PromptFailed { .. }
             | Input::Withdrawn { .. }
             | Input::PortsLost
-            | Input::TakenOver(_)
             | Input::TrunkClosed { .. }
             | Input::TransportFailed { .. } => return None,
         })

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton::call::{Call, CallResult, Fault, Output, Record};
-use baton::id::{AttemptId, CallId};
+use baton::id::{AttemptId, CallId, Epoch, Revision};
 use baton::interview::{Response, Status};
 use baton::rtp::Numbers;
 use baton::sip::{self, Message, Method};
@@ -34,6 +34,8 @@ struct Stream {
     sends: bool,
     /// When the last packet before these numbers left, its sequence number and timestamp.
     sent: Option<(Timestamp, u16, u32)>,
+    /// Another instance goes on: nobody there knows to the packet what was sent.
+    moved: bool,
 }
 
 #[derive(Debug, Default)]
@@ -100,11 +102,11 @@ impl Judge {
     }
 
     /// Something that depends on the call's save leaves the process.
-    pub(crate) fn leaves(&mut self, output: &Output, saved: Option<&Record>, revision: u64) {
+    pub(crate) fn leaves(&mut self, output: &Output, saved: Option<&Record>, needed: (Epoch, Revision)) {
         let again = matches!(output, Output::Send { message, .. } if message.again);
-        let durable = saved.map_or(0, |record| record.revision.0);
-        if !again && durable < revision {
-            self.blame(1, || format!("revision {durable} is durable, and {output:?} of {revision} leaves"));
+        let durable = saved.map(|record| (record.epoch, record.revision));
+        if !again && durable.unwrap_or_default() < needed {
+            self.blame(1, || format!("{durable:?} is durable, and {output:?} of {needed:?} leaves"));
         }
     }
 
@@ -167,17 +169,24 @@ impl Judge {
     /// The stream of a call goes by these numbers from now on; while we are held nothing is sent of it.
     pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, numbers: Numbers, sends: bool) {
         let Some(before) = self.streams.get(&call).copied() else {
-            self.streams.insert(call, Stream { numbers, sends, sent: None });
+            self.streams.insert(call, Stream { numbers, sends, sent: None, moved: false });
             return;
         };
         let (old, new) = (before.numbers.anchor(), numbers.anchor());
+        if before.moved {
+            self.streams.insert(call, Stream { numbers, sends, sent: None, moved: false });
+            if new.ssrc == old.ssrc {
+                self.blame(5, || format!("another instance sends in the stream {before:?} by {numbers:?}"));
+            }
+            return;
+        }
         let sent = if before.sends {
             let tick = old.tick_at(now);
             Some((now, before.numbers.sequence(tick), old.timestamp(tick)))
         } else {
             before.sent
         };
-        self.streams.insert(call, Stream { numbers, sends, sent });
+        self.streams.insert(call, Stream { numbers, sends, sent, moved: false });
         let unchanged = old == new && before.sends;
         if let Some((stopped, sequence, timestamp)) = sent.filter(|_| sends && !unchanged) {
             let begins = new.tick_at(now.max(new.t0));
@@ -190,6 +199,11 @@ impl Judge {
                 self.blame(5, || format!("the stream {before:?} goes on by {numbers:?} at {now}"));
             }
         }
+    }
+
+    /// Another instance goes on with the calls.
+    pub(crate) fn moves(&mut self) {
+        self.streams.values_mut().for_each(|stream| stream.moved = true);
     }
 
     /// A record is durable: what was replied before is in it.

@@ -133,7 +133,7 @@ fn can_meet(phase: Phase, event: Event) -> bool {
         // A call begins once.
         Event::Started => phase == Phase::Calling,
         // What passed over the stream is waited for without a save: the next process finds the call closing.
-        Event::Restored => phase != Phase::Settling,
+        Event::Restored | Event::TakenOver => phase != Phase::Settling,
         Event::Stopped | Event::TimedOut => true,
         // A quota is waited for so shortly that a stop hardly ever ends just then.
         Event::Stalled => {

@@ -1,6 +1,6 @@
 //! A callee: the telephone, which is a real session of ours on the other side, and the person who holds it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use baton::id::{CallId, Mint};
@@ -72,11 +72,13 @@ pub(crate) struct Telephone {
     answered: bool,
     /// The session ran out, because nobody refreshed it.
     pub(crate) expired: bool,
+    /// Where its stream goes.
+    pub(crate) speaks_to: Option<IpAddr>,
 }
 
-/// Where the instance listens.
-pub(crate) fn instance() -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 1], 5060))
+/// Where an instance listens: each stands at an address of its own.
+pub(crate) fn instance(which: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1 + which], 5060))
 }
 
 /// Where the phone of this callee listens.
@@ -112,6 +114,7 @@ impl Telephone {
             reinvited: 0,
             answered: false,
             expired: false,
+            speaks_to: None,
         }
     }
 
@@ -126,21 +129,21 @@ impl Telephone {
     }
 
     /// A message for this phone. True if it is a new call.
-    pub(crate) fn receive(&mut self, now: Timestamp, message: &Message) -> bool {
+    pub(crate) fn receive(&mut self, now: Timestamp, message: &Message, from: SocketAddr) -> bool {
         if self.terms.phone == Phone::Dead {
             // What comes again is no other call, though nobody hears it.
             self.call_id = message.headers().call_id().ok().map(str::to_owned);
             return false;
         }
         if let Some(session) = &mut self.session {
-            session.receive(now, message, Hop::from(instance()), &mut self.mint);
+            session.receive(now, message, Hop::from(from), &mut self.mint);
             return false;
         }
         let Message::Request(request) = message else { return false };
-        self.begin(now, request)
+        self.begin(now, request, from)
     }
 
-    fn begin(&mut self, now: Timestamp, request: &Request) -> bool {
+    fn begin(&mut self, now: Timestamp, request: &Request, from: SocketAddr) -> bool {
         let at = address(usize::from(self.place));
         let parameters = Parameters {
             id: CallId::mint(&mut self.mint),
@@ -149,8 +152,7 @@ impl Telephone {
             user_agent: "Phone".into(),
             timer: self.terms.timer.theirs,
         };
-        let Some(mut session) =
-            Incoming::new(now, request, Hop::from(instance()), parameters, &mut self.mint)
+        let Some(mut session) = Incoming::new(now, request, Hop::from(from), parameters, &mut self.mint)
         else {
             return false; // a CANCEL or BYE of a call that it knows nothing of any more
         };
@@ -175,8 +177,8 @@ impl Telephone {
         true
     }
 
-    /// What the phone sends, and what it is told.
-    pub(crate) fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
+    /// What the phone sends, and where to; and what it is told.
+    pub(crate) fn drain(&mut self, now: Timestamp) -> Vec<(SocketAddr, Bytes)> {
         let mut sent = Vec::new();
         while let Some(event) = self.session.as_mut().and_then(Incoming::poll_event) {
             match event {
@@ -187,16 +189,24 @@ impl Telephone {
                     if is_final {
                         self.rings_since = None;
                     }
-                    sent.push(self.as_it_is(transmit.bytes));
+                    sent.push((transmit.to.address, self.as_it_is(transmit.bytes)));
                 }
                 Event::Offered { body } => {
                     self.reinvited += 1;
                     let session = self.session.as_mut().expect("it told us");
                     let answer = match &body {
-                        Some(offer) => sdp::answer(&self.media, offer).map(|(answer, _)| answer).ok(),
+                        Some(offer) => sdp::answer(&self.media, offer).ok().map(|(answer, negotiated)| {
+                            self.speaks_to = Some(negotiated.remote.ip());
+                            answer
+                        }),
                         None => Some(sdp::offer(&self.media)),
                     };
                     session.accept(now, answer.as_ref(), &mut self.mint);
+                }
+                // Our answer to its own offer: where its stream goes from now on.
+                Event::ReinviteAnswered { body: Some(body) } => {
+                    let settled = sdp::negotiate(&self.media, &body).ok();
+                    self.speaks_to = settled.map(|negotiated| negotiated.remote.ip()).or(self.speaks_to);
                 }
                 Event::Expired => self.expired = true,
                 Event::Progress { .. }
@@ -207,7 +217,7 @@ impl Telephone {
                 | Event::Acked { .. }
                 | Event::Unacked
                 | Event::RefreshDue
-                | Event::ReinviteAnswered { .. }
+                | Event::ReinviteAnswered { body: None }
                 | Event::ReinviteRefused { .. }
                 | Event::Info { .. }
                 | Event::Probed { .. }
@@ -231,8 +241,9 @@ impl Telephone {
 
     pub(crate) fn picks_up(&mut self, now: Timestamp, offer: Option<&Bytes>) {
         let Some(session) = &mut self.session else { return };
-        let answer = offer.and_then(|offer| sdp::answer(&self.media, offer).ok()).map(|(answer, _)| answer);
-        session.accept(now, answer.as_ref(), &mut self.mint);
+        let answered = offer.and_then(|offer| sdp::answer(&self.media, offer).ok());
+        self.speaks_to = answered.as_ref().map(|(_, negotiated)| negotiated.remote.ip());
+        session.accept(now, answered.as_ref().map(|(answer, _)| answer), &mut self.mint);
         self.answered = !session.is_over();
     }
 

@@ -72,7 +72,7 @@ pub(crate) struct Live {
 pub(crate) enum Parked {
     /// What stands behind this waits for the group.
     For(u64),
-    Output(Box<Output>, u64),
+    Output(Box<Output>, (Epoch, Revision)),
 }
 
 /// A prompt that is being heard, or waits while we are held.

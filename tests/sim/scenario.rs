@@ -163,6 +163,9 @@ pub(crate) enum Fault {
     StopAtEnd { callee: usize, after_ms: u64 },
     /// The machine dies, and is booted anew.
     Boot { at_ms: u64, down_ms: u64, torn: u8 },
+    /// It is gone with its host, and another instance goes on with the calls, whose clock is ahead of this one's;
+    /// `next_ms`: which is gone as well so long after that.
+    Gone { at_ms: u64, claimed_ms: u64, torn: u8, skew_ms: i64, next_ms: Option<u64> },
     /// Somebody sets the machine's wall clock.
     Step { at_ms: u64, by_ms: i64 },
     /// The questionnaire is edited; the next process loads both editions.
@@ -185,6 +188,7 @@ impl Scenario {
         let mut sessions = Dice::new(seed ^ 0x4028);
         callees.iter_mut().for_each(|callee| callee.draw_session(&mut sessions));
         drawn_outages(&mut Dice::new(seed ^ 0xc1), &mut faults);
+        drawn_takeovers(&mut Dice::new(seed ^ 0xba7), &mut faults);
         let noisy = dice.one_in(3);
         Self {
             seed,
@@ -201,6 +205,11 @@ impl Scenario {
             delay_ms: 1 + dice.below(40),
             disk_ms: 1 + dice.below(30),
         }
+    }
+
+    /// Whether there is another instance that takes calls over.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault, Fault::Gone { .. }))
     }
 
     /// The scenarios that are one step smaller.
@@ -268,6 +277,23 @@ fn drawn_outages(dice: &mut Dice, faults: &mut Vec<Fault>) {
     if dice.one_in(8) {
         let torn = u8::try_from(dice.below(256)).expect("small");
         faults.push(Fault::Crash { at_ms: dice.below(30_000), down_ms: 25_000 + dice.below(50_000), torn });
+    }
+}
+
+/// Instances are gone with their hosts, some of their successors soon after them, and clocks differ.
+fn drawn_takeovers(dice: &mut Dice, faults: &mut Vec<Fault>) {
+    if !dice.one_in(4) {
+        return;
+    }
+    for _ in 0..=dice.below(2) {
+        let at_ms = dice.below(30_000);
+        let claimed_ms = if dice.one_in(6) { dice.below(20_000) } else { 250 + dice.below(1_000) };
+        let skew = if dice.one_in(5) { 20_000 } else { 400 };
+        let skew_ms =
+            i64::try_from(dice.below(skew)).expect("small") - i64::try_from(skew / 2).expect("small");
+        let torn = u8::try_from(dice.below(256)).expect("small");
+        let next_ms = dice.one_in(3).then(|| if dice.one_in(2) { dice.below(30) } else { dice.below(1_500) });
+        faults.push(Fault::Gone { at_ms, claimed_ms, torn, skew_ms, next_ms });
     }
 }
 
@@ -401,6 +427,7 @@ impl Fault {
         match self {
             Self::Crash { at_ms, .. }
             | Self::Boot { at_ms, .. }
+            | Self::Gone { at_ms, .. }
             | Self::Step { at_ms, .. }
             | Self::Pause { at_ms, .. }
             | Self::Stop { at_ms, .. }

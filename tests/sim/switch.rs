@@ -25,11 +25,13 @@ pub(crate) enum Switch {
     NeverDeletes,
     /// 5 and 6: after a boot the clock goes back with the wall clock.
     ClockGoesBack,
+    /// 5 and 6: another instance goes on as if it were the one before, at the same address.
+    MovesUnsaid,
 }
 
 impl Switch {
     /// Each break, and the invariants of which one must be found broken.
-    pub(crate) const BREAKS: [(Self, &'static [u8]); 10] = [
+    pub(crate) const BREAKS: [(Self, &'static [u8]); 11] = [
         (Self::SendsUnsaved, &[1]),
         (Self::HearsTwice, &[3]),
         (Self::StaleRecords, &[3, 4, 5, 6, 8]),
@@ -40,5 +42,6 @@ impl Switch {
         (Self::SpeaksEdited, &[7]),
         (Self::NeverDeletes, &[8]),
         (Self::ClockGoesBack, &[5, 6]),
+        (Self::MovesUnsaid, &[5, 6]),
     ];
 }

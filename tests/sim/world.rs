@@ -7,16 +7,17 @@
 
 mod callees;
 mod instance;
+mod lives;
 mod recorder;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use baton::call::{
-    Assets, Call, Input, Kept, Listening, Output, Play, PlayId, Recording, RecordingId, Start, Step, Stop,
-    Taken, Terms,
+    Assets, Call, Input, Kept, Listening, Output, Play, PlayId, Record, Recording, RecordingId, Start, Step,
+    Stop, Taken, TakenOver, Terms,
 };
 use baton::dialplan::{Failover, PostDial, PostDialStep};
 use baton::id::{AttemptId, CallId, Digest, Epoch, Mint};
@@ -57,11 +58,12 @@ const BEAT_MS: u64 = 50;
 #[derive(Clone, Debug)]
 enum Happening {
     Place(usize),
-    /// A datagram of a phone.
-    ToInstance(usize, Bytes),
-    ToPhone(usize, Bytes),
-    /// A packet of a phone's stream.
-    Rtp(usize, Vec<u8>),
+    /// A datagram of a phone, to this address.
+    ToInstance(usize, SocketAddr, Bytes),
+    /// A datagram from this address.
+    ToPhone(usize, SocketAddr, Bytes),
+    /// A packet of a phone's stream, to this host.
+    Rtp(usize, IpAddr, Vec<u8>),
     /// Ears notice that a key was let go though no packet said so.
     Ears(u32, CallId),
     PicksUp(usize),
@@ -81,6 +83,8 @@ enum Happening {
     Told(u32, CallId, Box<Input>),
     Fault(Fault),
     Restart,
+    /// Another instance goes on with the calls; by how much its clock is ahead, in ms.
+    TakeOver(i64),
     Wake,
 }
 
@@ -133,9 +137,17 @@ pub(crate) struct World<'a> {
     digest: Digest,
     process: Option<Process>,
     processes: u32,
+    /// Which instance has the calls: those before it are gone with their hosts.
+    host: u8,
+    /// The ownerships under which calls were placed and taken over.
+    epochs: Vec<Epoch>,
+    /// That under which this instance took the calls over: what it saved since then it regains after a restart.
+    regains: Epoch,
+    /// Calls that were taken over where there was no port for their RTP.
+    portless: BTreeSet<CallId>,
     clocks: Clocks,
-    /// When a process died last, by its own clock.
-    died: Option<Timestamp>,
+    /// When a process died last: in true time, and by its own clock.
+    died: Option<(Timestamp, Timestamp)>,
     /// The machine was booted since.
     booted: bool,
     disk: Disk,
@@ -174,6 +186,10 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
         digest,
         process: Some(Process::new(0)),
         processes: 1,
+        host: 0,
+        epochs: vec![Epoch(0)],
+        regains: Epoch(0),
+        portless: BTreeSet::new(),
         clocks: Clocks::default(),
         died: None,
         booted: false,
@@ -312,6 +328,11 @@ impl World<'_> {
         Ran { wrong: self.judge.wrong, coverage: self.coverage, lived, log: self.log.unwrap_or_default() }
     }
 
+    /// Where the instance listens that has the calls.
+    fn here(&self) -> SocketAddr {
+        instance(self.host)
+    }
+
     /// The time by which the process goes.
     fn clock(&self) -> Timestamp {
         self.clocks.at(self.now)
@@ -361,7 +382,7 @@ impl World<'_> {
                 }
                 self.follow_phone(phone);
             }
-            Happening::ToPhone(phone, bytes) => self.at_phone(phone, bytes),
+            Happening::ToPhone(phone, from, bytes) => self.at_phone(phone, from, bytes),
             Happening::Thinks(phone, thought, question) => self.think(phone, thought, &question),
             Happening::Silent(phone, thought) => {
                 if self.phones[phone].thought == thought && self.phones[phone].terms.speech.ends_by_key {
@@ -370,15 +391,17 @@ impl World<'_> {
             }
             Happening::Presses(phone, digit) => {
                 self.say(|| format!("callee {phone} presses {digit}"));
+                let Some(host) = self.phones[phone].speaks_to else { return };
                 for (after, packet) in self.phones[phone].key(digit) {
                     if !self.lost() {
                         let way = self.way();
-                        self.plan(after + way, Happening::Rtp(phone, packet));
+                        self.plan(after + way, Happening::Rtp(phone, host, packet));
                     }
                 }
             }
             Happening::Fault(fault) => self.befall(fault),
             Happening::Restart => self.restart(),
+            Happening::TakeOver(skew_ms) => self.take_over(skew_ms),
             Happening::Wake => self.wake(),
             // The socket is full.
             Happening::Rtp(..) if stopped.is_some_and(|since| self.now.since(since) > SOCKET) => {}
@@ -391,7 +414,8 @@ impl World<'_> {
     fn at_process(&mut self, happening: Happening) {
         match happening {
             Happening::Place(callee) => self.place(callee),
-            Happening::ToInstance(phone, bytes) => {
+            // Nobody is at the address of an instance that is gone.
+            Happening::ToInstance(phone, to, bytes) if to == self.here() => {
                 let message = Arc::new(sip::parse(bytes).expect("phones send what we can read"));
                 let Some(owner) = stray::owner(&message) else { return };
                 // Of a call that is not here: 481 by the stateless side of the edge.
@@ -400,7 +424,7 @@ impl World<'_> {
                     self.answer_stray(&message, from);
                 }
             }
-            Happening::Rtp(callee, packet) => self.hear(callee, &packet),
+            Happening::Rtp(callee, host, packet) if host == self.here().ip() => self.hear(callee, &packet),
             Happening::Ears(number, call) if self.number() == Some(number) => {
                 self.listen(call, |_, _| Ok(()))
             }
@@ -447,19 +471,27 @@ impl World<'_> {
             Fault::Crash { down_ms, torn, .. }
             | Fault::CrashAtEnd { down_ms, torn, .. }
             | Fault::Boot { down_ms, torn, .. } => {
-                let Some(process) = self.process.take() else { return };
-                self.judge.is_excused = true;
+                if !self.dies(torn) {
+                    return;
+                }
                 self.booted |= matches!(fault, Fault::Boot { .. });
                 let booted = if self.booted { ", with its machine" } else { "" };
                 self.say(|| format!("the process dies{booted}, for {down_ms} ms"));
-                let flying = process.flying.unwrap_or_default();
-                let whole = flying.len() * usize::from(torn) / 256;
-                for frame in flying.iter().take(whole) {
-                    self.write(frame);
-                }
-                self.died = Some(self.clock());
-                self.stalled.clear();
                 self.plan(Duration::from_millis(down_ms), Happening::Restart);
+            }
+            Fault::Gone { claimed_ms, torn, skew_ms, next_ms, .. } => {
+                if !self.dies(torn) {
+                    return;
+                }
+                self.say(|| {
+                    format!("the instance is gone with its host; it is claimed after {claimed_ms} ms")
+                });
+                let claimed = Duration::from_millis(claimed_ms);
+                self.plan(claimed, Happening::TakeOver(skew_ms));
+                if let Some(next_ms) = next_ms {
+                    let next = Fault::Gone { at_ms: 0, claimed_ms, torn, skew_ms, next_ms: None };
+                    self.plan(claimed + Duration::from_millis(next_ms), Happening::Fault(next));
+                }
             }
             Fault::Pause { for_ms, .. } => {
                 if let Some(process) = self.process.as_mut().filter(|process| process.stopped.is_none()) {
@@ -509,36 +541,9 @@ impl World<'_> {
             self.plan(after, happening);
         }
     }
+}
 
-    fn restart(&mut self) {
-        self.process = Some(Process::new(self.processes));
-        self.processes += 1;
-        let last = self.died.map(|died| died.as_micros() / (BEAT_MS * 1_000) * (BEAT_MS * 1_000));
-        let alive = last.map(Timestamp::from_micros);
-        self.say(|| "the next process begins".to_owned());
-        let (has_calls, booted) = (!self.disk.records.is_empty(), std::mem::take(&mut self.booted));
-        let floor = alive.filter(|_| self.switch != Switch::ClockGoesBack);
-        self.clocks.begin(self.now, floor, has_calls, booted);
-        let source = if self.switch == Switch::StaleRecords { &self.disk.older } else { &self.disk.records };
-        let records: Vec<_> = source
-            .values()
-            .filter(|record| self.disk.records.contains_key(&record.call_id))
-            .cloned()
-            .collect();
-        for record in records {
-            let call = Call::restore(&record.bytes).expect("it was written by us");
-            let callee = self.placed.iter().find(|(_, id)| **id == record.call_id).map(|(callee, _)| *callee);
-            let callee = callee.expect("every call was placed");
-            let live = Live::new(call, callee, (record.epoch, record.revision));
-            let process = self.process.as_mut().expect("it has begun");
-            process.calls.insert(record.call_id, live);
-            self.feed(record.call_id, Input::Restored { alive, epoch: None });
-        }
-        if self.switch == Switch::PlacesAgain {
-            self.waiting.extend(self.placed.keys().copied());
-        }
-        for callee in std::mem::take(&mut self.waiting) {
-            self.place(callee);
-        }
-    }
+/// Where the RTP of this callee's call comes in.
+fn media_port(callee: usize) -> u16 {
+    16_384 + 2 * u16::try_from(callee).expect("few")
 }

@@ -25,7 +25,8 @@ impl World<'_> {
         for _ in 0..copies {
             if !self.lost() {
                 let way = self.way();
-                self.plan(way, Happening::ToPhone(phone, bytes.clone()));
+                let from = self.here();
+                self.plan(way, Happening::ToPhone(phone, from, bytes.clone()));
             }
         }
     }
@@ -35,20 +36,20 @@ impl World<'_> {
         if std::mem::take(&mut self.phones[phone].expired) {
             self.judge.expires(phone);
         }
-        for bytes in sent {
+        for (to, bytes) in sent {
             self.say(|| format!("phone {phone}: {}", headline(&bytes)));
             let copies = 1 + u64::from(self.dice.below(1_000) < self.scenario.doubles);
             for _ in 0..copies {
                 if !self.lost() {
-                    self.phones[phone].is_heard = true;
+                    self.phones[phone].is_heard |= to == self.here();
                     let way = self.way();
-                    self.plan(way, Happening::ToInstance(phone, bytes.clone()));
+                    self.plan(way, Happening::ToInstance(phone, to, bytes.clone()));
                 }
             }
         }
     }
 
-    pub(super) fn at_phone(&mut self, phone: usize, bytes: Bytes) {
+    pub(super) fn at_phone(&mut self, phone: usize, from: SocketAddr, bytes: Bytes) {
         let message = sip::parse(bytes).expect("we send what can be read");
         if let Message::Request(request) = &message
             && *request.method() == Method::Invite
@@ -60,7 +61,7 @@ impl World<'_> {
             self.offers.entry(phone).or_insert_with(|| request.body().clone());
             self.look_for_others(phone, call_id);
         }
-        if self.phones[phone].receive(self.now, &message) {
+        if self.phones[phone].receive(self.now, &message, from) {
             match self.phones[phone].terms.phone {
                 Phone::PicksUp { after_ms } => {
                     self.plan(Duration::from_millis(after_ms), Happening::PicksUp(phone));

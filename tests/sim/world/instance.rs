@@ -10,8 +10,8 @@ impl World<'_> {
         let mut mint =
             Mint::seeded(self.scenario.seed ^ (callee as u64) << 16 ^ u64::from(self.processes) << 40);
         let call_id = CallId::mint(&mut mint);
-        let host = instance().ip();
-        let port = 16_384 + 2 * u16::try_from(callee).expect("few");
+        let (here, port) = (self.here(), media_port(callee));
+        let host = here.ip();
         let local = LocalMedia {
             codecs: CODECS.to_vec(),
             ..LocalMedia::new(Origin::new(host, &mut mint), host, port)
@@ -23,10 +23,10 @@ impl World<'_> {
             .map(|phone| Terms {
                 trunk: format!("sim{phone}"),
                 target: Uri::sip_at(Some("callee"), address(phone)),
-                from: NameAddr::new(Uri::sip_at(Some("survey"), instance())),
+                from: NameAddr::new(Uri::sip_at(Some("survey"), here)),
                 destination: address(phone).into(),
                 large: Large::ByUdp,
-                sent_by: instance(),
+                sent_by: here,
                 local: local.clone(),
                 listening: Listening::default(),
                 ring_timeout: RING,
@@ -39,7 +39,7 @@ impl World<'_> {
             call_id,
             attempt_id: AttemptId::mint(&mut mint),
             case_id: None,
-            epoch: Epoch(0),
+            epoch: *self.epochs.last().expect("it began with one"),
             seed: [u8::try_from(callee).expect("few"); 32],
             to: format!("10{callee}"),
             terms,
@@ -78,7 +78,7 @@ impl World<'_> {
                     live.parked.push_back(Parked::For(process.group));
                     process.gathering.push(Frame::Save(record));
                 }
-                output => live.parked.push_back(Parked::Output(Box::new(output), live.saved.1.0)),
+                output => live.parked.push_back(Parked::Output(Box::new(output), live.saved)),
             }
         }
         self.fly();
@@ -137,8 +137,8 @@ impl World<'_> {
             if !is_free {
                 break;
             }
-            if let Some(Parked::Output(output, revision)) = live.parked.pop_front() {
-                self.judge.leaves(&output, self.disk.records.get(&id), revision);
+            if let Some(Parked::Output(output, saved)) = live.parked.pop_front() {
+                self.judge.leaves(&output, self.disk.records.get(&id), saved);
                 self.carry_out(id, *output);
             }
         }
@@ -188,7 +188,13 @@ impl World<'_> {
                 let full = match self.scenario.callees[callee].room {
                     Room::Left => Vec::new(),
                     Room::None => quotas,
-                    Room::Unknown => return,
+                    Room::Unknown => {
+                        // It is silent for 2 s: time enough to hang up.
+                        if self.dice.one_in(8) {
+                            self.plan(Duration::from_secs(1), Happening::Acts(callee, Act::HangUp));
+                        }
+                        return;
+                    }
                 };
                 let input = Box::new(Input::QuotaAnswered { full });
                 self.plan(Duration::from_millis(1), Happening::Told(number, id, input));
