@@ -45,6 +45,8 @@ const PROMPT_LOST: Duration = Duration::from_secs(6 * 60);
 /// How long the callee waits in silence to hear whether a quota has room. Without an answer there is: nobody is
 /// sent away because of a count that is late.
 const QUOTA_WAIT: Duration = Duration::from_secs(2);
+/// A key of which nothing was heard for so long seems lost to whoever pressed it.
+const LATE: Duration = Duration::from_millis(300);
 
 /// A call that was answered, while it talks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -398,7 +400,14 @@ impl Talk {
             Doing::Saying { keeps_keys: true, .. } => self.carry(press),
             Doing::Saying { .. } => {}
             Doing::Asking { playing: Some(_), collector, .. } if collector.keeps_keys() => self.carry(press),
-            Doing::Asking { .. } => self.gather(now, press, acts),
+            Doing::Asking { .. } => {
+                let (before, is_late) = (acts.len(), now.since(press.at) > LATE);
+                self.gather(now, press, acts);
+                // Who had to wait for what their key led to may have pressed it again: no answer to the next question.
+                if is_late && acts.iter().skip(before).any(|act| matches!(act, Act::Heard(_))) {
+                    self.distrust(now);
+                }
+            }
             Doing::Recording(_) => self.pressed_at_take(now, press, acts),
         }
     }

@@ -169,10 +169,16 @@ impl Line {
 
     /// A key goes down, by telephone-event.
     pub(super) fn press(&mut self, digit: char) {
+        self.pressed_ago(digit, 0);
+    }
+
+    /// A key that went down so many milliseconds ago, and waited since then until we had time.
+    pub(super) fn pressed_ago(&mut self, digit: char, ms: u64) {
         self.pressed += 1;
         let key = EventKey { ssrc: Ssrc(4), timestamp: self.pressed, again: 0 };
         let digit = Digit::from_char(digit).unwrap();
-        self.feed(Input::Key(KeyEvent { key, digit, phase: Phase::Pressed, at: self.now }));
+        let at = self.now - std::time::Duration::from_millis(ms);
+        self.feed(Input::Key(KeyEvent { key, digit, phase: Phase::Pressed, at }));
     }
 
     /// The peer's ACK of our 200 to its INVITE, with an answer.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::hold::asked;
 use super::person::{Person, Reaction::Press};
 use super::world::{Crash, World};
+use crate::call::{Activity, Phase};
 
 const METER: &str = r##"<questionnaire id="m" version="1" languages="en" xmlns="urn:baton:questionnaire:1">
   <retry id="std" wait="3s" no-input="2" no-match="2" then="break-off"/>
@@ -67,4 +69,25 @@ fn the_rest_of_a_row_does_not_cut_a_statement_short_nor_begin_an_entry() {
     // Who presses again before a row is over is asked once more.
     assert_eq!(meter(presses(asks()).dies_after(ms(1_100))), ("47110".into(), 2));
     assert_eq!(meter(presses(asks()).stalls_after(ms(1_100), ms(1_300))), ("47110".into(), 1));
+}
+
+/// Whoever hears nothing of a key for a while presses it again, and means what they were asked then.
+#[test]
+fn a_key_that_was_taken_late_is_pressed_again_and_answers_one_question() {
+    for (late_ms, phase) in [(0, Activity::Collecting), (200, Activity::Collecting), (400, Activity::Asking)]
+    {
+        let mut line = asked();
+        line.pressed_ago('1', late_ms);
+        assert_eq!(line.call.phase(), Phase::Talking(Activity::Asking), "the next question");
+        line.pass_ms(20);
+        line.press('1');
+        assert_eq!(line.call.phase(), Phase::Talking(phase), "taken after {late_ms} ms");
+        line.pass_ms(2_500);
+        line.press('4');
+        assert_eq!(
+            line.call.phase(),
+            Phase::Talking(Activity::Collecting),
+            "who had time to hear it answers it"
+        );
+    }
 }
