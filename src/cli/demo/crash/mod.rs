@@ -78,6 +78,8 @@ pub(super) struct Killed {
     pub(super) ready_at: Option<Timestamp>,
     /// Its address, which callees see in From; `None`: it stood alone, all calls were its own.
     pub(super) address: Option<IpAddr>,
+    /// When it was woken, or its link came up again.
+    pub(super) back_at: Option<Timestamp>,
 }
 
 /// Calls started per second where nobody says how many.
@@ -128,9 +130,9 @@ pub(super) fn call_everyone(plan: &Plan<'_>, files: &mut Files) -> anyhow::Resul
     let seats = hosts.map(|hosts| cluster::seats(data.path(), hosts)).transpose()?;
     let instances = start_all(plan, data.path(), seats.as_deref(), &stop)?;
     let mut run = Run { plan, clock, stop, etcd, instances, calls: Vec::new() };
-    let killed = run.until_killed()?;
-    if let Some((dead, _)) = &killed {
-        run.until_all_ended(*dead)?;
+    let mut killed = run.until_killed()?;
+    if let Some((dead, killed)) = &mut killed {
+        killed.back_at = run.until_all_ended(*dead)?;
     }
     let results = run.results(files)?;
     let interrupted = run.is_stopped() || killed.is_none();
@@ -257,7 +259,7 @@ impl Run<'_> {
         }
         self.plan.crowd.watch().caller_died(dead);
         let address = self.plan.cluster.map(|_| instance.address());
-        let mut killed = Killed { fault, at, ready_at: None, address };
+        let mut killed = Killed { fault, at, ready_at: None, address, back_at: None };
         if self.plan.cluster.is_none() {
             instance.spawn()?;
             instance.wait_until_ready(&self.stop)?;
@@ -303,16 +305,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Who was stopped or cut off goes on.
-    fn recover(&mut self, who: usize) -> anyhow::Result<()> {
-        if self.instances[who].recover()? {
-            self.etcd.iter().try_for_each(|etcd| etcd.signal(who, Signal::SIGCONT))?;
+    /// Who was stopped or cut off goes on: since when, if it does only now.
+    fn recover(&mut self, who: usize) -> anyhow::Result<Option<Timestamp>> {
+        let at = self.clock.now();
+        if !self.instances[who].recover()? {
+            return Ok(None);
         }
-        Ok(())
+        self.etcd.iter().try_for_each(|etcd| etcd.signal(who, Signal::SIGCONT))?;
+        Ok(Some(at))
     }
 
-    /// Waits until every call has ended; who was killed and is dead still is started again then.
-    fn until_all_ended(&mut self, killed: usize) -> anyhow::Result<()> {
+    /// Waits until every call has ended; who was killed and is dead still is started again then. When it went on, if it
+    /// was only stopped or cut off.
+    fn until_all_ended(&mut self, killed: usize) -> anyhow::Result<Option<Timestamp>> {
+        let mut back_at = None;
         let recovers_at = Instant::now() + AWAY;
         let progress = Progress::start(self.calls.len());
         let until = Instant::now() + LONGEST;
@@ -321,13 +327,13 @@ impl Run<'_> {
         while open > 0 && Instant::now() < until && !self.is_stopped() {
             std::thread::sleep(LOOK);
             if Instant::now() > recovers_at {
-                self.recover(killed)?;
+                back_at = back_at.or(self.recover(killed)?);
             }
             open = self.instances.iter().filter_map(is_over).sum::<anyhow::Result<usize>>()?;
             progress.open(self.calls.len(), open);
             if open == 0 && !self.instances[killed].is_reachable() {
                 if self.instances[killed].is_alive() {
-                    self.recover(killed)?;
+                    back_at = back_at.or(self.recover(killed)?);
                 } else {
                     self.instances[killed].spawn()?;
                 }
@@ -336,7 +342,7 @@ impl Run<'_> {
             }
         }
         progress.finish();
-        Ok(())
+        Ok(back_at)
     }
 
     /// The results that the instances have of the calls that were placed with them, each once.

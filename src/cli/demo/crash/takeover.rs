@@ -11,10 +11,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Killed;
+use super::{Fault, Killed};
 use crate::call::{self, CallResult};
 use crate::callee::testimony::{Event, Testimony};
 use crate::cli::demo::compare::{Difference, Loss};
@@ -24,6 +25,8 @@ use crate::cli::report::picture;
 const CLASSES: f64 = 14.0;
 /// Widths that a class may have, in ms.
 const WIDTHS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0];
+/// One that stood still may have handed a batch of packets to the system: how soon after it woke that is out.
+const BATCH: Duration = Duration::from_millis(50);
 /// Who picked up so little before the kill that its call was hardly there, in ms.
 const JUST_BEFORE_MS: f64 = 10.0;
 
@@ -49,6 +52,10 @@ pub(in crate::cli::demo) struct Takeover {
     responses_altered: usize,
     /// Calls whose callee heard two senders: another SSRC or address, or a packet out of order.
     dual_senders: usize,
+    /// Calls whose callee heard, as the one that stood still was woken, the packet that it was about to send when it was
+    /// stopped, and no more of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    woken_batch: Option<usize>,
     /// From the kill to the answer of the next process's API, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     restart_ms: Option<f64>,
@@ -104,6 +111,7 @@ impl Takeover {
         gaps.sort_by(f64::total_cmp);
         let mut prompt_gaps: Vec<f64> = talking.iter().filter_map(|it| prompt_again(it)).map(since).collect();
         prompt_gaps.sort_by(f64::total_cmp);
+        let two: Vec<&Testimony> = testimonies.iter().filter(|it| heard_two(it, killed)).collect();
         let count = |loss: Loss| differences.iter().filter(move |difference| difference.loss == loss);
         let calls_lost: BTreeSet<&str> = count(Loss::Call).map(|difference| difference.to.as_str()).collect();
         Self {
@@ -116,7 +124,9 @@ impl Takeover {
             calls_lost: calls_lost.len(),
             responses_lost: count(Loss::Response).count(),
             responses_altered: count(Loss::Altered).count(),
-            dual_senders: testimonies.iter().filter(|it| heard_two(it, killed)).count(),
+            dual_senders: two.iter().filter(|it| !is_batch(it, killed)).count(),
+            woken_batch: (killed.fault == Fault::Stop)
+                .then(|| two.iter().filter(|it| is_batch(it, killed)).count()),
             restart_ms: killed.ready_at.map(since),
             gap_ms: Spread::of(&gaps),
             prompt_gap_ms: Spread::of(&prompt_gaps),
@@ -156,6 +166,12 @@ impl Takeover {
             "  {calls_lost} calls lost, {responses_lost} replies lost, {responses_altered} replies altered, \
              {dual_senders} callees heard two senders"
         );
+        if let Some(batch) = self.woken_batch.filter(|batch| *batch > 0) {
+            let _ = writeln!(
+                text,
+                "  {batch} callees heard a packet that the stopped one was about to send, as it was woken"
+            );
+        }
         text
     }
 }
@@ -189,6 +205,22 @@ fn heard_two(testimony: &Testimony, killed: &Killed) -> bool {
     stream.ssrcs.len() > senders
         || stream.sources.len() > senders
         || stream.overlaps + stream.duplicates + stream.late > 0
+}
+
+/// Whether all that is wrong is one burst of the first sender as it was woken. (Its successor sends every 20 ms, so that
+/// a second one would be heard after that.)
+fn is_batch(testimony: &Testimony, killed: &Killed) -> bool {
+    let (Fault::Stop, Some(address), Some(woken)) = (killed.fault, killed.address, killed.back_at) else {
+        return false;
+    };
+    let stream = &testimony.stream;
+    let mut sources = stream.sources.iter();
+    let last = sources.find(|source| source.address.ip() == address).map(|source| source.last_at);
+    stream.ssrcs.len() <= 2
+        && stream.sources.len() <= 2
+        && stream.duplicates + stream.late == 0
+        && (1..=2).contains(&stream.overlaps)
+        && last.is_some_and(|last| last >= woken && last.since(woken) <= BATCH)
 }
 
 /// Whether a call ended because another instance cannot go on with what rings, as it should: its person is rung no more.
@@ -235,8 +267,8 @@ fn histogram(text: &mut String, sorted: &[f64], spread: Spread) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fault;
     use super::*;
+    use crate::callee::judge::Source;
 
     #[test]
     fn spreads_by_nearest_rank() {
@@ -261,7 +293,7 @@ mod tests {
     fn what_is_lost_is_counted_by_what_it_was() {
         let now = crate::time::Timestamp::from_millis(5_000);
         let ready_at = Some(now + std::time::Duration::from_millis(80));
-        let killed = Killed { fault: Fault::Kill, at: now, ready_at, address: None };
+        let killed = Killed { fault: Fault::Kill, at: now, ready_at, address: None, back_at: None };
         let differ = |to: &str, loss| Difference {
             to: to.to_owned(),
             persona: String::new(),
@@ -308,7 +340,7 @@ mod tests {
         let mut testimony =
             Testimony::new(crate::time::Timestamp::EPOCH, String::new(), String::new(), String::new());
         let at = crate::time::Timestamp::from_millis(5_000);
-        let mut killed = Killed { fault: Fault::Kill, at, ready_at: Some(at), address: None };
+        let mut killed = Killed { fault: Fault::Kill, at, ready_at: Some(at), address: None, back_at: None };
         assert!(!heard_two(&testimony, &killed));
         testimony.stream.ssrcs = vec![1, 2];
         assert!(heard_two(&testimony, &killed));
@@ -319,5 +351,35 @@ mod tests {
         (testimony.stream.ssrcs, testimony.stream.overlaps) = (vec![1], 0);
         testimony.stream.late = 1;
         assert!(heard_two(&testimony, &killed));
+    }
+
+    #[test]
+    fn what_a_woken_one_had_handed_over_is_one_burst_as_it_wakes() {
+        let at = crate::time::Timestamp::from_millis(5_000);
+        let source = |host: u8, first: Duration, last: Duration| Source {
+            address: (std::net::Ipv4Addr::new(127, 0, 0, host), 16_384).into(),
+            packets: 2,
+            first_at: at + first,
+            last_at: at + last,
+        };
+        let mut testimony =
+            Testimony::new(crate::time::Timestamp::EPOCH, String::new(), String::new(), String::new());
+        let (none, wakes) = (Duration::ZERO, Duration::from_secs(5));
+        testimony.stream.ssrcs = vec![1, 2];
+        testimony.stream.overlaps = 2;
+        testimony.stream.sources = vec![source(2, none, wakes), source(3, none, wakes * 2)];
+        let address = Some("127.0.0.2".parse().unwrap());
+        let mut killed =
+            Killed { fault: Fault::Stop, at, ready_at: None, address, back_at: Some(at + wakes) };
+        assert!(is_batch(&testimony, &killed));
+        killed.back_at = Some(at + wakes - BATCH * 2);
+        assert!(!is_batch(&testimony, &killed), "long after it was woken");
+        killed.back_at = Some(at + wakes + BATCH);
+        assert!(!is_batch(&testimony, &killed), "while it should have stood still");
+        killed.back_at = Some(at + wakes);
+        testimony.stream.overlaps = 3;
+        assert!(!is_batch(&testimony, &killed), "the successor's, and then its again");
+        (testimony.stream.overlaps, killed.fault) = (2, Fault::Cut);
+        assert!(!is_batch(&testimony, &killed), "nothing of it was stopped");
     }
 }
