@@ -1,4 +1,4 @@
-//! The invariants of the design, as far as they concern one instance. Each is looked at after every step, by what a
+//! The invariants of the design, as far as they concern calls and not who owns them. Each is looked at after every step, by what a
 //! peer, a disk or a person can see; nothing here knows how the call keeps them.
 
 use std::collections::{BTreeMap, BTreeSet};
