@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::member::Inputs;
 use super::status::Board;
@@ -17,7 +17,7 @@ use crate::engine::{self, Engine, Index};
 use crate::id::NodeId;
 use crate::node::clock::boottime;
 use crate::peers::{Identity, Link, Table};
-use crate::store::journal::Mirrors;
+use crate::store::journal::{Mirrors, Snapshot};
 use crate::sync::{
     ClaimResult, Incarnation, Inheritance, Input, Key, Ownership, Role, Taking, Terms, Transaction,
 };
@@ -27,6 +27,10 @@ use crate::time::Timestamp;
 const RETRY: Duration = Duration::from_millis(500);
 /// How often it is said that a try has failed.
 const SAY: u32 = 20;
+/// How long the others may take to hold all that was saved of calls that are given away, and how often it is looked: what
+/// they do not hold was never acted upon, and is asked again.
+const HELD: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What a member wants done.
 #[derive(Debug)]
@@ -41,6 +45,7 @@ pub(super) enum Errand {
     Begin(Incarnation),
     Fenced { by: Option<Incarnation> },
     Silence,
+    LayDown { of: Incarnation },
 }
 
 /// What holds for a member as long as its process lives.
@@ -106,6 +111,8 @@ pub(super) struct Errands {
     pub(super) board: Arc<Board>,
     pub(super) roles: BTreeMap<Incarnation, Role>,
     pub(super) links: BTreeMap<NodeId, AbortHandle>,
+    /// Its calls were laid down for the others to have them.
+    pub(super) laid_down: bool,
     pub(super) running: JoinSet<()>,
 }
 
@@ -184,6 +191,7 @@ impl Errands {
             Errand::Begin(next) => self.begin(next).await,
             Errand::Fenced { by } => self.fenced(by),
             Errand::Silence => self.tell(Event::Silence).await,
+            Errand::LayDown { of } => self.lay_down(of),
         }
     }
 
@@ -210,7 +218,33 @@ impl Errands {
         });
     }
 
+    /// Has the instance drop its calls; then their records are one more copy, and nothing that was sent depends on more
+    /// than what is told to be durable.
+    fn lay_down(&mut self, of: Incarnation) {
+        self.laid_down = true;
+        let (table, inputs) = (self.constants.table.clone(), self.inputs.clone());
+        let (events, mirrors) = (self.events.clone(), self.mirrors.clone());
+        self.running.spawn(async move {
+            let (done, over) = Done::new();
+            drop(events.send(Event::LayDown { done }).await);
+            drop(over.await); // done when it is dropped
+            let durable = held(&mirrors).await;
+            let Snapshot { as_of, calls } = mirrors.snapshot();
+            let count = calls.len();
+            let kept = table.keep(of, as_of, calls);
+            let through = durable.filter(|_| kept.is_ok());
+            tracing::info!(
+                calls = count,
+                through,
+                ?kept,
+                "this instance's calls are laid down for the others"
+            );
+            inputs.give(Input::LaidDown { of, through });
+        });
+    }
+
     async fn begin(&mut self, next: Incarnation) {
+        self.laid_down = false;
         self.me.send_replace(None);
         let (done, over) = Done::new();
         self.tell(Event::Began { incarnation: next, done }).await;
@@ -224,7 +258,14 @@ impl Errands {
     fn fenced(&mut self, by: Option<Incarnation>) {
         let (constants, inputs, events) = (self.constants.clone(), self.inputs.clone(), self.events.clone());
         let claimer = by.map(|by| by.to_string());
-        tracing::error!(by = claimer, "others have this instance's calls: it drops them, and begins anew");
+        if std::mem::take(&mut self.laid_down) {
+            tracing::info!(by = claimer, "the others have this instance's calls");
+        } else {
+            tracing::error!(
+                by = claimer,
+                "others have this instance's calls: it drops them, and begins anew"
+            );
+        }
         self.running.spawn(async move {
             let (done, over) = Done::new();
             drop(events.send(Event::Fenced { by, done }).await);
@@ -317,6 +358,18 @@ impl Errands {
             };
             self.links.insert(to, self.running.spawn(link.run()));
         }
+    }
+}
+
+/// How far the stream is durable, when the others have had their time; `None`: they hold less than they should.
+async fn held(mirrors: &Mirrors) -> Option<u64> {
+    let begun = Instant::now();
+    loop {
+        let durable = mirrors.look();
+        if durable.through >= mirrors.saved() || begun.elapsed() >= HELD {
+            return (!durable.degraded).then_some(durable.through);
+        }
+        sleep(LOOK).await;
     }
 }
 

@@ -78,7 +78,8 @@ async fn ask_all(
     let others: BTreeMap<_, _> =
         constants.addresses.iter().filter(|(member, _)| **member != constants.node).collect();
     for (&member, &address) in others {
-        for owner in inheritance.streams().filter(|owner| owner.node != member) {
+        let has = |owner: &Incarnation| owner.node != member || inheritance.is_given(*owner);
+        for owner in inheritance.streams().filter(has) {
             if answered.contains(&(member, owner)) {
                 continue;
             }

@@ -223,6 +223,7 @@ impl Thread {
         let mut status = self.begin.board.write();
         (status.standing, status.incarnation) = (Some(standing), Some(own));
         (status.seat, status.controls) = (seat, controls);
+        status.moves = self.member.is_moving();
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -230,12 +231,19 @@ impl Thread {
             Output::Send { to, message } => self.send(to, message),
             Output::SpeakUntil(until) => self.has_spoken |= self.begin.parts.right.speak_until(until),
             Output::SpeakAlways => self.has_spoken |= self.begin.parts.right.speak_always(),
+            // It is told to lay them down, next.
+            Output::BeSilent if self.member.hands_over() => self.has_spoken = false,
             // Who has not spoken yet has nothing to drop.
             Output::BeSilent if self.has_spoken => {
                 self.has_spoken = false;
                 self.errand(Some(Errand::Silence));
             }
             Output::BeSilent => {}
+            Output::LayDown => {
+                // Before there is no call left: whoever waits for that waits for this, too.
+                self.begin.board.write().moves = true;
+                self.errand(Some(Errand::LayDown { of: self.member.incarnation() }));
+            }
             Output::Seal { target, asked } => {
                 let held = if self.is_witness { None } else { self.begin.table.seal(target) };
                 self.member.handle(boottime(), Input::Sealed { target, asked, held });
@@ -294,7 +302,11 @@ impl Thread {
             Errand::Read(one) => Some(Input::Unread(*one)),
             // It is asked for again.
             Errand::Release { .. } | Errand::TakeSeat(_) => return,
-            Errand::TakeOver { .. } | Errand::Begin(_) | Errand::Fenced { .. } | Errand::Silence => None,
+            Errand::TakeOver { .. }
+            | Errand::Begin(_)
+            | Errand::Fenced { .. }
+            | Errand::Silence
+            | Errand::LayDown { .. } => None,
         };
         match answer {
             Some(input) => self.member.handle(boottime(), input),

@@ -73,6 +73,11 @@ pub struct Look {
 pub enum Event {
     /// The right to send has ended: nothing leaves any more.
     Silence,
+    /// It gives its calls to the others: they are to be dropped here, and nothing of them may be sent or saved any more.
+    LayDown {
+        /// Dropped when that is done.
+        done: Done,
+    },
     /// Others have its calls, and they are to be dropped here.
     Fenced {
         /// Who claimed them; `None`: that is over for long.
@@ -234,6 +239,12 @@ impl Cluster {
     /// All calls that [`Event::TakeOver`] gave of this incarnation are saved under this one's name (or are over).
     pub fn settled(&self, of: Incarnation) {
         self.inputs.give(Input::Settled(of));
+    }
+
+    /// This instance drains: its calls are to go on at the others, if those have room for all of them. What comes of it is
+    /// told by events, as a death and a return would be.
+    pub fn hand_over(&self) {
+        self.inputs.give(Input::HandOver);
     }
 
     /// Ends the membership. Without calls its key is taken out of the engine, so that nobody has to find out; with

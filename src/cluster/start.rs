@@ -109,8 +109,7 @@ impl Cluster {
         let (index, indexed) = watch::channel(None);
         let (own, board, stopping) = (Own::default(), Arc::<Board>::default(), Arc::<AtomicBool>::default());
         board.begins(key.incarnation, constants.acks > 0);
-        let mirrors = parts.mirrors.clone();
-        let table = constants.table.clone();
+        let (mirrors, table) = (parts.mirrors.clone(), constants.table.clone());
         let view = View { board: Arc::clone(&board), table: table.clone(), mirrors: mirrors.clone() };
         let begin = Begin {
             key,
@@ -138,6 +137,7 @@ impl Cluster {
             board,
             roles: BTreeMap::new(),
             links: BTreeMap::new(),
+            laid_down: false,
             running: JoinSet::new(),
         };
         tasks.spawn(run.run(waiting, told));

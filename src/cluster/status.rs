@@ -26,6 +26,8 @@ pub struct Status {
     pub engine_away: Option<String>,
     /// Fewer mirrors than wanted hold the saves: calls go on, none starts.
     pub mirrors_lacking: bool,
+    /// It is giving its calls to the others, and not all have their new owner.
+    pub moves: bool,
     /// Keys that this program cannot read, and why.
     pub unreadable: BTreeMap<Incarnation, String>,
     /// The other members that live.

@@ -3,6 +3,7 @@
 //! ```text
 //! Silence ───► Node::silence                  its calls may be others' from now on
 //! Fenced ────► they are: the board says so
+//! LayDown ───► Node::lay_down                 it drains: they are to be the others'
 //! Began ─────► Node::begin_anew               as another incarnation, without calls
 //! TakeOver ──► of its own former incarnation: Node::regain, from the journal, at the same addresses
 //!              of another's: Node::take_over, from the mirrors' records            ─► saved ─► settled
@@ -67,14 +68,21 @@ pub(super) struct Member {
     pub(super) acks: usize,
     /// Whether there are voters, so that somebody is control.
     pub(super) has_control: bool,
-    leave: mpsc::Sender<Leave>,
+    wishes: mpsc::Sender<Wish>,
 }
 
-/// The end of a membership, and who waits for it.
+/// What an instance wants of its membership.
 #[derive(Debug)]
-pub(super) struct Leave {
-    has_calls: bool,
-    left: oneshot::Sender<()>,
+pub(super) enum Wish {
+    /// Its calls are to go on at the others.
+    HandOver,
+    /// Its end.
+    Leave {
+        /// Others are to go on with what it has.
+        has_calls: bool,
+        /// Who waits for it.
+        left: oneshot::Sender<()>,
+    },
 }
 
 impl Membership {
@@ -105,14 +113,14 @@ impl Membership {
     }
 
     /// Goes on until it is told to leave, or the instance is gone.
-    pub(super) fn run(self, instance: &Arc<Instance>, leave: mpsc::Receiver<Leave>, unplaced: Vec<Accepted>) {
+    pub(super) fn run(self, instance: &Arc<Instance>, wishes: mpsc::Receiver<Wish>, unplaced: Vec<Accepted>) {
         self.place.get_or_init(|| Arc::downgrade(instance));
         Home::new(self.cluster.others(), self.journal.clone(), unplaced).run(instance);
         instance.follow_the_cluster();
-        tokio::spawn(self.live(Arc::downgrade(instance), leave));
+        tokio::spawn(self.live(Arc::downgrade(instance), wishes));
     }
 
-    async fn live(mut self, instance: Weak<Instance>, mut leave: mpsc::Receiver<Leave>) {
+    async fn live(mut self, instance: Weak<Instance>, mut wishes: mpsc::Receiver<Wish>) {
         let (tell, mut settled) = mpsc::unbounded_channel(); // one for each takeover
         loop {
             tokio::select! {
@@ -121,12 +129,15 @@ impl Membership {
                     self.happened(&instance, event, &tell).await;
                 }
                 Some(of) = settled.recv() => self.cluster.settled(of),
-                asked = leave.recv() => {
-                    let Some(Leave { has_calls, left }) = asked else { return };
-                    self.cluster.end(has_calls).await;
-                    drop(left);
-                    return;
-                }
+                wish = wishes.recv() => match wish {
+                    Some(Wish::HandOver) => self.cluster.hand_over(),
+                    Some(Wish::Leave { has_calls, left }) => {
+                        self.cluster.end(has_calls).await;
+                        drop(left);
+                        return;
+                    }
+                    None => return,
+                },
             }
         }
     }
@@ -149,6 +160,12 @@ impl Membership {
                 self.silent.get_or_insert_with(|| instance.clock.now());
                 self.found = None;
                 on(node, Node::silence).await;
+                drop(done);
+            }
+            Event::LayDown { done } => {
+                (self.silent, self.found) = (Some(instance.clock.now()), None);
+                instance.board.all_elsewhere(instance.clock.now());
+                on(node, Node::lay_down).await;
                 drop(done);
             }
             Event::Began { incarnation, done } => {
@@ -311,13 +328,13 @@ async fn on(node: Arc<Node>, what: impl FnOnce(&Node) + Send + 'static) {
 }
 
 impl Member {
-    pub(super) fn of(membership: &Membership) -> (Self, mpsc::Receiver<Leave>) {
-        let (leave, asked) = mpsc::channel(1);
+    pub(super) fn of(membership: &Membership) -> (Self, mpsc::Receiver<Wish>) {
+        let (wishes, asked) = mpsc::channel(1);
         let (view, others) = (membership.cluster.view(), membership.cluster.others());
         let (name, choice) = (membership.me.to_string(), Choice::default());
         let sharing = Sharing::new(membership.me, membership.cluster.shared());
         let Membership { acks, has_control, .. } = *membership;
-        (Self { name, view, others, choice, sharing, acks, has_control, leave }, asked)
+        (Self { name, view, others, choice, sharing, acks, has_control, wishes }, asked)
     }
 
     /// Whom results are told; `None`: nobody is control, and who accepted a call asks for its result.
@@ -326,10 +343,15 @@ impl Member {
         self.has_control.then_some(Telling { view, others, acks })
     }
 
+    /// Has the others go on with all its calls, if they can; to be asked for again until it is so.
+    pub(super) fn hand_over(&self) {
+        drop(self.wishes.try_send(Wish::HandOver)); // one that waits is enough
+    }
+
     /// Leaves the cluster. With calls the others take them over, as after a death.
     pub(super) async fn leave(&self, has_calls: bool) {
         let (left, done) = oneshot::channel();
-        if self.leave.send(Leave { has_calls, left }).await.is_ok() {
+        if self.wishes.send(Wish::Leave { has_calls, left }).await.is_ok() {
             drop(done.await); // done when it is dropped
         }
     }

@@ -228,13 +228,33 @@ impl Instance {
         self.node.drain();
     }
 
+    /// Has the other instances of its cluster go on with its calls, if they can. All of them move at once, and not while one
+    /// dials or rings: that one would be cancelled. To be asked for again as long as it has calls.
+    pub fn hand_over(&self) {
+        let Some(member) = self.member.as_ref().filter(|member| member.has_control) else { return };
+        let states = self.board.states();
+        let has = |state: &State| states.get(state).is_some_and(|count| *count > 0);
+        let stays = [State::Accepted, State::Dialling, State::Ringing].iter().any(has);
+        if has(&State::Talking) && !stays && !member.view.lacks_mirrors() {
+            member.hand_over();
+        }
+    }
+
+    /// Whether calls are on their way to other instances: until each has its new owner, this instance's copies are needed.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.view.status().moves)
+    }
+
     /// Ends every call in order and keeps its result, for up to `limit`; how many have none then. They stay in the
     /// journal.
     pub async fn end(&self, limit: Duration) -> usize {
         let node = Arc::clone(&self.node);
         let left = spawn_blocking(move || node.end_all(limit)).await.unwrap_or_default();
         if let Some(member) = &self.member {
-            member.leave(left > 0).await;
+            // What is on its way may be nobody's yet: then others claim it, as after a death.
+            let moves = self.is_handing_over();
+            member.leave(left > 0 || moves).await;
         }
         self.records.close().await;
         left

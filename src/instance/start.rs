@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 use super::board::Board;
 use super::keeper::Keeper;
 use super::library::Shelf;
-use super::membership::{Leave, Member, Membership};
+use super::membership::{Member, Membership, Wish};
 use super::recover::Left;
 use super::{Instance, StartError, TURNS};
 use crate::id::{CallId, Digest};
@@ -166,7 +166,7 @@ impl Instance {
     async fn goes_on_from(
         self: &Arc<Self>,
         left: Left,
-        membership: Option<(Membership, mpsc::Receiver<Leave>)>,
+        membership: Option<(Membership, mpsc::Receiver<Wish>)>,
     ) {
         let now = self.clock.now();
         if let Some((membership, leave)) = membership {

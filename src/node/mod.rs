@@ -284,25 +284,47 @@ impl Node {
     /// The right to send has ended, or is to end: nothing leaves any more, connections are reset, and calls are
     /// dropped. Told once ([`Event::Silenced`]), however often it is asked for.
     pub fn silence(&self) {
+        if let Some(calls) = self.fall_silent() {
+            tracing::error!(
+                calls,
+                "this instance has lost the right to send: it drops its calls, others may go on with them"
+            );
+        }
+    }
+
+    /// Falls silent because it gives its calls away. Waits until nothing of them is left that could be sent or saved.
+    pub fn lay_down(&self) {
+        if let Some(calls) = self.fall_silent() {
+            tracing::info!(calls, "this instance gives its calls to the others");
+        }
+        self.drop_calls();
+    }
+
+    /// Sends nothing any more; how many calls it had. `None`: it was silent.
+    fn fall_silent(&self) -> Option<usize> {
         if !self.right.silence() {
-            return;
+            return None;
         }
         let (calls, _) = self.load.counts();
-        tracing::error!(
-            calls,
-            "this instance has lost the right to send: it drops its calls, others may go on with them"
-        );
         self.transport.silence();
         for shard in 0..self.shards.len() {
             let tell = (shard == 0).then_some(calls);
             self.post(shard, Post::Silence { tell, done: None });
         }
+        Some(calls)
     }
 
     /// Goes on as another incarnation, without calls: places calls under this ownership as soon as the right to send is
     /// given again. Waits until nothing of the former one is left that could be sent, a few turns of its threads.
     pub fn begin_anew(&self, epoch: Epoch) {
         self.silence();
+        self.drop_calls();
+        self.epoch.store(epoch.0, SeqCst);
+        self.right.begin();
+    }
+
+    /// Waits until every shard has dropped its calls, and nothing of them is on its way out.
+    fn drop_calls(&self) {
         let (done, dropped) = crossbeam_channel::unbounded();
         for shard in 0..self.shards.len() {
             self.post(shard, Post::Silence { tell: None, done: Some(done.clone()) });
@@ -314,8 +336,6 @@ impl Node {
         while (self.engine.streams() > 0 || !self.transport.is_quiet()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.epoch.store(epoch.0, SeqCst);
-        self.right.begin();
     }
 
     /// Takes no more calls; those that there are go on.

@@ -189,6 +189,20 @@ impl Table {
         self.drop_where(|kept| kept.owner == owner);
     }
 
+    /// Keeps the records of this instance's own stream as it keeps others': it gives its calls away, and takes no more saves.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn keep(&self, owner: Incarnation, held: u64, records: Vec<Copied>) -> Result<(), Full> {
+        let connection = self.begin(owner)?;
+        let batch = Batch { anew: true, saves: records, through: Some(held) };
+        self.take(owner, connection, batch)?;
+        if let Some(stream) = self.stream(owner) {
+            locked(&stream).sealed = true;
+        }
+        Ok(())
+    }
+
     /// A connection brings a stream from now on; its number.
     pub(super) fn begin(&self, owner: Incarnation) -> Result<u64, Full> {
         let stream = self.stream(owner).ok_or(Full::Records)?;
@@ -399,6 +413,19 @@ mod tests {
         assert_eq!((table.len(), table.held(owner(1))), (1, None));
         table.forget(b);
         assert!(table.is_empty() && table.0.bytes.load(Relaxed) == 0);
+    }
+
+    #[test]
+    fn what_an_instance_gives_away_is_one_more_copy_until_others_have_it() {
+        let [x, y, _] = calls();
+        let table = Table::new(Limits::default());
+        table.keep(owner(1), 9, vec![save(x, 1, 4, "x"), save(y, 1, 2, "y")]).unwrap();
+        assert_eq!((texts(&table, 1).join(" "), table.held(owner(1))), ("x y".to_owned(), Some(9)));
+        assert_eq!(table.begin(owner(1)), Err(Full::Sealed), "nobody brings it");
+        let b = Incarnation { node: "b".parse().unwrap(), run: 2 };
+        let connection = table.begin(b).unwrap();
+        table.take(b, connection, batch(true, &[save(x, 7, 1, "of b")], Some(1))).unwrap();
+        assert_eq!(texts(&table, 1), ["y"]);
     }
 
     #[test]

@@ -93,6 +93,12 @@ impl Inheritance {
         self.claim_on(owner).is_some_and(|claim| held >= Some(claim.through))
     }
 
+    /// Whether the owner gave this stream away while it lived: its own records are one more copy.
+    #[must_use]
+    pub fn is_given(&self, owner: Incarnation) -> bool {
+        self.claim_on(owner).is_some_and(|claim| claim.round == 0 && claim.by.node != owner.node)
+    }
+
     /// Whether of some stream no whole copy is among these: who has not answered yet is worth waiting for.
     #[must_use]
     pub fn lacks<R>(&self, by: Incarnation, copies: &[Copy<R>]) -> bool {

@@ -6,142 +6,34 @@
 
 mod absence;
 mod adoption;
+mod leaving;
 mod seat;
 mod successions;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use self::adoption::Adoption;
+use self::leaving::Leaving;
 use self::seat::Sitting;
 use self::successions::Successions;
 use super::claim::{Round, Stage};
 use super::message::{Answer, Beat, Echo, Message};
-use super::registry::{Claim, ClaimResult, Key, Ownership, Registry, Role, Transaction};
+use super::registry::{Claim, Key, Ownership, Registry, Role, Transaction};
 use super::voice::{Until, Voice};
 use super::watch::Watch;
-use super::{Incarnation, Inheritance, Standing, Terms, Usage, Voters};
+use super::{Incarnation, Standing, Terms, Usage, Voters};
 use crate::id::NodeId;
 use crate::time::Timestamp;
 
 pub use self::seat::{Seat, Taking};
+pub use self::told::{Input, Output};
 
 /// How often a member beats.
 const BEAT: Duration = Duration::from_millis(50);
 /// How much later each further member asks about one that is absent, so that mostly one does.
 const TURN: Duration = Duration::from_millis(100);
-
-/// What has happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Another member's message, by its sender.
-    Heard(Message),
-    /// A stream takes no more saves here; up to which number the whole of it is held.
-    Sealed {
-        /// Whose stream.
-        target: Incarnation,
-        /// Who asked, and its question's number.
-        asked: (Incarnation, u64),
-        /// `None`: this member catches up, or keeps no mirror.
-        held: Option<u64>,
-    },
-    /// What the engine says of a key, watched or read.
-    Key(Key),
-    /// A key is not in the engine.
-    KeyGone(Incarnation),
-    /// A key could not be read.
-    Unread(Incarnation),
-    /// What came of a claim, or of a try to go on as the next incarnation.
-    Claimed {
-        /// Whose key.
-        target: Incarnation,
-        /// What came.
-        result: ClaimResult,
-    },
-    /// All that the engine wrote up to this revision has been told, as [`Input::Key`] and [`Input::KeyGone`].
-    Current(u64),
-    /// Other terms are to hold for this member: its key is changed as soon as a majority by them promises, too.
-    Adopt(Terms),
-    /// Who is to keep this member's stream of saves; until it is told, every other instance.
-    Mirrors(BTreeSet<NodeId>),
-    /// What this member has to do.
-    Usage(Usage),
-    /// The last number of this member's own stream.
-    Saved(u64),
-    /// All calls that one [`Output::TakeOver`] gave are saved under this member's name.
-    Settled(Incarnation),
-    /// What the engine says of the seat of control, watched or read.
-    Seat(Option<Seat>),
-    /// [`Member::poll_timeout`] has come.
-    TimedOut,
-}
-
-/// What is to be done, in this order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Tell a member.
-    Send {
-        /// Whom.
-        to: NodeId,
-        /// What.
-        message: Message,
-    },
-    /// Nothing of any call may be sent at or after this time, until told otherwise.
-    SpeakUntil(Timestamp),
-    /// Nobody votes: sending is not gated.
-    SpeakAlways,
-    /// Nothing of any call may be sent: drop what is parked, abort connections.
-    BeSilent,
-    /// Take no more saves of a stream, then say what is held ([`Input::Sealed`]).
-    Seal {
-        /// Whose.
-        target: Incarnation,
-        /// Who asked, and its question's number.
-        asked: (Incarnation, u64),
-    },
-    /// Take saves of this stream again.
-    Unseal(Incarnation),
-    /// A majority of the voters has heard that this member's stream reaches this number ([`Stream::known`]).
-    ///
-    /// [`Stream::known`]: super::Stream::known
-    Known(u64),
-    /// Ask the engine for a claim.
-    Claim(Transaction),
-    /// Read a key, linearizably.
-    Read(Incarnation),
-    /// Win this member's own key for its next incarnation: the claim, and in the same transaction that one's key.
-    Rejoin(Transaction),
-    /// Change the terms of this member's own key, if it is still as of this revision; then read it.
-    Change {
-        /// Which.
-        target: Incarnation,
-        /// As of.
-        revision: u64,
-        /// To what.
-        terms: Terms,
-    },
-    /// Delete a key whose calls all have their new owners, if it is still as of this revision and none of those who are
-    /// thought to be gone has a key: who has not heard of a key cannot tell whether it was deleted.
-    Release {
-        /// Whose.
-        target: Incarnation,
-        /// As of.
-        revision: u64,
-        /// Successors that have not settled, and whose own calls are thought to be others' for long.
-        gone: Vec<Incarnation>,
-    },
-    /// Go on with the calls that fall to this member.
-    TakeOver(Inheritance),
-    /// Ask the engine for the seat of control; what is there then is told by [`Input::Seat`].
-    TakeSeat(Taking),
-    /// This member goes on as another incarnation; its stream of saves begins anew.
-    Begin(Incarnation),
-    /// This member's calls are others': drop them, and register as the next incarnation.
-    Fenced {
-        /// Who claimed; `None`: that is over, and its key is gone.
-        by: Option<Incarnation>,
-    },
-}
 
 /// A member.
 #[derive(Clone, Debug)]
@@ -172,6 +64,8 @@ pub struct Member {
     adoption: Option<Adoption>,
     /// Going on as the next incarnation is tried.
     rejoining: bool,
+    /// How far its own hand-over is.
+    leaving: Leaving,
     /// Its key was claimed by others, and nothing is left to it.
     fenced: bool,
     said: Option<Until>,
@@ -211,6 +105,7 @@ impl Member {
             mirrors: None,
             adoption: None,
             rejoining: false,
+            leaving: Leaving::No,
             fenced: false,
             said: None,
             reread: BTreeSet::new(),
@@ -270,7 +165,7 @@ impl Member {
             Input::Sealed { target, asked, held } => self.sealed(now, target, asked, held),
             Input::Key(key) => self.learn(now, key),
             Input::KeyGone(one) => self.gone(now, one),
-            Input::Unread(one) => drop(self.reread.insert(one)),
+            Input::Unread(one) => self.unread(one),
             Input::Claimed { target, result } => self.claimed(now, target, &result),
             Input::Current(revision) => self.registry.is_current(revision),
             Input::Adopt(terms) => self.adopt(terms),
@@ -278,6 +173,8 @@ impl Member {
             Input::Usage(usage) => self.usage = usage,
             Input::Saved(number) => self.saved = self.saved.max(number),
             Input::Settled(target) => self.saved_of(target),
+            Input::HandOver => self.hand_over(now),
+            Input::LaidDown { of, through } => self.laid_down(now, of, through),
             Input::Seat(seat) => self.learn_seat(seat),
             Input::TimedOut => {}
         }
@@ -414,6 +311,9 @@ impl Member {
         if self.rounds.get(&one).is_some_and(|round| alive.is_none() || round.stage != Stage::Asking) {
             self.rounds.remove(&one);
         }
+        if one == self.me {
+            self.saw_own_key(now, alive.is_some());
+        }
         if !self.registry.learn(key) {
             return;
         }
@@ -455,9 +355,18 @@ impl Member {
         self.next_beat = now;
         self.terms = terms;
         (self.beat, self.saved, self.known, self.rejoining, self.fenced) = (0, 0, 0, false, false);
-        self.adoption = None;
+        (self.adoption, self.leaving) = (None, self.leaving.begun(now));
         self.rounds.clear();
         self.outputs.push_back(Output::Begin(next));
+    }
+
+    /// A key could not be read. It is asked for again, but for one that nothing depends on yet.
+    fn unread(&mut self, one: Incarnation) {
+        if one == self.me && self.leaving == Leaving::Looks {
+            self.leaving = Leaving::No;
+        } else {
+            self.reread.insert(one);
+        }
     }
 
     fn gone(&mut self, now: Timestamp, one: Incarnation) {
@@ -469,7 +378,8 @@ impl Member {
 
     /// Who is silent wins its own key for its next incarnation as soon as a majority hears it again.
     fn rejoin(&mut self, now: Timestamp) {
-        if self.voice.standing() != Standing::Silent || self.rejoining || self.fenced {
+        let is_busy = self.rejoining || self.fenced || self.hands_over();
+        if self.voice.standing() != Standing::Silent || is_busy {
             return;
         }
         let Some(Key { revision, ownership: Ownership::Alive(terms), .. }) = self.registry.key(self.me)

@@ -43,7 +43,8 @@ pub enum Ownership {
 pub struct Claim {
     /// Who claimed.
     pub by: Incarnation,
-    /// Which question of its won the majority.
+    /// Which question of its won the majority; 0: none was put, because its owner gives its calls away, or is known to be
+    /// dead.
     pub round: u64,
     /// The successors, by name.
     pub heirs: Vec<Heir>,

@@ -145,6 +145,27 @@ fn whatever_is_broken_on_purpose_is_noticed() {
     each_is_noticed(&SWITCHES, Scenario::of);
 }
 
+/// What must have happened where nodes drain.
+const DRAINED: [&str; 6] = ["drain", "handed over", "kill", "laid down", "released", "taken over"];
+/// And in many worlds.
+const DRAINED_SELDOM: [&str; 3] = ["death during a hand-over", "lost hand-over", "rejoin"];
+
+#[test]
+fn who_drains_gives_its_calls_away_and_no_two_send() {
+    let Some((seeds, cover)) = every(Scenario::of_drains) else { return };
+    let must = if seeds >= MANY { [&DRAINED[..], &DRAINED_SELDOM].concat() } else { DRAINED.to_vec() };
+    let missed: Vec<_> = must.iter().filter(|what| seeds >= SEEDS && !cover.contains_key(*what)).collect();
+    assert!(missed.is_empty(), "nothing is shown by worlds where this does not happen: {missed:?}");
+}
+
+/// With a seed from which on it is looked for. One more is noticed by a schedule.
+const OF_DRAINS: [(Switch, u64); 1] = [(Switch::HandsOverAndSpeaks, 0)];
+
+#[test]
+fn whatever_of_a_hand_over_is_broken_on_purpose_is_noticed() {
+    each_is_noticed(&OF_DRAINS, Scenario::of_drains);
+}
+
 /// What must have happened to requests.
 const PLACED: [&str; 14] = [
     "control",

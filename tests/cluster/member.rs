@@ -237,6 +237,11 @@ fn happened(event: Event, cluster: &Cluster, right: &Right, saver: &Mutex<Saver>
             right.silence();
             tell("silenced");
         }
+        Event::LayDown { done } => {
+            right.silence();
+            tell("laid down");
+            drop(done);
+        }
         Event::Fenced { by, done } => {
             right.silence();
             let by = by.map_or("nobody".to_owned(), |by| by.to_string());

@@ -278,6 +278,21 @@ impl Cluster {
         self.signal(name, Signal::SIGCONT)
     }
 
+    /// Tells a member to end when it can.
+    pub(crate) fn drain(&self, name: &str) -> f64 {
+        self.signal(name, Signal::SIGTERM)
+    }
+
+    /// Waits until a member has ended by itself, in order.
+    #[track_caller]
+    pub(crate) fn ended(&mut self, name: &str) {
+        let index = self.index(name);
+        let mut process = self.members[index].process.take().expect("it runs");
+        let is_over = machine::until(SOON, || process.is_over());
+        assert!(is_over, "{name} does not end\n{}", self.said());
+        assert!(process.wait(SOON).success(), "{name}\n{}", self.said());
+    }
+
     fn signal(&self, name: &str, signal: Signal) -> f64 {
         let id = self.member(name).process.as_ref().expect("it runs").id();
         let now = now();

@@ -33,6 +33,7 @@ mod commands;
 mod control;
 mod crash;
 mod digest;
+mod drain;
 mod endings;
 mod faults;
 mod gap;

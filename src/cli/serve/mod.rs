@@ -5,6 +5,7 @@
 //!            │ SIGTERM (or ctrl-c)
 //!            ▼
 //!          drain: no new calls ── none left, limit, second SIGTERM ─► end: BYE, results kept ─► gone
+//!                 in a cluster those that talk go on at the others
 //! ```
 
 mod notify;
@@ -38,7 +39,8 @@ const EXTEND: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "SIGTERM or ctrl-c: takes no more calls, waits for the running ones ([drain] limit), then \
-                        ends them; a second one ends them at once. SIGHUP: reads the settings, questionnaires, \
+                        ends them; a second one ends them at once. In a cluster the other instances go on with \
+                        them. SIGHUP: reads the settings, questionnaires, \
                         prompts and dialplan anew; running calls keep theirs. After kill -9 the next start goes on \
                         with the calls.\n\n\
                         docs/serve.md is the page for operators."
@@ -158,7 +160,7 @@ async fn witness(
     Ok(Exit::Done)
 }
 
-/// Waits for the calls that there are.
+/// Waits for the calls that there are, until they end or others have them.
 async fn drain(instance: &Instance, signals: &mut Signals, notify: &Notify) {
     instance.drain();
     let limit = instance.drain_limit().await;
@@ -167,8 +169,11 @@ async fn drain(instance: &Instance, signals: &mut Signals, notify: &Notify) {
     notify.say(&format!("STOPPING=1\nSTATUS=draining, {calls} calls left"));
     let (deadline, mut told) = (Instant::now() + limit, Instant::now());
     loop {
+        if !limit.is_zero() {
+            instance.hand_over();
+        }
         let calls = instance.usage().calls;
-        if calls == 0 {
+        if calls == 0 && !instance.is_handing_over() {
             return;
         }
         tokio::select! {

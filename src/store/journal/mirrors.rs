@@ -154,9 +154,13 @@ impl Mirrors {
         state.feeds.insert(mirror, sender);
         state.stream.lapsed(mirror);
         state.stream.joined(now, mirror);
-        let snapshot =
-            Snapshot { as_of: state.stream.saved(), calls: state.live.values().cloned().collect() };
-        (snapshot, receiver)
+        (state.snapshot(), receiver)
+    }
+
+    /// The live records as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.state().snapshot()
     }
 
     /// A mirror holds every live record as of this number.
@@ -270,6 +274,10 @@ impl Mirrors {
 }
 
 impl State {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { as_of: self.stream.saved(), calls: self.live.values().cloned().collect() }
+    }
+
     /// Answers what is durable, in order.
     fn release(&mut self, now: Timestamp) -> Durable {
         let durable = self.stream.durable(now);

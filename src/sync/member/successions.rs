@@ -66,6 +66,12 @@ impl Successions {
 }
 
 impl Member {
+    /// Whether a claim gave something to this member that is not all saved under its name.
+    pub(super) fn inherits(&self) -> bool {
+        let mut named = self.registry.claims().filter(|(_, _, claim)| claim.names(self.me));
+        named.any(|(of, ..)| !self.successions.has_settled(of))
+    }
+
     /// A word came: the claim is as good as read.
     pub(super) fn word(&mut self, now: Timestamp, word: Word) {
         let Word { from, target, revision, claim } = word;
@@ -110,7 +116,7 @@ impl Member {
 
     /// Takes over what claims give to this member, and sees to it that others do.
     pub(super) fn carry_out(&mut self, now: Timestamp) {
-        if self.fenced {
+        if self.fenced || self.hands_over() {
             return;
         }
         let claims: Vec<(Incarnation, u64, Claim)> =

@@ -1,10 +1,10 @@
 //! The schedules that broke an earlier draft of the protocol, each with its faults at their times, by hand.
 //!
-//! Not here, because their rooms are not `sync`'s: *old owner dies in the middle of a hand-over* (there is no hand-over
-//! yet), *TCP buffer of a silent owner delivered after healing* (node's transport), *fenced owner writes a result* (the
-//! records store).
+//! Not here, because their rooms are not `sync`'s: *TCP buffer of a silent owner delivered after healing* (node's
+//! transport), *fenced owner writes a result* (the records store).
 
 mod copies;
+mod handover;
 mod starts;
 
 use super::world::{Fault, Ill, Scenario, Switch, Traffic, World};
@@ -275,7 +275,7 @@ fn only_survivor_is_draining() {
         Scenario { roles: vec![Role::Instance, Role::Instance, Role::Witness], ..Scenario::of_instances(3) };
     let mut world = world(&scenario);
     let calls = world.speaks_for(0);
-    world.drain(1);
+    world.drains(1, true);
     world.until(2_100);
     world.begin(0, kill(0));
     world.until(3_000);

@@ -239,6 +239,7 @@ impl World {
                 self.refresh(node);
             }
             Fault::Voters { list } => self.adopt(list),
+            Fault::Drain { node } => self.drain(node),
         }
         self.faults.insert(number, fault);
     }
@@ -250,6 +251,7 @@ impl World {
         match fault {
             Fault::Pause { node } => self.wake(node),
             Fault::Hang { node } => self.turn_again(node),
+            Fault::Drain { node } => self.drains(node, false),
             Fault::Kill { .. }
             | Fault::Cut { .. }
             | Fault::Engine { .. }
@@ -280,6 +282,7 @@ impl World {
             | Fault::Engine { .. }
             | Fault::Hang { .. }
             | Fault::Drift { .. }
+            | Fault::Drain { .. }
             | Fault::Voters { .. } => false,
         })
     }
@@ -294,6 +297,7 @@ impl World {
             | Fault::Cut { .. }
             | Fault::Hang { .. }
             | Fault::Drift { .. }
+            | Fault::Drain { .. }
             | Fault::Voters { .. } => None,
         })
     }
@@ -326,6 +330,11 @@ impl World {
     pub(super) fn durable(&mut self, node: usize) -> Durable {
         let now = self.nodes[node].clock.at(self.now);
         self.nodes[node].process.as_mut().unwrap().stream.durable(now)
+    }
+
+    /// In ms.
+    pub(super) const fn time(&self) -> u64 {
+        self.now / 1_000
     }
 
     pub(super) fn reached(&self, what: &str) -> bool {
@@ -371,10 +380,18 @@ impl World {
         self.scenario.strict = false;
     }
 
-    pub(super) fn drain(&mut self, node: usize) {
-        self.nodes[node].usage.drains = true;
+    /// A node takes no more calls; a process of it that begins meanwhile does not know that.
+    pub(super) fn drains(&mut self, node: usize, drains: bool) {
+        self.nodes[node].usage.drains = drains;
         let usage = self.nodes[node].usage;
         self.input(node, Input::Usage(usage));
+    }
+
+    /// A node takes no more calls, and gives away those that it has.
+    pub(super) fn drain(&mut self, node: usize) {
+        self.judge.hit("drain");
+        self.drains(node, true);
+        self.plan_to(0, node, Work::HandOver);
     }
 
     pub(super) fn try_place(&mut self, node: usize) -> Option<CallId> {

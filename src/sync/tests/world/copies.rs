@@ -107,6 +107,14 @@ impl Table {
         Ok(stream.held)
     }
 
+    /// The own records of who hands its calls over are one more copy.
+    pub(super) fn keep(&mut self, owner: Incarnation, held: u64, records: Vec<(CallId, Version, Record)>) {
+        let sealed = Stream { held: Some(held), sealed: true, ..Stream::default() };
+        self.streams.insert(owner, sealed);
+        let kept = |(call, version, record)| (call, Kept { owner, version, record, mark: 0 });
+        self.records.extend(records.into_iter().map(kept));
+    }
+
     pub(super) fn seal(&mut self, owner: Incarnation) -> Option<u64> {
         let stream = self.streams.entry(owner).or_default();
         stream.sealed = true;

@@ -171,10 +171,13 @@ impl World {
     fn claim(&mut self, transaction: &Transaction) -> ClaimResult {
         let Transaction { target, revision, claim } = transaction;
         if !(self.engine.is_alive(*target) && self.engine.is_as_of(*target, *revision)) {
-            self.judge.hit("lost claim");
+            self.judge.hit(if claim.round == 0 { "lost hand-over" } else { "lost claim" });
             return ClaimResult::Lost;
         }
         self.judge.hit("claim");
+        if claim.round == 0 {
+            self.judge.hit("handed over");
+        }
         if claim.stale {
             self.judge.hit("stale claim");
         }

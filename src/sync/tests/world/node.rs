@@ -14,6 +14,9 @@ use crate::sync::{
 };
 use crate::time::Timestamp;
 
+/// How often a draining node asks to give its calls away, in µs.
+const HAND_OVER_AGAIN: u64 = 300_000;
+
 /// What a process has to do.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -50,6 +53,10 @@ pub(super) enum Work {
     LookAround,
     /// An inheritance, and since when copies of it are waited for.
     Gather(Box<Inheritance>, u64),
+    /// A draining node would give its calls away.
+    HandOver,
+    /// All calls of this incarnation are dropped, to be given away.
+    LaidDown(Incarnation),
 }
 
 /// What waits for a save.
@@ -217,6 +224,9 @@ impl World {
         if inherits {
             self.judge.hit("death during a takeover");
         }
+        if self.nodes[node].process.as_ref().is_some_and(|process| process.member.hands_over()) {
+            self.judge.hit("death during a hand-over");
+        }
         let noticed = if host { 2_000_000 } else { self.dice.between(500, 3_000) };
         self.leave_owners(node, noticed);
         self.leave_mirrors(node);
@@ -272,6 +282,8 @@ impl World {
             Work::Unanswered(number) => self.concluded(node, number),
             Work::LookAround => self.look_around(node),
             Work::Gather(inheritance, since) => self.gather(node, inheritance, since),
+            Work::HandOver => self.hand_over(node),
+            Work::LaidDown(of) => self.laid_down(node, of),
         }
     }
 
@@ -319,6 +331,7 @@ impl World {
             Output::SpeakUntil(until) => self.speak(node, until),
             Output::SpeakAlways => panic!("there are voters"),
             Output::BeSilent => self.be_silent(node),
+            Output::LayDown => self.lay_down(node),
             Output::Seal { target, asked } => {
                 let is_mirror = self.nodes[node].role == Role::Instance;
                 let process = self.nodes[node].process.as_mut();
@@ -350,7 +363,10 @@ impl World {
             Output::Fenced { by } => {
                 self.judge.hit("fenced");
                 self.say(|world| format!("{} is fenced by {by:?}", world.nodes[node].id));
-                self.drop_calls(node);
+                // Of calls that were given away the records stay part of the stream until it begins anew.
+                if !self.nodes[node].process.as_ref().is_some_and(|process| process.member.is_moving()) {
+                    self.drop_calls(node);
+                }
                 self.nodes[node].journal.clear();
                 let after = self.dice.between(1_000, 50_000);
                 self.plan_to(after, node, Work::Register);
@@ -389,12 +405,49 @@ impl World {
 
     fn be_silent(&mut self, node: usize) {
         let later = self.nodes[node].clock.at(self.now) + self.terms.promise;
-        let speaks_on = self.switch == Switch::SpeaksOn;
+        let switch = self.switch;
         self.say(|world| format!("{} is silent", world.nodes[node].id));
         let Some(process) = &mut self.nodes[node].process else { return };
+        let gives_and_speaks = switch == Switch::HandsOverAndSpeaks && process.member.hands_over();
+        let speaks_on = switch == Switch::SpeaksOn || gives_and_speaks;
         if process.sends != Sends::Not {
             process.sends = if speaks_on { Sends::Until(later) } else { Sends::Not };
             self.judge.hit("silenced");
+        }
+    }
+
+    /// A draining node asks again and again, as long as it has calls.
+    fn hand_over(&mut self, node: usize) {
+        let has_calls = !self.speaks_for(node).is_empty();
+        if self.nodes[node].usage.drains {
+            if has_calls {
+                self.input(node, Input::HandOver);
+            }
+            self.plan_to(HAND_OVER_AGAIN, node, Work::HandOver);
+        }
+    }
+
+    /// Its calls are to be given away. Their records stay part of its stream: who joins it as a mirror now is told of them.
+    fn lay_down(&mut self, node: usize) {
+        self.judge.hit("laid down");
+        let after = self.dice.between(100, 5_000);
+        let switch = self.switch;
+        let Some(process) = self.nodes[node].process.as_mut() else { return };
+        let of = process.member.incarnation();
+        let records = process.live.iter();
+        let records = records.map(|(call, live)| (*call, live.version, live.record.clone())).collect();
+        if switch != Switch::KeepsNoCopy {
+            process.table.keep(of, process.stream.saved(), records);
+        }
+        self.plan_to(after, node, Work::LaidDown(of));
+    }
+
+    fn laid_down(&mut self, node: usize, of: Incarnation) {
+        let process = self.nodes[node].process.as_ref();
+        if process.is_some_and(|process| process.member.incarnation() == of) {
+            let durable = self.durable(node);
+            let through = (!durable.degraded).then_some(durable.through);
+            self.input(node, Input::LaidDown { of, through });
         }
     }
 

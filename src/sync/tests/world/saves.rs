@@ -1,7 +1,7 @@
 //! Saves and what waits for them: nothing that depends on one leaves before it is durable. And the calls that save.
 
 use super::copies::{Record, Save};
-use super::node::{Deed, Journalled, Live, Waiting, Work};
+use super::node::{Deed, Journalled, Live, Process, Sends, Waiting, Work};
 use super::scenario::Switch;
 use super::{CALLS, World};
 use crate::id::{CallId, Epoch, Revision};
@@ -174,7 +174,9 @@ impl World {
         if !is_live || !self.may_forget(node, call) {
             return;
         }
-        let Some(process) = &mut self.nodes[node].process else { return };
+        let gives = |process: &&mut Process| process.member.is_moving() && process.sends == Sends::Not;
+        let process = self.nodes[node].process.as_mut();
+        let Some(process) = process.filter(|process| !gives(process)) else { return };
         let Some(mut live) = process.live.remove(&call) else { return };
         live.version.1.0 += 1;
         self.save(node, &Save { call, version: live.version, record: None }, Vec::new());

@@ -73,6 +73,8 @@ pub(in crate::sync::tests) enum Fault {
     Drift { node: usize, rate: u64 },
     /// The settings name other voters: all members adopt the list.
     Voters { list: [usize; 3] },
+    /// A node takes no more calls, and is to give away those that it has.
+    Drain { node: usize },
 }
 
 /// A fault, when it begins and when it ends, in ms of true time.
@@ -179,6 +181,26 @@ impl Scenario {
         Event { at, until, fault }
     }
 
+    /// The same world, in which nodes drain too.
+    pub(in crate::sync::tests) fn of_drains(seed: u64) -> Self {
+        let mut scenario = Self::of(seed);
+        let mut dice = Dice(seed ^ 0xD4);
+        let nodes = scenario.roles.len();
+        let drains = dice.between(1, 3);
+        // Who has handed over begins anew as a mirror, too: an owner that has no other one goes on by its journal alone
+        // for a moment, and to die in it is a second thing that goes wrong (seed 1036).
+        let instances = scenario.roles.iter().filter(|role| **role == Role::Instance).count();
+        scenario.strict &= drains == 1 && instances > 2;
+        for _ in 0..drains {
+            // Mostly while something else goes wrong, or just before or after.
+            let near = scenario.faults.first().map_or(FAULTS_FROM, |fault| fault.at.saturating_sub(100));
+            let at = if dice.is_in(70) { near + dice.below(250) } else { dice.between(FAULTS_FROM, 4_500) };
+            let until = (at + dice.between(500, 3_000)).min(HEALED);
+            scenario.faults.push(Event { at, until, fault: Fault::Drain { node: dice.index(nodes) } });
+        }
+        scenario
+    }
+
     /// Leaves faults out as long as it is still wrong.
     pub(in crate::sync::tests) fn smallest(mut self, is_wrong: impl Fn(&Self) -> bool) -> Self {
         let mut at = 0;
@@ -227,4 +249,8 @@ pub(in crate::sync::tests) enum Switch {
     AnewAtOnce,
     /// A record goes when its result is kept where it ended, and nowhere else.
     KeepsResults,
+    /// Who hands its calls over goes on sending.
+    HandsOverAndSpeaks,
+    /// Who hands its calls over keeps no copy of their records.
+    KeepsNoCopy,
 }
