@@ -80,9 +80,11 @@ fn who_drains_and_dies_in_the_middle_has_a_successor() {
         let outcome = cluster.outcome("n2", &call);
         outcome.assert_complete(42, "42");
         let trace = sipp.finish();
-        let invites = trace.received("INVITE");
-        assert_eq!(invites.len(), 2, "killed after {after} ms: {trace}");
-        assert!(invites[1].header("Via").unwrap().contains(&cluster.host("n2")), "{trace}");
+        let mut ways: Vec<&str> =
+            trace.received("INVITE").iter().map(|it| it.header("Via").unwrap()).collect();
+        ways.dedup(); // what was sent again
+        assert_eq!(ways.len(), 2, "killed after {after} ms: {trace}");
+        assert!(ways[1].contains(&cluster.host("n2")), "{trace}");
         let was_given = cluster.log("n1").contains("the others have this instance's calls");
         println!("killed after {after} ms; the claim was its own and told: {was_given}");
     }
