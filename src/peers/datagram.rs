@@ -160,28 +160,41 @@ impl Guard {
         // A question's votes count for the process that asked it: only beats and answers go to whoever is there.
         let is_open = matches!(message, Message::Beat(_) | Message::Answer(_));
         match to_run {
-            Some(run) if run != my_run => return Err(Refused::Outdated),
+            Some(run) if run != my_run => {
+                // Where both have begun anew at once, each speaks to the other's former run, and has to learn of the next
+                // one by what it must refuse: nothing else comes.
+                self.peer(from).meet(from.run);
+                return Err(Refused::Outdated);
+            }
             None if !is_open => return Err(Refused::Outdated),
             Some(_) | None => {}
         }
         if message.from() != from {
             return Err(Refused::Borrowed);
         }
-        let peer = self.peers.entry(from.node).or_insert(Peer { run: from.run, highest: 0, seen: 0 });
-        peer.take(from.run, number)?;
+        self.peer(from).take(from.run, number)?;
         Ok(Opened { from, message })
+    }
+
+    fn peer(&mut self, from: Incarnation) -> &mut Peer {
+        self.peers.entry(from.node).or_insert(Peer { run: from.run, highest: 0, seen: 0 })
     }
 }
 
 impl Peer {
+    /// It may be a later run.
+    const fn meet(&mut self, run: u64) {
+        if run > self.run {
+            *self = Self { run, highest: 0, seen: 0 };
+        }
+    }
+
     /// Whether a datagram of this run and number is new.
     fn take(&mut self, run: u64, number: u64) -> Result<(), Refused> {
         if run < self.run {
             return Err(Refused::Overtaken);
         }
-        if run > self.run {
-            *self = Self { run, highest: 0, seen: 0 };
-        }
+        self.meet(run);
         if number > self.highest {
             let ahead = number - self.highest;
             self.seen = if ahead < WINDOW { self.seen << ahead | 1 } else { 1 };
@@ -280,6 +293,27 @@ mod tests {
         let new = a.seal(one(A, 6), to, beat(one(A, 6)));
         b.open(9, &new).unwrap();
         assert_eq!(b.open(9, &old), Err(Refused::Overtaken));
+    }
+
+    #[test]
+    fn two_who_begin_anew_at_once_hear_each_other_again() {
+        let (mut a, mut b) = (guard("a", 1), guard("b", 1));
+        let (to_a, to_b): (NodeId, NodeId) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let hello = a.seal(one("a", 1), to_b, beat(one("a", 1)));
+        b.open(2, &hello).unwrap();
+        let hello = b.seal(one("b", 2), to_a, beat(one("b", 2)));
+        a.open(1, &hello).unwrap();
+        // Now they are runs 3 and 4, and neither knows that of the other.
+        let from_a = a.seal(one("a", 3), to_b, beat(one("a", 3)));
+        let from_b = b.seal(one("b", 4), to_a, beat(one("b", 4)));
+        assert_eq!(b.open(4, &from_a), Err(Refused::Outdated));
+        assert_eq!(a.open(3, &from_b), Err(Refused::Outdated));
+        let from_a = a.seal(one("a", 3), to_b, beat(one("a", 3)));
+        let from_b = b.seal(one("b", 4), to_a, beat(one("b", 4)));
+        b.open(4, &from_a).unwrap();
+        a.open(3, &from_b).unwrap();
+        // What an earlier run said is no news.
+        assert_eq!(a.open(1, &hello), Err(Refused::Overtaken));
     }
 
     #[test]
