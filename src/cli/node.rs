@@ -51,7 +51,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let cluster = answer.get("cluster");
     if let (Some(cluster), false) = (cluster, list.json) {
-        to_stdout(&format!("\n{}{}", members(cluster), control(cluster)))?;
+        to_stdout(&format!("\n{}{}{}", members(cluster), control(cluster), voters(cluster)))?;
+        differing(cluster);
         if let Some(why) = cluster.get("engine_away").and_then(Value::as_str) {
             super::say(&format!("etcd is away: calls go on, and nobody's are taken over: {why}"));
         }
@@ -90,6 +91,47 @@ fn control(cluster: &Value) -> String {
     };
     let here = control.get("here").and_then(Value::as_bool).unwrap_or_default();
     format!("control: {}{}\n", text(control, "name"), if here { ", this instance" } else { "" })
+}
+
+/// Who votes on this member, and for how long promises last.
+fn voters(cluster: &Value) -> String {
+    let (names, promise) = (names(cluster, "voters"), cluster.get("promise_ms").and_then(Value::as_u64));
+    match (names, promise) {
+        (Some(names), Some(promise)) if !names.is_empty() => {
+            format!("voters: {names}; promises of {promise} ms\n")
+        }
+        (Some(_), _) => "voters: nobody\n".to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+fn names(from: &Value, key: &str) -> Option<String> {
+    let names: Vec<&str> = from.get(key)?.as_array()?.iter().filter_map(Value::as_str).collect();
+    Some(names.join(", "))
+}
+
+/// What is to be said of voters that do not hold yet, and of members that go by other ones.
+fn differing(cluster: &Value) {
+    let to_be = names(cluster, "voters_to_be");
+    if let Some(to_be) = &to_be {
+        super::say(&format!(
+            "the voters of this member are to be {to_be}: as soon as a majority of them answers; until then those before them \
+             hold"
+        ));
+    }
+    let (own, promise) = (to_be.or_else(|| names(cluster, "voters")), cluster.get("promise_ms"));
+    for member in cluster.get("members").and_then(Value::as_array).into_iter().flatten() {
+        let Some(its) = names(member, "voters") else { continue };
+        let its_promise = member.get("promise_ms");
+        if Some(&its) != own.as_ref() || its_promise != promise {
+            let ms = its_promise.and_then(Value::as_u64).unwrap_or_default();
+            super::say(&format!(
+                "{} goes by other voters, or another promise, than this one ({its}; {ms} ms): give all members the same \
+                 [cluster] voters and promise, and reload them, or for another promise restart them",
+                text(member, "name")
+            ));
+        }
+    }
 }
 
 /// The other members.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::member::Inputs;
 use super::status::Board;
+use super::terms::Known;
 use super::{Done, Event, gather};
 use crate::engine::{self, Engine, Index};
 use crate::id::NodeId;
@@ -25,6 +26,8 @@ use crate::time::Timestamp;
 
 /// From one try to register to the next.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long an incarnation that was found absent before it spoke waits at most for a majority to answer.
+const LONELY: Duration = Duration::from_secs(10);
 /// How often it is said that a try has failed.
 const SAY: u32 = 20;
 /// How long the others may take to hold all that was saved of calls that are given away, and how often it is looked: what
@@ -43,7 +46,7 @@ pub(super) enum Errand {
     TakeOver { by: Incarnation, inheritance: Inheritance, lived: Option<Timestamp> },
     TakeSeat(Taking),
     Begin(Incarnation),
-    Fenced { by: Option<Incarnation> },
+    Fenced { by: Option<Incarnation>, spoke: bool },
     Silence,
     LayDown { of: Incarnation },
 }
@@ -53,10 +56,9 @@ pub(super) enum Errand {
 pub(super) struct Constants {
     pub(super) node: NodeId,
     pub(super) role: Role,
-    pub(super) terms: Terms,
+    pub(super) known: Known,
     pub(super) acks: usize,
     pub(super) copies: Option<usize>,
-    pub(super) addresses: BTreeMap<NodeId, SocketAddr>,
     pub(super) identity: Arc<Identity>,
     pub(super) engine: Engine,
     pub(super) table: Table,
@@ -71,7 +73,7 @@ impl Constants {
             let asked = boottime();
             let registered = async {
                 let one = self.engine.ticket(self.node).await?;
-                self.engine.register(one, self.role, &self.terms).await
+                self.engine.register(one, self.role, &self.known.holding()).await
             };
             match registered.await {
                 Ok(key) => {
@@ -110,7 +112,8 @@ pub(super) struct Errands {
     pub(super) index: watch::Sender<Option<Option<Index>>>,
     pub(super) board: Arc<Board>,
     pub(super) roles: BTreeMap<Incarnation, Role>,
-    pub(super) links: BTreeMap<NodeId, AbortHandle>,
+    /// To whom, where it is, and the task.
+    pub(super) links: BTreeMap<NodeId, (SocketAddr, AbortHandle)>,
     /// Its calls were laid down for the others to have them.
     pub(super) laid_down: bool,
     pub(super) running: JoinSet<()>,
@@ -151,8 +154,8 @@ impl Errands {
             }
             Errand::Rejoin(transaction) => {
                 self.running.spawn(async move {
-                    let Constants { engine, role, terms, .. } = &constants;
-                    let result = engine.rejoin(&transaction, *role, terms).await;
+                    let Constants { engine, role, known, .. } = &constants;
+                    let result = engine.rejoin(&transaction, *role, &known.holding()).await;
                     say(&transaction, &result);
                     inputs.give(Input::Claimed { target: transaction.target, result });
                 });
@@ -189,7 +192,7 @@ impl Errands {
             }
             Errand::TakeOver { by, inheritance, lived } => self.take_over(by, inheritance, lived),
             Errand::Begin(next) => self.begin(next).await,
-            Errand::Fenced { by } => self.fenced(by),
+            Errand::Fenced { by, spoke } => self.fenced(by, spoke),
             Errand::Silence => self.tell(Event::Silence).await,
             Errand::LayDown { of } => self.lay_down(of),
         }
@@ -249,27 +252,36 @@ impl Errands {
         let (done, over) = Done::new();
         self.tell(Event::Began { incarnation: next, done }).await;
         drop(over.await); // done when it is dropped
-        self.mirrors.begin(self.constants.acks, self.constants.terms.promise);
+        self.mirrors.begin(self.constants.acks, self.constants.known.holding().promise);
         self.constants.remember();
         self.me.send_replace(Some(next));
         tracing::info!(incarnation = %next, "this instance goes on as another incarnation");
     }
 
-    fn fenced(&mut self, by: Option<Incarnation>) {
+    fn fenced(&mut self, by: Option<Incarnation>, spoke: bool) {
         let (constants, inputs, events) = (self.constants.clone(), self.inputs.clone(), self.events.clone());
-        let claimer = by.map(|by| by.to_string());
+        let (claimer, board) = (by.map(|by| by.to_string()), Arc::clone(&self.board));
         if std::mem::take(&mut self.laid_down) {
             tracing::info!(by = claimer, "the others have this instance's calls");
-        } else {
+        } else if spoke {
             tracing::error!(
                 by = claimer,
                 "others have this instance's calls: it drops them, and begins anew"
+            );
+        } else {
+            tracing::info!(
+                by = claimer,
+                "others did not hear this instance before it might send anything: it begins anew"
             );
         }
         self.running.spawn(async move {
             let (done, over) = Done::new();
             drop(events.send(Event::Fenced { by, done }).await);
             drop(over.await); // done when it is dropped
+            if !spoke {
+                lonely(&board).await;
+                inputs.give(Input::Registers(boottime()));
+            }
             let (_, key) = constants.register().await;
             inputs.give(Input::Key(key));
         });
@@ -299,7 +311,11 @@ impl Errands {
                 self.inputs.give(Input::KeyGone(one));
             }
             engine::Event::Seat(seat) => self.inputs.give(Input::Seat(seat)),
-            engine::Event::Current(revision) => self.inputs.give(Input::Current(revision)),
+            engine::Event::Current(revision) => {
+                self.inputs.give(Input::Current(revision));
+                // The settings may name others than before.
+                self.link();
+            }
             engine::Event::Away(why) => {
                 tracing::error!(why, "the engine is away: calls go on, and nobody's are taken over");
                 self.board.write().engine_away = Some(why);
@@ -322,14 +338,19 @@ impl Errands {
 
     /// Links to those that mirror this member's saves: the next `copies` instances by name, round and round.
     fn link(&mut self) {
-        let Constants { node, role, copies, addresses, .. } = &self.constants;
+        let Constants { node, role, copies, known, .. } = &self.constants;
         if *role == Role::Witness {
             return;
         }
         let youngest: BTreeMap<NodeId, Role> =
             self.roles.iter().map(|(one, role)| (one.node, *role)).collect();
-        let (before, after): (Vec<NodeId>, Vec<NodeId>) =
-            addresses.keys().filter(|other| *other != node).partition(|other| *other < node);
+        // Whom the settings do not name any more is one as long as it lives.
+        let listed = known.listed();
+        let others = known
+            .addresses()
+            .into_keys()
+            .filter(|other| other != node && (listed.contains(other) || youngest.contains_key(other)));
+        let (before, after): (Vec<NodeId>, Vec<NodeId>) = others.partition(|other| other < node);
         let ring = after.into_iter().chain(before);
         let mirrors = ring.filter(|other| youngest.get(other) != Some(&Role::Witness));
         let kept: BTreeSet<NodeId> = mirrors.take(copies.unwrap_or(usize::MAX)).collect();
@@ -338,25 +359,23 @@ impl Errands {
         if copies.is_some() {
             self.inputs.give(Input::Mirrors(kept));
         }
-        self.links.retain(|to, link| {
-            let stays = wanted.contains(to);
+        self.links.retain(|to, (address, link)| {
+            let stays = wanted.contains(to) && known.address(*to) == Some(*address);
             if !stays {
                 link.abort();
             }
             stays
         });
         for to in wanted {
-            if self.links.contains_key(&to) {
-                continue;
-            }
+            let Some(address) = known.address(to).filter(|_| !self.links.contains_key(&to)) else { continue };
             let link = Link {
                 to,
-                address: self.constants.addresses[&to],
+                address,
                 identity: Arc::clone(&self.constants.identity),
                 mirrors: self.mirrors.clone(),
                 me: self.me.subscribe(),
             };
-            self.links.insert(to, self.running.spawn(link.run()));
+            self.links.insert(to, (address, self.running.spawn(link.run())));
         }
     }
 }
@@ -370,6 +389,14 @@ async fn held(mirrors: &Mirrors) -> Option<u64> {
             return (!durable.degraded).then_some(durable.through);
         }
         sleep(LOOK).await;
+    }
+}
+
+/// Whom no majority answers would be found absent again at once, and again: it waits for one, but not for ever.
+async fn lonely(board: &Board) {
+    let until = Instant::now() + LONELY;
+    while !board.write().answered && Instant::now() < until {
+        sleep(RETRY / 5).await;
     }
 }
 

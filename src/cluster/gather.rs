@@ -1,6 +1,6 @@
 //! The records that fall to a successor: its own copies, and what the others hold where it lacks something.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -75,9 +75,8 @@ async fn ask_all(
 ) -> bool {
     let mut asked = JoinSet::new();
     let mut count = 0;
-    let others: BTreeMap<_, _> =
-        constants.addresses.iter().filter(|(member, _)| **member != constants.node).collect();
-    for (&member, &address) in others {
+    let others = constants.known.addresses().into_iter().filter(|(member, _)| *member != constants.node);
+    for (member, address) in others {
         let has = |owner: &Incarnation| owner.node != member || inheritance.is_given(*owner);
         for owner in inheritance.streams().filter(has) {
             if answered.contains(&(member, owner)) {

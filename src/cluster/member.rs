@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
@@ -15,6 +14,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::errands::Errand;
 use super::status::{Board, Other};
+use super::terms::{Known, Saying, names};
 use super::{Look, Parts};
 use crate::engine::Own;
 use crate::id::NodeId;
@@ -60,9 +60,8 @@ pub(super) struct Begin {
     pub(super) key: Key,
     /// When the key was asked for, or before.
     pub(super) asked: Timestamp,
-    pub(super) terms: Terms,
+    pub(super) known: Known,
     pub(super) guard: Guard,
-    pub(super) addresses: BTreeMap<NodeId, SocketAddr>,
     pub(super) table: Table,
     pub(super) own: Own,
     pub(super) parts: Parts,
@@ -86,7 +85,11 @@ pub(super) struct Thread {
     controls: Option<u64>,
     /// Whether this incarnation was ever allowed to send.
     has_spoken: bool,
-    is_witness: bool,
+    /// Whether it or one before it was, so that it may have calls; until others have them.
+    spoke: bool,
+    /// What holds for it.
+    terms: Terms,
+    saying: Saying,
 }
 
 impl Thread {
@@ -97,8 +100,8 @@ impl Thread {
         poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (sender, inputs) = crossbeam_channel::bounded(INPUTS);
-        let member = Member::new(begin.asked, &begin.key, begin.terms.clone());
-        let is_witness = begin.key.role == Role::Witness;
+        let member = Member::new(begin.asked, &begin.key, begin.known.holding());
+        let terms = begin.known.holding();
         let thread = Self {
             begin,
             member,
@@ -110,7 +113,9 @@ impl Thread {
             standing: Standing::Waiting,
             controls: None,
             has_spoken: false,
-            is_witness,
+            spoke: false,
+            terms,
+            saying: Saying::default(),
         };
         Ok((thread, Inputs { sender, waker }))
     }
@@ -180,10 +185,21 @@ impl Thread {
             None | Some(_) => {}
         }
         self.turns = hangs.is_none();
+        self.begin.guard.admit(self.begin.known.listed());
+        // Again and again: a change that is under way is done before the next one is taken in.
+        let wanted = self.begin.known.wanted();
+        self.handle(Input::Adopt(wanted.clone()));
         self.handle(Input::Usage(usage));
         self.handle(Input::Saved(self.begin.parts.mirrors.saved()));
         let durable = self.begin.parts.mirrors.look();
+        let others: BTreeMap<NodeId, Terms> =
+            self.member.terms_of_others().map(|(node, terms)| (node, terms.clone())).collect();
+        self.saying.look(boottime(), &self.terms, &wanted, &others);
+        let listed = self.begin.known.listed();
         let mut status = self.begin.board.write();
+        status.terms_of_others = others;
+        status.answered = self.member.is_answered_by_voters(boottime());
+        (status.terms, status.wanted) = (Some(self.terms.clone()), Some(wanted));
         status.usage = Some(usage);
         status.mirrors_lacking = durable.degraded;
         status.records = self.begin.table.len();
@@ -194,7 +210,7 @@ impl Thread {
         let own = self.member.incarnation().node;
         let is_there =
             |node: &NodeId| *node == own || status.others.iter().any(|other| other.incarnation.node == *node);
-        status.absent = self.begin.addresses.keys().filter(|node| !is_there(node)).copied().collect();
+        status.absent = listed.into_iter().filter(|node| !is_there(node)).collect();
     }
 
     fn handle(&mut self, input: Input) {
@@ -203,10 +219,18 @@ impl Thread {
             self.carry_out(output);
         }
         let (standing, own) = (self.member.standing(), self.member.incarnation());
+        let has_terms = *self.member.terms() == self.terms;
+        if !has_terms {
+            self.terms = self.member.terms().clone();
+            self.begin.known.hold(self.terms.clone());
+            tracing::info!(incarnation = %own, voters = names(&self.terms.voters), "these vote on this member now");
+        }
         if standing != self.standing {
-            self.standing = standing;
             tracing::info!(incarnation = %own, ?standing, "standing");
-            let ownership = Ownership::Alive(self.begin.terms.clone());
+        }
+        if standing != self.standing || !has_terms {
+            self.standing = standing;
+            let ownership = Ownership::Alive(self.terms.clone());
             let key = Key { incarnation: own, revision: 0, role: self.begin.key.role, ownership };
             self.begin.own.is((standing == Standing::Speaking).then_some(key));
         }
@@ -229,8 +253,14 @@ impl Thread {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Send { to, message } => self.send(to, message),
-            Output::SpeakUntil(until) => self.has_spoken |= self.begin.parts.right.speak_until(until),
-            Output::SpeakAlways => self.has_spoken |= self.begin.parts.right.speak_always(),
+            Output::SpeakUntil(until) => {
+                self.has_spoken |= self.begin.parts.right.speak_until(until);
+                self.spoke |= self.has_spoken;
+            }
+            Output::SpeakAlways => {
+                self.has_spoken |= self.begin.parts.right.speak_always();
+                self.spoke |= self.has_spoken;
+            }
             // It is told to lay them down, next.
             Output::BeSilent if self.member.hands_over() => self.has_spoken = false,
             // Who has not spoken yet has nothing to drop.
@@ -245,7 +275,8 @@ impl Thread {
                 self.errand(Some(Errand::LayDown { of: self.member.incarnation() }));
             }
             Output::Seal { target, asked } => {
-                let held = if self.is_witness { None } else { self.begin.table.seal(target) };
+                let is_witness = self.begin.key.role == Role::Witness;
+                let held = if is_witness { None } else { self.begin.table.seal(target) };
                 self.member.handle(boottime(), Input::Sealed { target, asked, held });
             }
             Output::Unseal(target) => self.begin.table.unseal(target),
@@ -265,7 +296,10 @@ impl Thread {
             }
             Output::TakeSeat(taking) => self.errand(Some(Errand::TakeSeat(taking))),
             Output::Begin(next) => self.errand(Some(Errand::Begin(next))),
-            Output::Fenced { by } => self.errand(Some(Errand::Fenced { by })),
+            Output::Fenced { by } => {
+                let spoke = std::mem::take(&mut self.spoke);
+                self.errand(Some(Errand::Fenced { by, spoke }));
+            }
         }
     }
 
@@ -273,7 +307,7 @@ impl Thread {
         if !self.turns && matches!(message, Message::Beat(_)) {
             return;
         }
-        let Some(address) = self.begin.addresses.get(&to).copied() else { return };
+        let Some(address) = self.begin.known.address(to) else { return };
         let sealed = self.begin.guard.seal(self.member.incarnation(), to, message);
         // A datagram that is lost here is as one that is lost on its way.
         drop(self.socket.send_to(&sealed, address));

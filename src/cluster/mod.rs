@@ -17,6 +17,7 @@ mod gather;
 mod member;
 mod start;
 mod status;
+mod terms;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use crate::time::Timestamp;
 
 pub use start::StartError;
 pub use status::{Other, Status};
+pub use terms::Renewal;
 
 /// What the instance has that its membership moves.
 pub struct Parts {
@@ -142,6 +144,7 @@ pub struct Cluster {
     engine: Engine,
     others: Others,
     indexed: watch::Receiver<Option<Option<Index>>>,
+    renewal: Renewal,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     tasks: JoinSet<()>,
@@ -228,6 +231,12 @@ impl Cluster {
     #[must_use]
     pub fn others(&self) -> Others {
         self.others.clone()
+    }
+
+    /// The way to change members and voters while it lives.
+    #[must_use]
+    pub fn renewal(&self) -> Renewal {
+        self.renewal.clone()
     }
 
     /// What all members are to have alike.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::errands::{Constants, Errands};
 use super::member::{Begin, Thread};
 use super::status::Board;
+use super::terms::Renewal;
 use super::{Cluster, Event, Parts, View};
 use crate::engine::{Access, AccessError, Engine, Own, Tls, User};
 use crate::peers::{Guard, Identity, IdentityError, Limits, Others, Service, Table};
@@ -87,15 +88,15 @@ impl Cluster {
         let mut tasks = JoinSet::new();
         let service =
             Service::new(table.clone(), of_links, settings.members.keys().copied(), parts.desk.clone());
+        let renewal = Renewal::new(settings, others.clone(), service.roll(), Arc::clone(&identity));
         tasks.spawn(serve(service, listener, Arc::clone(&identity)));
         warn_of(settings);
         let constants = Constants {
             node: settings.name,
             role: settings.role,
-            terms: settings.terms(),
+            known: renewal.known.clone(),
             acks: settings.mirror.acks,
             copies: settings.mirror.copies,
-            addresses: settings.members.clone(),
             identity: Arc::clone(&identity),
             engine: engine.clone(),
             table,
@@ -114,9 +115,8 @@ impl Cluster {
         let begin = Begin {
             key,
             asked,
-            terms: constants.terms.clone(),
+            known: renewal.known.clone(),
             guard: Guard::new(identity.beat_key(), settings.name, settings.members.keys().copied()),
-            addresses: settings.members.clone(),
             table,
             own: own.clone(),
             parts,
@@ -141,7 +141,8 @@ impl Cluster {
             running: JoinSet::new(),
         };
         tasks.spawn(run.run(waiting, told));
-        Ok((Self { inputs, view, engine, others, indexed, stopping, thread: Some(thread), tasks }, happened))
+        let thread = Some(thread);
+        Ok((Self { inputs, view, engine, others, indexed, renewal, stopping, thread, tasks }, happened))
     }
 }
 

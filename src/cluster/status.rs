@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::id::NodeId;
 use crate::peers::Refusals;
-use crate::sync::{Fate, Fates, Incarnation, Role, Seat, Standing, Usage};
+use crate::sync::{Fate, Fates, Incarnation, Role, Seat, Standing, Terms, Usage};
 
 /// How a member stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,14 @@ pub struct Status {
     pub usage: Option<Usage>,
     /// Whether it may send.
     pub standing: Option<Standing>,
+    /// Whether a majority of those who vote on it answers it.
+    pub answered: bool,
+    /// What holds for it, as its key says.
+    pub terms: Option<Terms>,
+    /// What is to hold by its settings.
+    pub wanted: Option<Terms>,
+    /// What holds for the other members that live, as their keys say.
+    pub terms_of_others: BTreeMap<NodeId, Terms>,
     /// Who is control, as the engine told last.
     pub seat: Option<Seat>,
     /// The epoch under which this member is control, if it is and may speak.

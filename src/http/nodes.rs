@@ -12,7 +12,7 @@ use super::assets::standing;
 use super::problem::json;
 use crate::cluster::{Copies, Status};
 use crate::instance::{Instance, STUCK, Trouble};
-use crate::sync::{Role, Standing, Usage};
+use crate::sync::{Role, Standing, Terms, Usage};
 
 /// `GET /healthz`: the process answers and its shards turn. Whoever restarts what fails this helps.
 pub(super) async fn health(Shared(instance): Shared<Arc<Instance>>) -> Response {
@@ -133,10 +133,11 @@ fn cluster(status: &Status) -> Value {
             Role::Witness => (if other.usage.is_some() { "ready" } else { state }, "witness"),
             Role::Instance => (state, "instance"),
         };
+        let terms = status.terms_of_others.get(&other.incarnation.node);
         value!({
             "name": other.incarnation.node.as_str(), "run": other.incarnation.run, "role": role, "state": state,
             "calls": usage.calls, "limit": usage.limit, "late_us": usage.late_us, "cpu_percent": usage.cpu_percent,
-            "assets": usage.assets,
+            "assets": usage.assets, "voters": terms.map(voters), "promise_ms": terms.map(promise_ms),
         })
     });
     let absent = status.absent.iter().map(|node| value!({"name": node.as_str(), "state": "absent"}));
@@ -152,8 +153,12 @@ fn cluster(status: &Status) -> Value {
             "here": status.controls.is_some(),
         })
     });
+    let to_be = status.wanted.as_ref().filter(|wanted| Some(*wanted) != status.terms.as_ref());
     value!({
         "control": control,
+        "voters": status.terms.as_ref().map(voters),
+        "voters_to_be": to_be.map(voters),
+        "promise_ms": status.terms.as_ref().map(promise_ms),
         "run": status.incarnation.map(|own| own.run),
         "standing": standing,
         "engine_away": status.engine_away,
@@ -161,4 +166,12 @@ fn cluster(status: &Status) -> Value {
         "copies": status.records,
         "members": members,
     })
+}
+
+fn voters(terms: &Terms) -> Vec<String> {
+    terms.voters.iter().map(|voter| voter.to_string()).collect()
+}
+
+fn promise_ms(terms: &Terms) -> u64 {
+    u64::try_from(terms.promise.as_millis()).unwrap_or(u64::MAX)
 }

@@ -27,7 +27,7 @@ use super::looking::Looking;
 use super::sharing::Sharing;
 use super::{Instance, StartError, recover};
 use crate::call::{Call, Progress};
-use crate::cluster::{Cluster, Event, Inherited, Parts, TakeOver, View};
+use crate::cluster::{Cluster, Event, Inherited, Parts, Renewal, TakeOver, View};
 use crate::id::{CallId, Digest, Epoch, NodeId};
 use crate::node::clock::boottime;
 use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
@@ -64,6 +64,8 @@ pub(super) struct Member {
     pub(super) choice: Choice,
     /// What all members are to have alike.
     pub(super) sharing: Sharing,
+    /// The way to change members and voters.
+    pub(super) renewal: Renewal,
     /// How many others keep what depends on being kept.
     pub(super) acks: usize,
     /// Whether there are voters, so that somebody is control.
@@ -334,7 +336,8 @@ impl Member {
         let (name, choice) = (membership.me.to_string(), Choice::default());
         let sharing = Sharing::new(membership.me, membership.cluster.shared());
         let Membership { acks, has_control, .. } = *membership;
-        (Self { name, view, others, choice, sharing, acks, has_control, wishes }, asked)
+        let renewal = membership.cluster.renewal();
+        (Self { name, view, others, choice, sharing, renewal, acks, has_control, wishes }, asked)
     }
 
     /// Whom results are told; `None`: nobody is control, and who accepted a call asks for its result.

@@ -4,7 +4,7 @@
 //! settings ─► questionnaires, prompts, dialplan ─► (publish) ─► the node ─► what nobody needs any more is forgotten
 //!    └── wrong ──────────┴── wrong ────────────────┴── wrong ────┴── wrong ─► everything stays as it was
 //! ```
-//! A member publishes what it read, for all of its cluster (`publish`).
+//! A member publishes what it read, for all of its cluster (`publish`), and then takes members and voters.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -60,8 +60,11 @@ impl Instance {
     /// [`ReloadError`]; everything stays as it was then.
     pub async fn reload(&self, file: &Path) -> Result<Reloaded, ReloadError> {
         let written = Settings::load(file)?;
-        if self.member.is_some() {
-            return Ok(self.publish(written, false).await?);
+        if let Some(member) = &self.member {
+            let cluster = written.cluster.clone();
+            let reloaded = self.publish(written, false).await?;
+            cluster.into_iter().for_each(|cluster| member.renewal.renew(&cluster));
+            return Ok(reloaded);
         }
         let (own, after_restart) = self.taken(&written).await;
         let new = self.read(move |shelf| shelf.library(own)).await?;
@@ -143,5 +146,10 @@ fn after_restart(running: &Settings, written: &Settings) -> Vec<&'static str> {
     differs("[speech]", running.speech != written.speech);
     differs("[prompts]", running.prompts != written.prompts);
     differs("[limits]", running.limits != written.limits);
+    match (&running.cluster, &written.cluster) {
+        (Some(running), Some(written)) => keys.extend(running.after_restart(written)),
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => keys.push("[cluster]"),
+    }
     keys
 }

@@ -50,6 +50,11 @@ impl Witness {
         self.cluster.view()
     }
 
+    /// Takes members and voters from these settings.
+    pub fn renew(&self, written: &settings::Cluster) {
+        self.cluster.renewal().renew(written);
+    }
+
     /// Goes on until its membership ends. It has no calls: whatever happens, nothing is to be dropped.
     pub async fn run(&mut self) {
         while let Some(event) = self.events.recv().await {

@@ -105,6 +105,13 @@ impl Guard {
         Self { key, me, members, number: 0, peers: BTreeMap::new(), refused: Refusals::new() }
     }
 
+    /// From now on these are members, too.
+    pub fn admit(&mut self, members: impl IntoIterator<Item = NodeId>) {
+        let new = members.into_iter().filter(|member| !self.members.contains(member));
+        let new: Vec<NodeId> = new.collect();
+        self.members.extend(new);
+    }
+
     /// A datagram of this member's; `from` is its incarnation.
     pub fn seal(&mut self, from: Incarnation, to: NodeId, message: Message) -> Vec<u8> {
         self.number += 1;

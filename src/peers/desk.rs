@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -217,7 +217,7 @@ pub enum Unasked {
 
 /// The way to the desks of the other members. Copies share their connections.
 #[derive(Clone, Debug)]
-pub struct Others(pub(super) Arc<BTreeMap<NodeId, Channel>>);
+pub struct Others(Arc<RwLock<BTreeMap<NodeId, (SocketAddr, Channel)>>>);
 
 impl Others {
     /// Connections are made when they are needed.
@@ -228,8 +228,39 @@ impl Others {
         identity: &Identity,
         members: impl IntoIterator<Item = (NodeId, SocketAddr)>,
     ) -> Result<Self, Status> {
-        let way = |(member, address)| Ok((member, channel(address, member, identity)?));
-        members.into_iter().map(way).collect::<Result<_, Status>>().map(|ways| Self(Arc::new(ways)))
+        let others = Self(Arc::default());
+        others.renew(identity, members)?;
+        Ok(others)
+    }
+
+    /// From now on it is these. Whoever was there before, at the same address, keeps its connection.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new); everything stays as it was then.
+    pub fn renew(
+        &self,
+        identity: &Identity,
+        members: impl IntoIterator<Item = (NodeId, SocketAddr)>,
+    ) -> Result<(), Status> {
+        let before = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let way = |(member, address)| match before.get(&member) {
+            Some((same, channel)) if *same == address => Ok((member, (address, channel.clone()))),
+            Some(_) | None => Ok((member, (address, channel(address, member, identity)?))),
+        };
+        let now = members.into_iter().map(way).collect::<Result<_, Status>>()?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
+    }
+
+    /// All of them, as they are now.
+    pub(super) fn ways(&self) -> BTreeMap<NodeId, Channel> {
+        let ways = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        ways.iter().map(|(member, (_, channel))| (*member, channel.clone())).collect()
+    }
+
+    fn way(&self, to: NodeId) -> Option<Channel> {
+        let ways = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        ways.get(&to).map(|(_, channel)| channel.clone())
     }
 
     /// Asks a member something about starts, and waits for its reply for up to `patience`.
@@ -238,7 +269,7 @@ impl Others {
     /// Why there is no reply.
     pub async fn ask(&self, to: NodeId, question: &Question, patience: Duration) -> Result<Reply, Unasked> {
         let unreached = |why: &str| Unasked::Unreached(why.to_owned());
-        let channel = self.0.get(&to).cloned().ok_or_else(|| unreached("it is no member"))?;
+        let channel = self.way(to).ok_or_else(|| unreached("it is no member"))?;
         let question = serde_json::to_string(question).map_err(|error| unreached(&error.to_string()))?;
         match timeout(patience, DeskClient::new(channel).ask(AskRequest { question })).await {
             Ok(Ok(answer)) => serde_json::from_str(&answer.into_inner().reply)
@@ -268,14 +299,15 @@ impl Others {
     pub async fn find(&self, calls: &[CallId]) -> (Vec<(NodeId, Known)>, BTreeSet<NodeId>) {
         let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
         let mut asked = JoinSet::new();
-        for (&member, channel) in self.0.iter() {
-            let (channel, request) = (channel.clone(), FindRequest { calls: calls.clone() });
+        let ways = self.ways();
+        let mut silent: BTreeSet<NodeId> = ways.keys().copied().collect();
+        for (member, channel) in ways {
+            let request = FindRequest { calls: calls.clone() };
             asked.spawn(async move {
                 let found = timeout(PATIENCE, DeskClient::new(channel).find(request)).await;
                 (member, found.ok().and_then(Result::ok))
             });
         }
-        let mut silent: BTreeSet<NodeId> = self.0.keys().copied().collect();
         let mut known = Vec::new();
         while let Some(answer) = asked.join_next().await {
             let Ok((member, Some(found))) = answer else { continue };
@@ -291,8 +323,8 @@ impl Others {
     /// Has whoever carries this call end it; whether each of them has heard of it.
     pub async fn hang_up(&self, call: CallId) -> bool {
         let mut told = JoinSet::new();
-        for channel in self.0.values() {
-            let (channel, request) = (channel.clone(), FindRequest { calls: vec![call.to_string()] });
+        for channel in self.ways().into_values() {
+            let request = FindRequest { calls: vec![call.to_string()] };
             told.spawn(async move {
                 let heard = timeout(PATIENCE, DeskClient::new(channel).hang_up(request)).await;
                 matches!(heard, Ok(Ok(_)))
@@ -305,7 +337,7 @@ impl Others {
     pub async fn begin(&self, indication: Indication) -> Begun {
         let Indication { epoch, placement, call, attempt, request, edition } = indication;
         let Placement { to, not_after_ms, number, epoch: placed_under } = placement;
-        let Some(channel) = self.0.get(&to.node).cloned() else {
+        let Some(channel) = self.way(to.node) else {
             return Begun::Refused("it is no member".to_owned().into());
         };
         let request = BeginRequest {

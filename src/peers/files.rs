@@ -172,8 +172,8 @@ impl Others {
             return Ok(());
         }
         let mut tried = Vec::new();
-        for (&member, channel) in self.in_turn(wanted.digest) {
-            match self.pull_from(member, channel.clone(), files, wanted, pulled).await {
+        for (member, channel) in self.in_turn(wanted.digest) {
+            match self.pull_from(member, channel, files, wanted, pulled).await {
                 Ok(()) => {
                     pulled.0.files.fetch_add(1, Relaxed);
                     return Ok(());
@@ -221,7 +221,7 @@ impl Others {
     pub async fn parts(&self, edition: Digest) -> Option<Parts> {
         for (member, channel) in self.in_turn(edition) {
             let request = PartsRequest { edition: edition.to_string() };
-            let asked = timeout(PATIENCE, FilesClient::new(channel.clone()).parts(request)).await;
+            let asked = timeout(PATIENCE, FilesClient::new(channel).parts(request)).await;
             let Ok(Ok(answer)) = asked else { continue };
             let Some(parts) = answer.into_inner().parts else { continue };
             match serde_json::from_str::<Parts>(&parts) {
@@ -235,9 +235,11 @@ impl Others {
     }
 
     /// All of them, each time from another one on: not all files come from the same.
-    fn in_turn(&self, digest: Digest) -> impl Iterator<Item = (&NodeId, &Channel)> {
-        let first = usize::from(digest.as_bytes()[0]) % self.0.len().max(1);
-        self.0.iter().cycle().skip(first).take(self.0.len())
+    fn in_turn(&self, digest: Digest) -> impl Iterator<Item = (NodeId, Channel)> {
+        let mut ways: Vec<(NodeId, Channel)> = self.ways().into_iter().collect();
+        let first = usize::from(digest.as_bytes()[0]) % ways.len().max(1);
+        ways.rotate_left(first);
+        ways.into_iter()
     }
 }
 

@@ -37,7 +37,7 @@ pub use files::{PullError, Pulled, Stock};
 pub use identity::{BeatKey, Identity, IdentityError, Issued, MakeError, add, init};
 pub use link::{Link, pull};
 pub use office::{PAGE, Question, Reply, Request, Told};
-pub use service::{Service, ServiceError};
+pub use service::{Roll, Service, ServiceError};
 pub use table::{Full, Kept, Limits, Table};
 
 use crate::sync::Incarnation;

@@ -1,8 +1,9 @@
 //! What a member does for the others' links: takes their saves, and gives successors what it keeps.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -45,8 +46,23 @@ pub enum ServiceError {
 pub struct Service {
     pub(super) table: Table,
     pub(super) me: watch::Receiver<Option<Incarnation>>,
-    members: Arc<[NodeId]>,
+    members: Roll,
     pub(super) desk: Desk,
+}
+
+/// Who may make links: of a service, and of whoever learns of further members. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Roll(Arc<RwLock<BTreeSet<NodeId>>>);
+
+impl Roll {
+    /// These may, too.
+    pub fn admit(&self, members: impl IntoIterator<Item = NodeId>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(members);
+    }
+
+    fn of(&self, is_it: impl Fn(NodeId) -> bool) -> Option<NodeId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().copied().find(|member| is_it(*member))
+    }
 }
 
 impl Service {
@@ -58,7 +74,15 @@ impl Service {
         members: impl IntoIterator<Item = NodeId>,
         desk: Desk,
     ) -> Self {
-        Self { table, me, members: members.into_iter().collect(), desk }
+        let roll = Roll::default();
+        roll.admit(members);
+        Self { table, me, members: roll, desk }
+    }
+
+    /// Who may make links here.
+    #[must_use]
+    pub fn roll(&self) -> Roll {
+        self.members.clone()
     }
 
     /// Serves whoever shows a certificate of the cluster's, until it is dropped.
@@ -88,11 +112,11 @@ impl Service {
         let certificates = request.peer_certs();
         let certificate = certificates.as_ref().and_then(|all| all.first());
         let certificate = certificate.ok_or_else(|| Status::unauthenticated("no certificate"))?;
-        let member = self.members.iter().find(|member| shows(certificate, **member));
+        let member = self.members.of(|member| shows(certificate, member));
         let member = member.ok_or_else(|| {
             Status::permission_denied("the certificate is of this cluster, but of no member in the settings")
         })?;
-        Ok(Caller { member: *member, address: request.remote_addr() })
+        Ok(Caller { member, address: request.remote_addr() })
     }
 }
 

@@ -114,6 +114,23 @@ impl Cluster {
         own.expect("the settings were checked: the member is among the members")
     }
 
+    /// What differs in other settings of the same member and holds from its next start on, by its key: all but who the
+    /// members are and who votes.
+    #[must_use]
+    pub fn after_restart(&self, written: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("[cluster] name", self.name != written.name),
+            ("[cluster] dir", self.dir != written.dir),
+            ("[cluster] role", self.role != written.role),
+            ("[cluster] promise", self.promise != written.promise),
+            ("[cluster] listen", self.listens_at() != written.listens_at()),
+            ("[cluster] voters", self.voters().is_none() != written.voters().is_none()),
+            ("[cluster.mirror]", self.mirror != written.mirror),
+            ("[cluster.engine]", self.engine != written.engine),
+        ];
+        differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    }
+
     /// What is wrong with it as a whole, and what to do about it.
     pub(super) fn misfit(&self) -> Option<(String, String)> {
         let names = || self.members.keys().map(NodeId::as_str).collect::<Vec<_>>().join(", ");
@@ -325,6 +342,27 @@ endpoints = ["http://192.0.2.1:2379", "http://192.0.2.2:2379"]
         assert_eq!((cluster.mirror.acks, cluster.mirror.copies, cluster.role), (1, None, Role::Instance));
         assert_eq!((cluster.engine.namespace.as_str(), cluster.engine.user().unwrap()), ("main", None));
         assert_eq!(Settings::default().cluster, None);
+    }
+
+    #[test]
+    fn members_and_voters_may_change_while_it_runs_and_nothing_else() {
+        let cluster = |text: &str| Settings::parse("f", text).unwrap().cluster.unwrap();
+        let whole = cluster(WHOLE);
+        let written = |from: &str, to: &str| cluster(&WHOLE.replace(from, to));
+        assert_eq!(whole.after_restart(&whole), [""; 0]);
+        let voters = written(
+            r#"c = "192.0.2.3:7450" }"#,
+            "c = \"192.0.2.5:7450\", d = \"192.0.2.4:7450\" }\nvoters = [\"a\", \"b\", \"d\"]",
+        );
+        assert_eq!(whole.after_restart(&voters), [""; 0]);
+        let two = written(r#", c = "192.0.2.3:7450""#, "");
+        assert_eq!(whole.after_restart(&two), ["[cluster] voters"], "nobody votes any more");
+        let promise = written("name =", "promise = \"2s\"\nname =");
+        assert_eq!(whole.after_restart(&promise), ["[cluster] promise"]);
+        let moved = written("192.0.2.2:7450", "192.0.2.9:7450");
+        assert_eq!(whole.after_restart(&moved), ["[cluster] listen"], "where others reach it");
+        let engine = written(", \"http://192.0.2.2:2379\"]", "]");
+        assert_eq!(whole.after_restart(&engine), ["[cluster.engine]"]);
     }
 
     #[test]

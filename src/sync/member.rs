@@ -168,6 +168,7 @@ impl Member {
             Input::Unread(one) => self.unread(one),
             Input::Claimed { target, result } => self.claimed(now, target, &result),
             Input::Current(revision) => self.registry.is_current(revision),
+            Input::Registers(asked) => self.asked = self.fenced.then_some(asked).or(self.asked),
             Input::Adopt(terms) => self.adopt(terms),
             Input::Mirrors(mirrors) => self.mirrors = Some(mirrors),
             Input::Usage(usage) => self.usage = usage,
@@ -386,11 +387,7 @@ impl Member {
         else {
             return;
         };
-        let is_heard = |voter: &NodeId| {
-            *voter == self.me.node
-                || self.answers.get(voter).is_some_and(|(_, came)| now.since(*came) <= BEAT * 2)
-        };
-        if terms.voters.iter().filter(is_heard).count() < terms.voters.majority() {
+        if !self.is_answered(now, terms) {
             return;
         }
         let next = Incarnation { run: revision + 1, ..self.me };

@@ -1,4 +1,4 @@
-//! What was on the wire: dumpcap on loopback, read back by tshark.
+//! What was on the wire: dumpcap on loopback or in a test's own network, read back by tshark.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,9 +16,15 @@ impl Capture {
     /// Starts to capture what the filter (pcap-filter(7)) lets through on loopback.
     #[track_caller]
     pub(crate) fn start(filter: &str) -> Self {
+        Self::on("lo", filter)
+    }
+
+    /// The same on another interface.
+    #[track_caller]
+    pub(crate) fn on(interface: &str, filter: &str) -> Self {
         let place = Place::new();
         let mut command = Command::new(machine::program("dumpcap"));
-        command.args(["-q", "-i", "lo", "-f", filter, "-w"]).arg(place.file("wire.pcapng"));
+        command.args(["-q", "-i", interface, "-f", filter, "-w"]).arg(place.file("wire.pcapng"));
         command.stdout(std::fs::File::create(place.file("stdout")).unwrap());
         command.stderr(std::fs::File::create(place.file("stderr")).unwrap());
         let mut process = Running::start(&mut command, "dumpcap");

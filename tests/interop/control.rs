@@ -112,7 +112,7 @@ fn control_that_dies_while_it_places_a_call_is_succeeded_without_a_second_dial()
 #[test]
 fn control_that_stands_still_while_it_places_a_call_dials_nobody_when_it_wakes() {
     let (mut people, _place, peer) = callee("127.0.0.1", PEOPLE);
-    let mut cluster = Cluster::of_equals(&[("peer", peer, SOON)]);
+    let cluster = Cluster::of_equals(&[("peer", peer, SOON)]);
     let capture = Capture::start(&cluster.traffic());
     let mut asked = Vec::new();
     for (round, after_ms) in [2, 8, 16].into_iter().enumerate() {

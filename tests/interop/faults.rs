@@ -27,18 +27,18 @@ fn is_42() -> Vec<u8> {
 }
 
 /// Times and ports of what a host sent, of SIP, RTP and RTCP: neither the machine's ICMP nor the closing of a connection.
-fn sent(wire: &Wire, host: &str) -> Vec<(f64, String)> {
+pub(crate) fn sent(wire: &Wire, host: &str) -> Vec<(f64, String)> {
     let packets =
         wire.fields(&format!("udp && !icmp && ip.src == {host}"), ["frame.time_epoch", "udp.srcport"]);
     packets.into_iter().map(|[at, port]| (at.parse().unwrap(), port)).collect()
 }
 
-fn sent_between(wire: &Wire, host: &str, from: f64, to: f64) -> Vec<(f64, String)> {
+pub(crate) fn sent_between(wire: &Wire, host: &str, from: f64, to: f64) -> Vec<(f64, String)> {
     sent(wire, host).into_iter().filter(|(at, _)| (from..to).contains(at)).collect()
 }
 
 /// The SSRCs of a host, in order.
-fn sources(wire: &Wire, host: &str) -> Vec<String> {
+pub(crate) fn sources(wire: &Wire, host: &str) -> Vec<String> {
     let packets = wire.fields(&format!("rtp && !icmp && ip.src == {host}"), ["rtp.ssrc"]);
     let mut sources: Vec<String> = packets.into_iter().map(|[ssrc]| ssrc).collect();
     sources.dedup();
@@ -62,7 +62,7 @@ fn a_stopped_instance_wakes_silent_and_comes_back() {
     let sipp =
         Sipp::callee("follow.xml", &[("thinks", "0")], &[("keys.pcap", &consents), ("more.pcap", &is_42())]);
     let next = Sipp::callee("answer_late.xml", &[("late", "100")], &[("keys.pcap", &person(1_600, 1_600))]);
-    let mut cluster = Cluster::of_two(&[("peer", sipp.port, ""), ("next", next.port, "")]);
+    let cluster = Cluster::of_two(&[("peer", sipp.port, ""), ("next", next.port, "")]);
     let capture = Capture::start(&cluster.traffic());
     let call = cluster.call("n1", "peer");
     cluster.until_asks("n1", &call, "age");

@@ -136,10 +136,19 @@ impl Instance {
 
 /// What a command of `baton` prints that asks the API at this port; an error is what it says.
 pub(crate) fn ask(api: u16, arguments: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    ask_by(Command::new(env!("CARGO_BIN_EXE_baton")), api, arguments)
+}
+
+/// The same by a `baton` that may run elsewhere.
+pub(crate) fn ask_by(command: Command, api: u16, arguments: &[&str]) -> Result<String, String> {
+    let (is_done, said, complaint) = all_said_by(command, api, arguments);
+    if is_done { Ok(said) } else { Err(said + &complaint) }
+}
+
+/// Whether it did what it was to, what it printed, and what it said besides.
+pub(crate) fn all_said_by(mut command: Command, api: u16, arguments: &[&str]) -> (bool, String, String) {
     let output =
         command.args(arguments).args(["--url", &format!("http://127.0.0.1:{api}")]).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (said, complaint) = (text(output.stdout), text(output.stderr));
-    if output.status.success() { Ok(said) } else { Err(said + &complaint) }
+    (output.status.success(), text(output.stdout), text(output.stderr))
 }

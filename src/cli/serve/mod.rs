@@ -98,7 +98,7 @@ async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
     let mut signals = Signals::new()?;
     let notify = Notify::from_env();
     if let Some(cluster) = settings.cluster.as_ref().filter(|cluster| cluster.role == Role::Witness) {
-        return witness(&settings, cluster, &mut signals, &notify).await;
+        return witness(&settings, cluster, file, &mut signals, &notify).await;
     }
     let listen = settings.http.listen;
     let api = Api::bind(listen).await;
@@ -138,6 +138,7 @@ async fn serve(settings: Settings, file: &Path) -> anyhow::Result<Exit> {
 async fn witness(
     settings: &Settings,
     cluster: &settings::Cluster,
+    file: &Path,
     signals: &mut Signals,
     notify: &Notify,
 ) -> anyhow::Result<Exit> {
@@ -150,9 +151,15 @@ async fn witness(
     tracing::info!(%name, address = %cluster.listens_at(), "ready: a witness, which carries no calls");
     notify.say("READY=1\nSTATUS=witness");
     let watchdog = tokio::spawn(watch_over(|| Duration::ZERO, notify.clone()));
-    tokio::select! {
-        () = witness.run() => {}
-        () = signals.end() => {}
+    loop {
+        let heard = tokio::select! {
+            () = witness.run() => break,
+            heard = signals.next() => heard,
+        };
+        match heard {
+            Heard::Reload => reload_witness(&witness, cluster, file, notify),
+            Heard::End => break,
+        }
     }
     witness.end().await;
     watchdog.abort();
@@ -215,15 +222,40 @@ async fn reload(instance: &Instance, file: &Path, notify: &Notify) {
                 Some(Publication::Kept(missed)) => tracing::warn!("nothing is published: {missed}"),
                 None => {}
             }
-            for key in &reloaded.after_restart {
-                tracing::warn!("{key} has changed; it holds from the next start on");
-            }
+            after_restart(&reloaded.after_restart);
             notify.say("READY=1\nSTATUS=reloaded");
         }
         Err(error) => {
             tracing::error!("nothing is reloaded, everything stays as it was: {error}");
             notify.say("READY=1\nSTATUS=the last reload failed; see the log");
         }
+    }
+}
+
+/// Of a witness's settings members and voters are taken: it has nothing else that could change.
+fn reload_witness(witness: &Witness, running: &settings::Cluster, file: &Path, notify: &Notify) {
+    notify.reloading();
+    match Settings::load(file).map(|settings| settings.cluster) {
+        Ok(Some(written)) => {
+            witness.renew(&written);
+            tracing::info!("reloaded");
+            after_restart(&running.after_restart(&written));
+            notify.say("READY=1\nSTATUS=reloaded");
+        }
+        Ok(None) => {
+            after_restart(&["[cluster]"]);
+            notify.say("READY=1\nSTATUS=witness");
+        }
+        Err(error) => {
+            tracing::error!("nothing is reloaded, everything stays as it was: {error}");
+            notify.say("READY=1\nSTATUS=the last reload failed; see the log");
+        }
+    }
+}
+
+fn after_restart(keys: &[&str]) {
+    for key in keys {
+        tracing::warn!("{key} has changed; it holds from the next start on");
     }
 }
 

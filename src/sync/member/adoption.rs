@@ -7,11 +7,13 @@
 //! claimant goes by, it cannot find this member absent while it speaks. A change whose answer was lost may be done later,
 //! so nothing ends that but to read the key.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::registry::{Key, Ownership};
 use super::super::{Standing, Terms, Voters};
-use super::{Member, Output};
+use super::{BEAT, Member, Output};
+use crate::id::NodeId;
 use crate::time::Timestamp;
 
 /// How often a change is asked for that has not been read yet.
@@ -26,6 +28,33 @@ pub(super) struct Adoption {
 }
 
 impl Member {
+    /// What holds for it: who votes, and T.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// What holds for the other members that own their calls.
+    pub fn terms_of_others(&self) -> impl Iterator<Item = (NodeId, &Terms)> {
+        let youngest: BTreeMap<NodeId, &Terms> =
+            self.registry.alive().map(|(one, _, terms)| (one.node, terms)).collect();
+        youngest.into_iter().filter(|(node, _)| *node != self.me.node)
+    }
+
+    /// Whether a majority of those who vote on it answers it: without that it will not be promised anything.
+    #[must_use]
+    pub fn is_answered_by_voters(&self, now: Timestamp) -> bool {
+        self.is_answered(now, &self.terms)
+    }
+
+    pub(super) fn is_answered(&self, now: Timestamp, terms: &Terms) -> bool {
+        let answers = |voter: &NodeId| {
+            *voter == self.me.node
+                || self.answers.get(voter).is_some_and(|(_, came)| now.since(*came) <= BEAT * 2)
+        };
+        terms.voters.is_none() || terms.voters.iter().filter(answers).count() >= terms.voters.majority()
+    }
+
     /// Takes in which terms are to hold. What the engine was asked for before that has to be read first.
     pub(super) fn adopt(&mut self, terms: Terms) {
         let is_under_way = self.adoption.as_ref().is_some_and(|adoption| adoption.asked_until.is_some());

@@ -38,6 +38,8 @@ pub enum Input {
     },
     /// All that the engine wrote up to this revision has been told, as [`Input::Key`] and [`Input::KeyGone`].
     Current(u64),
+    /// The key of its next incarnation was not asked for before this time.
+    Registers(Timestamp),
     /// Other terms are to hold for this member: its key is changed as soon as a majority by them promises, too.
     Adopt(Terms),
     /// Who is to keep this member's stream of saves; until it is told, every other instance.
