@@ -435,12 +435,17 @@ impl World {
         }
     }
 
-    /// Whether an owner's calls wait for its process to come back: nobody else has a whole copy of them.
+    /// Whether an owner's calls wait for a process to come back, its own or that of a successor who died before it had
+    /// settled: nobody else has a whole copy of them.
     fn waits_for_journal(&self, owner: Incarnation) -> bool {
-        let is_dead = self.nodes.iter().any(|node| node.id == owner.node && node.process.is_none());
-        let tables = self.nodes.iter().filter_map(|node| node.process.as_ref());
-        let is_held = tables.into_iter().any(|process| process.table.copy(owner).held.is_some());
-        is_dead && self.engine.is_alive(owner) && !is_held
+        let is_dead =
+            |one: &Incarnation| self.nodes.iter().any(|node| node.id == one.node && node.process.is_none());
+        let is_held = |one: &Incarnation| {
+            let mut tables = self.nodes.iter().filter_map(|node| node.process.as_ref());
+            tables.any(|process| process.table.copy(*one).held.is_some())
+        };
+        let waits = |one: &Incarnation| is_dead(one) && self.engine.is_alive(*one) && !is_held(one);
+        self.judge.successors(owner).iter().any(waits)
     }
 
     /// At the end each call has one sender, or has ended, or was said to be lost.

@@ -82,18 +82,20 @@ impl Judge {
 
     /// Whether it was said that calls of this owner may be lost.
     pub(super) fn is_reported(&self, owner: Incarnation) -> bool {
+        let is_stale = |one: &Incarnation| self.claims.get(one).is_some_and(|claim| claim.stale);
+        self.successors(owner).iter().any(|one| self.reported.contains(one) || is_stale(one))
+    }
+
+    /// Who may have got a call of this owner by claims, itself included.
+    pub(super) fn successors(&self, owner: Incarnation) -> BTreeSet<Incarnation> {
         let mut seen = BTreeSet::new();
         let mut open = vec![owner];
         while let Some(one) = open.pop() {
-            if !seen.insert(one) {
-                continue;
+            if seen.insert(one) {
+                let heirs = self.claims.get(&one).map(|claim| claim.heirs.iter().map(|heir| heir.member));
+                open.extend(heirs.into_iter().flatten());
             }
-            if self.reported.contains(&one) || self.claims.get(&one).is_some_and(|claim| claim.stale) {
-                return true;
-            }
-            let heirs = self.claims.get(&one).map(|claim| claim.heirs.iter().map(|heir| heir.member));
-            open.extend(heirs.into_iter().flatten());
         }
-        false
+        seen
     }
 }
