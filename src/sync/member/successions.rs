@@ -139,9 +139,13 @@ impl Member {
             return;
         }
         // What a former incarnation of this process has saved under its name is in its stream, or has ended.
-        let earlier = self
-            .registry
-            .gave_to(of, |one, heir| heir.node == self.me.node && self.successions.has_settled(one));
+        let has_saved = |one: Incarnation, heir: Incarnation| {
+            heir.node == self.me.node && self.successions.has_settled(one)
+        };
+        let earlier = self.registry.gave_to(of, has_saved);
+        // By another way, over somebody who has not saved it, a claim may have given more.
+        let ways = earlier.iter().flat_map(|(one, claim)| claim.heirs.iter().map(|heir| (*one, heir.member)));
+        let saved = ways.filter(|(one, heir)| has_saved(*one, *heir)).collect();
         let inherited = self.successions.inherited.entry(of).or_default();
         inherited.epoch = epoch;
         let all = earlier.iter().map(|(of, _)| *of).chain([of]);
@@ -149,7 +153,14 @@ impl Member {
         if !sources.is_empty() {
             inherited.open += 1;
             let claim = claim.clone();
-            self.outputs.push_back(Output::TakeOver(Inheritance { of, epoch, claim, earlier, sources }));
+            self.outputs.push_back(Output::TakeOver(Inheritance {
+                of,
+                epoch,
+                claim,
+                earlier,
+                saved,
+                sources,
+            }));
         } else if inherited.open == 0 && self.registry.current() >= inherited.epoch {
             inherited.settled = true;
             self.settled(Settled { from: self.me, target: of });
