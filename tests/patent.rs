@@ -160,14 +160,24 @@ impl World {
         serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()
     }
 
-    /// Has a call accepted there; its id.
+    /// Has a call accepted there; its id. Who is told to try again does: others may have other files for a moment.
     #[track_caller]
     fn place_call(&self, name: &str, to: &str) -> String {
         let to = format!("sip:{to}@127.0.0.1");
         let body = json!({"to": to, "questionnaire": "interop", "trunk": "a"}).to_string();
-        let request = ureq::post(self.url(name, "calls")).header("content-type", "application/json");
-        let mut answer = request.send(body).unwrap();
-        let call: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        let mut call = Value::Null;
+        let is_placed = until(SOON, || {
+            let request = ureq::post(self.url(name, "calls")).header("content-type", "application/json");
+            match request.send(&body) {
+                Ok(mut answer) => {
+                    call = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+                    true
+                }
+                Err(ureq::Error::StatusCode(503)) => false,
+                Err(error) => panic!("{error}"),
+            }
+        });
+        assert!(is_placed, "nobody takes it: {}", self.place.read(&format!("{name}.err")));
         call["call_id"].as_str().unwrap().to_owned()
     }
 
