@@ -273,18 +273,20 @@ fn a_node_with_other_initialisation_data_gets_no_start() {
     let trunk =
         "[trunks.b]\naddress = \"127.0.0.1:9\"\nusername = \"u\"\npassword_env = \"TRUNK_B_PASSWORD\"\n";
     world.write_settings("n1", 20, trunk);
-    let mut published =
-        ureq::post(world.url("n1", "assets")).header("content-type", "application/json").send("{}").unwrap();
-    let published: Value = serde_json::from_str(&published.body_mut().read_to_string().unwrap()).unwrap();
-    assert_eq!(published["changes"], json!(["trunk b", "default_trunk", "password of trunk b"]));
     let member = |of: &str| {
         let nodes = world.asked("n1", "nodes")?;
         let members = nodes["cluster"]["members"].as_array()?.clone();
         members.into_iter().find(|member| member["name"] == of)
     };
+    let before = member("n3").unwrap()["assets"].clone();
+    let mut published =
+        ureq::post(world.url("n1", "assets")).header("content-type", "application/json").send("{}").unwrap();
+    let published: Value = serde_json::from_str(&published.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(published["changes"], json!(["trunk b", "default_trunk", "password of trunk b"]));
+    // n1 has heard of n3 that it has the new ones, too: a dozen calls are placed between two beats.
     let state = |of: &str| member(of).map(|member| member["state"].clone());
-    let unequal =
-        until(SOON, || state("n2") == Some(json!("unequal")) && state("n3") == Some(json!("ready")));
+    let has_new = || member("n3").is_some_and(|n3| n3["state"] == "ready" && n3["assets"] != before);
+    let unequal = until(SOON, || state("n2") == Some(json!("unequal")) && has_new());
     assert!(unequal, "{:?} {:?}", member("n2"), member("n3"));
     let why = || world.asked("n2", "assets").unwrap_or_default()["behind"].clone();
     assert!(until(SOON, || why().as_str().is_some_and(|why| why.contains("TRUNK_B_PASSWORD"))), "{}", why());
