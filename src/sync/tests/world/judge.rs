@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::World;
 use super::copies::{Record, Version};
 use crate::id::{CallId, Epoch, Revision};
 use crate::sync::{Claim, Incarnation};
@@ -97,5 +98,47 @@ impl Judge {
             }
         }
         seen
+    }
+}
+
+impl World {
+    /// Whether an owner's calls wait for a process to come back, its own or that of a successor who died before it had
+    /// settled: nobody else has a whole copy of them.
+    fn waits_for_journal(&self, owner: Incarnation) -> bool {
+        let is_dead =
+            |one: &Incarnation| self.nodes.iter().any(|node| node.id == one.node && node.process.is_none());
+        let is_held = |one: &Incarnation| {
+            let mut tables = self.nodes.iter().filter_map(|node| node.process.as_ref());
+            tables.any(|process| process.table.copy(*one).held.is_some())
+        };
+        let waits = |one: &Incarnation| is_dead(one) && self.engine.is_alive(*one) && !is_held(one);
+        self.judge.successors(owner).iter().any(waits)
+    }
+
+    /// At the end each call has one sender, or has ended, or was said to be lost.
+    pub(in crate::sync::tests) fn judge_end(&mut self) {
+        if self.judge.wrong.is_some() {
+            return;
+        }
+        let mut senders: BTreeMap<CallId, usize> = BTreeMap::new();
+        for node in 0..self.nodes.len() {
+            self.speaks_for(node).into_iter().for_each(|call| *senders.entry(call).or_default() += 1);
+        }
+        for (call, truth) in self.judge.calls.clone() {
+            let count = senders.get(&call).copied().unwrap_or(0);
+            if truth.ended || count == 1 {
+                continue;
+            }
+            let may_be_lost = count == 0 && !self.scenario.strict && self.judge.is_reported(truth.owner);
+            if may_be_lost {
+                self.judge.hit("reported lost");
+            } else if count == 0 && !self.scenario.strict && self.waits_for_journal(truth.owner) {
+                self.judge.hit("waits for its journal");
+            } else {
+                let wrong = format!("{call} of {} has {count} senders at the end", truth.owner);
+                self.judge.find(wrong);
+            }
+        }
+        self.judge_requests();
     }
 }
