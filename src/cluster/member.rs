@@ -248,6 +248,8 @@ impl Thread {
         (status.standing, status.incarnation) = (Some(standing), Some(own));
         (status.seat, status.controls) = (seat, controls);
         status.moves = self.member.is_moving();
+        status.open_claims.clear();
+        status.open_claims.extend(self.member.open_claims());
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -1,9 +1,9 @@
 //! How a member stands, for whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::id::NodeId;
+use crate::id::{Epoch, NodeId};
 use crate::peers::Refusals;
 use crate::sync::{Fate, Fates, Incarnation, Role, Seat, Standing, Terms, Usage};
 
@@ -30,6 +30,8 @@ pub struct Status {
     pub controls: Option<u64>,
     /// What became of incarnations that were claimed.
     pub fates: Fates,
+    /// Claims, by the epoch that each gives, that are not carried out yet.
+    pub open_claims: BTreeSet<Epoch>,
     /// Why the engine does not answer; `None`: it does. Calls go on meanwhile, and nobody's are taken over.
     pub engine_away: Option<String>,
     /// Fewer mirrors than wanted hold the saves: calls go on, none starts.

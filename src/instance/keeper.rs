@@ -4,7 +4,8 @@
 //! Event::Step ──► board
 //! Event::Ended ─► a task of its own ─► Records::keep ── Ok ──► board, receipt back: the journal forgets the call
 //!                                          └── Err ─► again in a second, for as long as it takes
-//!                   in a cluster: others keep it, too ──► then the receipt, so that its record stays until they do
+//!                   in a cluster: others keep it, too ──► then the receipt, so that its record stays until they do;
+//!                   of a call that was taken over: and until that claim is carried out
 //! Event::Failed ► the board of reasons why this instance is not ready
 //! ```
 //! While the records cannot be written results wait in memory and in the journal, and are offered again by both: as
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 use super::board::Board;
 use crate::call::CallResult;
 use crate::cluster::View;
-use crate::id::NodeId;
+use crate::id::{Epoch, NodeId};
 use crate::node::clock::Clock;
 use crate::node::{Event, Receipt};
 use crate::peers::{Others, Question, Reply};
@@ -50,6 +51,14 @@ pub(super) struct Telling {
 }
 
 impl Telling {
+    /// Waits until the claim by which a call was taken over, if it was, is carried out: others may keep it as the dead
+    /// one's until then.
+    async fn carried_out(&self, epoch: Epoch) {
+        while self.view.status().open_claims.contains(&epoch) {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     /// Tells all who are heard, until enough of them have kept it. Where nobody is heard the journal has it.
     async fn tell(&self, result: &CallResult) {
         let Ok(result) = serde_json::to_string(result) else { return };
@@ -104,7 +113,9 @@ impl Keeper {
         while let Some(event) = events.recv().await {
             match event {
                 Event::Step { call, step } => self.board.step(call, step, clock.now()),
-                Event::Ended { result, receipt, .. } => self.keep_own(*result, Some(receipt)),
+                Event::Ended { epoch, result, receipt, .. } => {
+                    self.keep_own(*result, Some((epoch, receipt)));
+                }
                 // The node has logged it, and says why it takes no calls.
                 Event::Silenced { .. } => {}
                 Event::Failed { what } => {
@@ -121,7 +132,7 @@ impl Keeper {
     }
 
     /// Keeps a result of this instance's, now or later, has others keep it, and gives its receipt back.
-    pub(super) fn keep_own(&self, result: CallResult, receipt: Option<Receipt>) {
+    pub(super) fn keep_own(&self, result: CallResult, owned: Option<(Epoch, Receipt)>) {
         let (keeper, result) = (self.clone(), Arc::new(result));
         tokio::spawn(async move {
             if !keeper.keep_now_or_later(&result).await {
@@ -130,7 +141,10 @@ impl Keeper {
             if let Some(telling) = &keeper.telling {
                 telling.tell(&result).await;
             }
-            if let Some(receipt) = receipt {
+            if let Some((epoch, receipt)) = owned {
+                if let Some(telling) = &keeper.telling {
+                    telling.carried_out(epoch).await;
+                }
                 receipt.stored();
             }
         });

@@ -11,7 +11,7 @@
 //! A journal may hold records of several incarnations of this instance. Each names its ownership, which only grows: those
 //! from the claimed incarnation's on are its own; what is older fell to others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, Weak};
@@ -28,7 +28,7 @@ use super::sharing::Sharing;
 use super::{Instance, StartError, recover};
 use crate::call::{Call, Progress};
 use crate::cluster::{Cluster, Event, Inherited, Parts, Renewal, TakeOver, View};
-use crate::id::{CallId, Digest, Epoch, NodeId};
+use crate::id::{CallId, Digest, Epoch, NodeId, Revision};
 use crate::node::clock::boottime;
 use crate::node::{self, Earlier, Node, NodeConfig, Regained, Right};
 use crate::peers::{Desk, Others, Stock};
@@ -192,11 +192,15 @@ impl Membership {
             Some(first) => Some(self.own(Epoch(first)).await),
             None => None,
         };
-        // What an own incarnation saved last the journal knows, unless it had not been done with it.
-        let known: BTreeSet<CallId> =
-            own.iter().flat_map(|(calls, _)| calls).map(|one| one.call_id).collect();
-        let is_wanted =
-            |record: &Inherited| record.owner.node != self.me || !known.contains(&record.saved.call_id);
+        // What an own incarnation saved last the journal knows, unless it had not been done with it; and what it had taken
+        // over others may still keep as it was before.
+        let known: BTreeMap<CallId, (Epoch, Revision)> =
+            own.iter().flat_map(|(calls, _)| calls).map(|one| (one.call_id, one.saved)).collect();
+        let is_wanted = |record: &Inherited| {
+            known.get(&record.saved.call_id).is_none_or(|known| {
+                record.owner.node != self.me && *known < (record.saved.epoch, record.saved.revision)
+            })
+        };
         let records: Vec<Inherited> = records.into_iter().filter(is_wanted).collect();
         let shares = Shares::of(1 + usize::from(own.is_some()), of, settled.clone());
         let epoch = Epoch(inheritance.epoch);

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use super::load::Load;
 use super::shard::Post;
 use crate::call::{CallResult, Step};
-use crate::id::CallId;
+use crate::id::{CallId, Epoch};
 
 /// Something happened in a call, or to the node. Events of one call come in order.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum Event {
     Ended {
         /// Whose.
         call: CallId,
+        /// Under which ownership it ended.
+        epoch: Epoch,
         /// The outcome and every reply.
         result: Box<CallResult>,
         /// To be given back when the result is kept elsewhere.

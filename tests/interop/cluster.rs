@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::etcd::{self, Etcd};
 use crate::instance::ask_by;
 use crate::machine::{self, Place, Running};
-use crate::network::Network;
+use crate::network::{At, Network};
 use crate::survey;
 
 /// Ports of each member at its own address: link, SIP, RTP.
@@ -29,6 +29,8 @@ const SHARED: u16 = 16;
 pub(crate) const PROMISE: Duration = Duration::from_millis(800);
 /// How long an answer is waited for: longer than a takeover takes.
 const PATIENCE_S: u32 = 8;
+/// Media threads that are so late keep calls away from an instance, in microseconds (docs/cluster.md).
+const LATE_US: u64 = 10_000;
 /// How long anything may take that happens at once.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -137,11 +139,11 @@ impl Cluster {
         Self::begin(&Plan { names, promise, ..Plan::usual(trunks) })
     }
 
-    /// Two instances and a witness in namespaces of their own, around the one that this thread is in
+    /// Members in namespaces of their own, around the one that this thread is in
     /// ([`network::within`](crate::network::within)): telephones and etcd are at [`Network::HUB`].
     #[track_caller]
-    pub(crate) fn apart(trunks: &[Trunk<'_>]) -> Self {
-        Self::begin(&Plan { apart: true, ..Plan::usual(trunks) })
+    pub(crate) fn apart(names: &[&'static str], trunks: &[Trunk<'_>]) -> Self {
+        Self::begin(&Plan { names, apart: true, ..Plan::usual(trunks) })
     }
 
     /// Two instances and a witness, and keys for another witness, `w2`.
@@ -233,6 +235,18 @@ impl Cluster {
             api = self.api(name),
         );
         self.place.write(&format!("{name}.toml"), settings);
+    }
+
+    /// A member that stands apart loses etcd, until the network is healed.
+    #[track_caller]
+    pub(crate) fn lose_engine(&self, name: &str) {
+        let member = self.index(name);
+        let (hub, own) = (Network::HUB.to_string(), Network::host(member).to_string());
+        for client in self.engine_ports() {
+            let client = client.to_string();
+            self.network().drop_at(At::Host(member), &["-p", "tcp", "-s", &hub, "--sport", &client]);
+            self.network().drop_at(At::Hub, &["-p", "tcp", "-s", &own, "--dport", &client]);
+        }
     }
 
     /// The ports at which etcd's members take clients.
@@ -337,18 +351,21 @@ impl Cluster {
         list.lines().next().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default()
     }
 
-    /// Waits until all instances know how much room each other has: whoever is control goes by that.
+    /// Waits until all instances know how much room each other has, and that none is late: whoever is control goes by
+    /// that. Only then does who was started or woken get calls again.
     #[track_caller]
-    fn know_each_other(&self) {
+    pub(crate) fn know_each_other(&self) {
         let all = self.named.len();
-        let is_ready = |list: &Value| {
+        let is_so =
+            |it: &Value| it["state"] == "ready" && it["late_us"].as_u64().is_some_and(|late| late < LATE_US);
+        let is_known = |list: &Value| {
             let others = list["cluster"]["members"].as_array().map_or(&[][..], Vec::as_slice);
-            others.len() + 1 == all && others.iter().all(|other| other["state"] == "ready")
+            others.len() + 1 == all && others.iter().all(is_so)
         };
         let named = |member: &&Member| self.named.contains(&member.name);
         let mut instances = self.members.iter().filter(named).filter(|member| !member.is_witness());
-        let unknown = instances.find(|member| !machine::until(SOON, || is_ready(&self.listed(member.name))));
-        assert!(unknown.is_none(), "not all are ready\n{}", self.said());
+        let unknown = instances.find(|member| !machine::until(SOON, || is_known(&self.listed(member.name))));
+        assert!(unknown.is_none(), "not all are ready and in time\n{}", self.said());
     }
 
     /// `kill -9`; when it was, in seconds since 1970.

@@ -106,7 +106,7 @@ fn asterisk_that_knows_all_addresses_follows_over_tcp() {
     cluster.kill("n1");
     let own = cluster.call("n2", "pbx"); // there is nobody else but n3
     cluster.run("n1");
-    cluster.takes_calls("n1");
+    cluster.know_each_other();
     let call = cluster.call("n1", "pbx");
     dies(&mut cluster, &call);
     let outcome = cluster.outcome("n2", &own);

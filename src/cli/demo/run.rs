@@ -113,7 +113,7 @@ impl Run<'_> {
     fn take(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
             Event::Step { call, step } => self.progress.step(call, &step),
-            Event::Ended { call, result, receipt } => {
+            Event::Ended { call, result, receipt, .. } => {
                 self.files.result(&result)?;
                 receipt.stored();
                 self.progress.ended(call);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::Post;
 use crate::call::{CallResult, Step};
-use crate::id::CallId;
+use crate::id::{CallId, Epoch};
 use crate::node::clock::Clock;
 use crate::node::event::{Event, Receipt};
 use crate::node::faults::Faults;
@@ -50,9 +50,9 @@ impl Delivery {
     }
 
     /// Tells a result, now or later.
-    pub(super) fn result(&mut self, call: CallId, result: Box<CallResult>) {
+    pub(super) fn result(&mut self, call: CallId, epoch: Epoch, result: Box<CallResult>) {
         let receipt = Receipt::new(call, self.inbox.clone(), Arc::clone(&self.load));
-        self.waiting.push_back(Event::Ended { call, result, receipt });
+        self.waiting.push_back(Event::Ended { call, epoch, result, receipt });
         self.flush();
     }
 

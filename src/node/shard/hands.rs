@@ -192,7 +192,7 @@ impl Hands {
                 self.quotas.ended(live.call.id(), of, result.disposition, &result.quotas);
                 live.channel = None;
                 live.ended(result.disposition, result.ended_at.since(result.started_at));
-                self.delivery.result(live.call.id(), result);
+                self.delivery.result(live.call.id(), live.saved.0, result);
                 if first {
                     self.load.ended();
                 }

@@ -12,6 +12,7 @@ use super::super::message::{Message, Settled, Word};
 use super::super::registry::{Claim, Key, Ownership, Role};
 use super::super::{Incarnation, Inheritance};
 use super::{Member, Output};
+use crate::id::Epoch;
 use crate::time::Timestamp;
 
 /// Most claims that are remembered as taken over.
@@ -29,8 +30,6 @@ pub(super) struct Successions {
 /// What a claim gave to this member.
 #[derive(Clone, Debug, Default)]
 struct Inherited {
-    /// The claim's revision.
-    epoch: u64,
     /// Whose streams were asked for.
     sources: BTreeSet<Incarnation>,
     /// How often [`Output::TakeOver`] was said and not answered yet.
@@ -70,6 +69,12 @@ impl Member {
     pub(super) fn inherits(&self) -> bool {
         let mut named = self.registry.claims().filter(|(_, _, claim)| claim.names(self.me));
         named.any(|(of, ..)| !self.successions.has_settled(of))
+    }
+
+    /// Claims that are not carried out yet, by the epoch that each gives. The record of a call that goes on by one of them
+    /// stays in its stream until then, ended or not: others may keep the call as the dead one's, and would go on with it.
+    pub fn open_claims(&self) -> impl Iterator<Item = Epoch> + '_ {
+        self.registry.claims().map(|(_, revision, _)| Epoch(revision))
     }
 
     /// A word came: the claim is as good as read.
@@ -138,16 +143,18 @@ impl Member {
         if self.successions.has_settled(of) {
             return;
         }
+        // What claims were there before this one is known when it is read, and not when a word of it came: a call of one
+        // that is over would be brought back by who has not heard of that either.
+        let is_known = self.registry.current() >= epoch;
         // What a former incarnation of this process has saved under its name is in its stream, or has ended.
         let has_saved = |one: Incarnation, heir: Incarnation| {
             heir.node == self.me.node && self.successions.has_settled(one)
         };
-        let earlier = self.registry.gave_to(of, has_saved);
+        let earlier = if is_known { self.registry.gave_to(of, has_saved) } else { Vec::new() };
         // By another way, over somebody who has not saved it, a claim may have given more.
         let ways = earlier.iter().flat_map(|(one, claim)| claim.heirs.iter().map(|heir| (*one, heir.member)));
         let saved = ways.filter(|(one, heir)| has_saved(*one, *heir)).collect();
         let inherited = self.successions.inherited.entry(of).or_default();
-        inherited.epoch = epoch;
         let all = earlier.iter().map(|(of, _)| *of).chain([of]);
         let sources: Vec<Incarnation> = all.filter(|one| inherited.sources.insert(*one)).collect();
         if !sources.is_empty() {
@@ -161,7 +168,7 @@ impl Member {
                 saved,
                 sources,
             }));
-        } else if inherited.open == 0 && self.registry.current() >= inherited.epoch {
+        } else if inherited.open == 0 && is_known {
             inherited.settled = true;
             self.settled(Settled { from: self.me, target: of });
         }
@@ -200,5 +207,70 @@ impl Member {
                 self.send(heir.node, Message::Word(word));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::id::NodeId;
+    use crate::sync::member::Input;
+    use crate::sync::{Heir, Terms, Voters};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn one(name: &str) -> Incarnation {
+        Incarnation { node: name.parse().unwrap(), run: 1 }
+    }
+
+    fn claimed(of: &str, revision: u64, heir: &str) -> (Key, Claim) {
+        let heirs = vec![Heir { member: one(heir), free: 1 }];
+        let claim = Claim { by: one(heir), round: 1, heirs, through: 8, stale: false };
+        let ownership = Ownership::Claimed(claim.clone());
+        (Key { incarnation: one(of), revision, role: Role::Instance, ownership }, claim)
+    }
+
+    /// c, to which b's calls have fallen, by a word that came before anything else was heard of it. b had got a's.
+    fn succeeds_b() -> Member {
+        let voters = Voters::new(["a", "b", "c"].map(|name| name.parse::<NodeId>().unwrap())).unwrap();
+        let terms = Terms::new(voters, Duration::from_millis(250)).unwrap();
+        let ownership = Ownership::Alive(terms.clone());
+        let key = Key { incarnation: one("c"), revision: 1, role: Role::Instance, ownership };
+        let mut c = Member::new(NOW, &key, terms);
+        c.handle(NOW, Input::Key(claimed("a", 10, "b").0));
+        c.handle(NOW, Input::Current(10));
+        let word = Word { from: one("b"), target: one("b"), revision: 30, claim: claimed("b", 30, "c").1 };
+        c.handle(NOW, Input::Heard(Message::Word(word)));
+        c
+    }
+
+    /// Of whose streams it is asked to go on with what.
+    fn sources(member: &mut Member) -> Vec<Vec<Incarnation>> {
+        let outputs = std::iter::from_fn(|| member.poll_output());
+        let taken = outputs.filter_map(|output| {
+            if let Output::TakeOver(inheritance) = output { Some(inheritance.sources) } else { None }
+        });
+        taken.collect()
+    }
+
+    #[test]
+    fn what_was_given_to_who_is_succeeded_counts_when_all_before_that_claim_is_known() {
+        let mut c = succeeds_b();
+        assert_eq!(sources(&mut c), [[one("b")]], "its own calls at once");
+        assert_eq!(c.open_claims().collect::<Vec<_>>(), [Epoch(10), Epoch(30)]);
+        c.handle(NOW, Input::Current(30));
+        assert_eq!(sources(&mut c), [[one("a")]]);
+    }
+
+    #[test]
+    fn a_claim_that_was_over_before_is_not_inherited_by_who_had_not_heard_of_it() {
+        let mut c = succeeds_b();
+        assert_eq!(sources(&mut c), [[one("b")]]);
+        c.handle(NOW, Input::KeyGone(one("a")));
+        c.handle(NOW, Input::Current(30));
+        assert!(sources(&mut c).is_empty(), "b had saved, and perhaps ended, all of a's");
+        assert_eq!(c.open_claims().collect::<Vec<_>>(), [Epoch(30)]);
     }
 }

@@ -168,11 +168,27 @@ impl World {
         }
     }
 
+    /// Whether a call was taken over by a claim that is not carried out yet: its record stays.
+    fn is_claim_open(&mut self, node: usize, call: CallId) -> bool {
+        let process = self.nodes[node].process.as_ref();
+        let is_open = process.is_some_and(|process| {
+            let epoch = process.live.get(&call).map(|live| live.version.0);
+            process.member.open_claims().any(|open| Some(open) == epoch)
+        });
+        if is_open {
+            self.judge.hit("ended before its claim was carried out");
+        }
+        is_open && self.switch != Switch::ForgetsAtOnce
+    }
+
     pub(super) fn forget(&mut self, node: usize, call: CallId) {
         let is_live =
             self.nodes[node].process.as_ref().is_some_and(|process| process.live.contains_key(&call));
         if !is_live || !self.may_forget(node, call) {
             return;
+        }
+        if self.is_claim_open(node, call) {
+            return self.plan_to(10_000, node, Work::Forget(call));
         }
         let gives = |process: &&mut Process| process.member.is_moving() && process.sends == Sends::Not;
         let process = self.nodes[node].process.as_mut();

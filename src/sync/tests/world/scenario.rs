@@ -239,6 +239,8 @@ pub(in crate::sync::tests) enum Switch {
     BringsBack,
     /// A successor goes on under the epoch of before.
     KeepsEpoch,
+    /// A call that was taken over is forgotten as soon as it has ended.
+    ForgetsAtOnce,
     /// The seat of control is taken from who sits there.
     SitsOnOthers,
     /// A start indication leaves when control alone has stored it.
