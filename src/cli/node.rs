@@ -112,22 +112,24 @@ fn names(from: &Value, key: &str) -> Option<String> {
 
 /// What is to be said of voters that do not hold yet, and of members that go by other ones.
 fn differing(cluster: &Value) {
-    let to_be = names(cluster, "voters_to_be");
-    if let Some(to_be) = &to_be {
+    let (to_be, ms_to_be) =
+        (names(cluster, "voters_to_be"), cluster.get("promise_ms_to_be").and_then(Value::as_u64));
+    if let (Some(voters), Some(ms)) = (&to_be, ms_to_be) {
         super::say(&format!(
-            "the voters of this member are to be {to_be}: as soon as a majority of them answers; until then those before them \
-             hold"
+            "the voters of this member are to be {voters}, with promises of {ms} ms: as soon as a majority of them answers; until \
+             then those before hold"
         ));
     }
-    let (own, promise) = (to_be.or_else(|| names(cluster, "voters")), cluster.get("promise_ms"));
+    let own = to_be.or_else(|| names(cluster, "voters"));
+    let promise = ms_to_be.or_else(|| cluster.get("promise_ms").and_then(Value::as_u64));
     for member in cluster.get("members").and_then(Value::as_array).into_iter().flatten() {
         let Some(its) = names(member, "voters") else { continue };
-        let its_promise = member.get("promise_ms");
+        let its_promise = member.get("promise_ms").and_then(Value::as_u64);
         if Some(&its) != own.as_ref() || its_promise != promise {
-            let ms = its_promise.and_then(Value::as_u64).unwrap_or_default();
+            let ms = its_promise.unwrap_or_default();
             super::say(&format!(
                 "{} goes by other voters, or another promise, than this one ({its}; {ms} ms): give all members the same \
-                 [cluster] voters and promise, and reload them, or for another promise restart them",
+                 [cluster] voters and promise, and reload them",
                 text(member, "name")
             ));
         }

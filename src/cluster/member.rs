@@ -186,9 +186,8 @@ impl Thread {
         }
         self.turns = hangs.is_none();
         self.begin.guard.admit(self.begin.known.listed());
-        // Again and again: a change that is under way is done before the next one is taken in.
         let wanted = self.begin.known.wanted();
-        self.handle(Input::Adopt(wanted.clone()));
+        self.adopt(&wanted);
         self.handle(Input::Usage(usage));
         self.handle(Input::Saved(self.begin.parts.mirrors.saved()));
         let durable = self.begin.parts.mirrors.look();
@@ -213,6 +212,16 @@ impl Thread {
         status.absent = listed.into_iter().filter(|node| !is_there(node)).collect();
     }
 
+    /// Again and again: a change that is under way is done before the next one is taken in. A shorter promise comes to count
+    /// when nothing that a connection was given is tried for longer.
+    fn adopt(&mut self, wanted: &Terms) {
+        let right = &self.begin.parts.right;
+        right.promises_last(wanted.promise.min(self.member.promise()));
+        if right.is_within(wanted.promise) {
+            self.handle(Input::Adopt(wanted.clone()));
+        }
+    }
+
     fn handle(&mut self, input: Input) {
         self.member.handle(boottime(), input);
         while let Some(output) = self.member.poll_output() {
@@ -223,7 +232,9 @@ impl Thread {
         if !has_terms {
             self.terms = self.member.terms().clone();
             self.begin.known.hold(self.terms.clone());
-            tracing::info!(incarnation = %own, voters = names(&self.terms.voters), "these vote on this member now");
+            self.begin.parts.mirrors.promises_last(self.terms.promise);
+            let Terms { voters, promise } = &self.terms;
+            tracing::info!(incarnation = %own, voters = names(voters), ?promise, "these vote on this member now, for so long");
         }
         if standing != self.standing {
             tracing::info!(incarnation = %own, ?standing, "standing");

@@ -233,7 +233,7 @@ impl Cluster {
         self.others.clone()
     }
 
-    /// The way to change members and voters while it lives.
+    /// The way to change members, voters and T while it lives.
     #[must_use]
     pub fn renewal(&self) -> Renewal {
         self.renewal.clone()

@@ -1,4 +1,4 @@
-//! What can change while a member lives: who the members are, where each is reached, and who votes.
+//! What can change while a member lives: who the members are, where each is reached, who votes, and T.
 //!
 //! ```text
 //! settings, read anew ─► Renewal ─► Known ─► thread "member": beats to the new ones ─► majorities by both lists ─► its key
@@ -6,7 +6,7 @@
 //!                           │         └──────────────────────── what holds ◄──────────────────────────── read ───────┘
 //!                           └─► links, desks, files
 //! ```
-//! T cannot: sockets and mirrors are set by it from the start.
+//! A shorter T is first what SIP connections are bound to ([`Right`](crate::node::Right)); a longer one is it last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -76,13 +76,14 @@ impl Known {
         self.0.write().unwrap_or_else(PoisonError::into_inner).holding = terms;
     }
 
-    fn renew(&self, members: &BTreeMap<NodeId, SocketAddr>, voters: Voters) {
+    fn renew(&self, members: &BTreeMap<NodeId, SocketAddr>, terms: Terms) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         state.listed = members.keys().copied().collect();
         state.addresses.extend(members);
+        state.wanted.promise = terms.promise;
         // Whether anybody votes decides what this process is from its start on.
-        if voters.is_none() == state.wanted.voters.is_none() {
-            state.wanted.voters = voters;
+        if terms.voters.is_none() == state.wanted.voters.is_none() {
+            state.wanted.voters = terms.voters;
         }
     }
 }
@@ -107,8 +108,8 @@ impl Renewal {
         Self { me: settings.name, known: Known::new(settings), others, roll, identity }
     }
 
-    /// Takes members and voters from these settings. Further members are heard from now on; other voters hold as soon as a
-    /// majority of them answers and the member's key says so. What else has changed is not taken
+    /// Takes members, voters and T from these settings. Further members are heard from now on; other voters hold as soon as
+    /// a majority of them answers and the member's key says so, and so does another T. What else has changed is not taken
     /// ([`settings::Cluster::after_restart`]).
     pub fn renew(&self, written: &settings::Cluster) {
         let others = written.members.iter().filter(|(member, _)| **member != self.me);
@@ -119,7 +120,7 @@ impl Renewal {
             return;
         }
         self.roll.admit(written.members.keys().copied());
-        self.known.renew(&written.members, written.voters());
+        self.known.renew(&written.members, written.terms());
     }
 }
 
@@ -141,8 +142,9 @@ impl Saying {
         if self.pending.lasts(now, own != wanted, PENDING) {
             tracing::warn!(
                 voters = names(&wanted.voters),
-                "other voters are to hold for this member, and no majority of them answers: those before them hold. Do they \
-                 run, and do their settings name this member?"
+                promise = ?wanted.promise,
+                "other voters, or another promise, are to hold for this member, and no majority answers to that: those before \
+                 hold. Do the voters run, do their settings name this member, and is etcd there?"
             );
         }
         let differ = || others.iter().filter(|(_, terms)| *terms != wanted);

@@ -159,6 +159,7 @@ fn cluster(status: &Status) -> Value {
         "voters": status.terms.as_ref().map(voters),
         "voters_to_be": to_be.map(voters),
         "promise_ms": status.terms.as_ref().map(promise_ms),
+        "promise_ms_to_be": to_be.map(promise_ms),
         "run": status.incarnation.map(|own| own.run),
         "standing": standing,
         "engine_away": status.engine_away,

@@ -64,7 +64,7 @@ pub(super) struct Member {
     pub(super) choice: Choice,
     /// What all members are to have alike.
     pub(super) sharing: Sharing,
-    /// The way to change members and voters.
+    /// The way to change members, voters and T.
     pub(super) renewal: Renewal,
     /// How many others keep what depends on being kept.
     pub(super) acks: usize,

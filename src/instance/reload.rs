@@ -4,7 +4,7 @@
 //! settings ─► questionnaires, prompts, dialplan ─► (publish) ─► the node ─► what nobody needs any more is forgotten
 //!    └── wrong ──────────┴── wrong ────────────────┴── wrong ────┴── wrong ─► everything stays as it was
 //! ```
-//! A member publishes what it read, for all of its cluster (`publish`), and then takes members and voters.
+//! A member publishes what it read, for all of its cluster (`publish`), and then takes members, voters and T.
 
 use std::collections::BTreeSet;
 use std::path::Path;

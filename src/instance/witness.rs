@@ -50,7 +50,7 @@ impl Witness {
         self.cluster.view()
     }
 
-    /// Takes members and voters from these settings.
+    /// Takes members, voters and T from these settings.
     pub fn renew(&self, written: &settings::Cluster) {
         self.cluster.renewal().renew(written);
     }

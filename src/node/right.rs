@@ -29,7 +29,20 @@ const NOT_YET: u64 = 1;
 #[derive(Clone, Debug)]
 pub struct Right {
     until: Arc<AtomicU64>,
-    promise: Option<Duration>,
+    promise: Option<Arc<Promise>>,
+}
+
+/// How long promises last, in µs.
+#[derive(Debug)]
+struct Promise {
+    /// From now on.
+    lasts: AtomicU64,
+    /// What connections are bound to; 0: there can be none yet.
+    binds: AtomicU64,
+}
+
+fn micros(promise: Duration) -> u64 {
+    u64::try_from(promise.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Default for Right {
@@ -43,12 +56,33 @@ impl Right {
     /// Of a member of a cluster in which promises last so long: it may send nothing yet.
     #[must_use]
     pub fn of_member(promise: Duration) -> Self {
-        Self { until: Arc::new(AtomicU64::new(NOT_YET)), promise: Some(promise) }
+        let promise = Promise { lasts: AtomicU64::new(micros(promise)), binds: AtomicU64::new(0) };
+        Self { until: Arc::new(AtomicU64::new(NOT_YET)), promise: Some(Arc::new(promise)) }
     }
 
     /// How long the system may try to bring what a connection was given; `None`: as long as it likes.
-    pub(super) const fn promise(&self) -> Option<Duration> {
-        self.promise
+    pub(super) fn promise(&self) -> Option<Duration> {
+        self.promise.as_ref().map(|promise| Duration::from_micros(promise.lasts.load(SeqCst)))
+    }
+
+    /// Promises last so long from now on.
+    pub fn promises_last(&self, promise: Duration) {
+        if let Some(it) = &self.promise {
+            it.lasts.store(micros(promise), SeqCst);
+        }
+    }
+
+    /// All connections are bound to this promise: what one was given is not tried for longer.
+    pub(super) fn binds(&self, promise: Duration) {
+        if let Some(it) = &self.promise {
+            it.binds.store(micros(promise), SeqCst);
+        }
+    }
+
+    /// Whether nothing that a connection was given is tried for longer than this promise: then it may come to count.
+    #[must_use]
+    pub fn is_within(&self, promise: Duration) -> bool {
+        self.promise.as_ref().is_none_or(|it| it.binds.load(SeqCst) <= micros(promise))
     }
 
     /// Whether anything may leave now.
@@ -112,6 +146,21 @@ mod tests {
         right.begin();
         assert!(!right.holds(), "nothing yet");
         assert!(right.speak_always() && right.holds());
+    }
+
+    #[test]
+    fn a_shorter_promise_counts_when_connections_are_bound_to_it() {
+        let (long, short) = (Duration::from_secs(2), Duration::from_millis(250));
+        let right = Right::of_member(long);
+        assert!(right.is_within(short), "a witness has no connections");
+        let threads = right.clone();
+        threads.binds(long);
+        right.promises_last(short);
+        assert_eq!(threads.promise(), Some(short));
+        assert!(!right.is_within(short) && right.is_within(long));
+        threads.binds(short);
+        assert!(right.is_within(short));
+        assert!(Right::default().is_within(short), "nobody goes by promises");
     }
 
     #[test]

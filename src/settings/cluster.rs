@@ -115,14 +115,13 @@ impl Cluster {
     }
 
     /// What differs in other settings of the same member and holds from its next start on, by its key: all but who the
-    /// members are and who votes.
+    /// members are, who votes, and T.
     #[must_use]
     pub fn after_restart(&self, written: &Self) -> Vec<&'static str> {
         let differs = [
             ("[cluster] name", self.name != written.name),
             ("[cluster] dir", self.dir != written.dir),
             ("[cluster] role", self.role != written.role),
-            ("[cluster] promise", self.promise != written.promise),
             ("[cluster] listen", self.listens_at() != written.listens_at()),
             ("[cluster] voters", self.voters().is_none() != written.voters().is_none()),
             ("[cluster.mirror]", self.mirror != written.mirror),
@@ -345,7 +344,7 @@ endpoints = ["http://192.0.2.1:2379", "http://192.0.2.2:2379"]
     }
 
     #[test]
-    fn members_and_voters_may_change_while_it_runs_and_nothing_else() {
+    fn members_voters_and_t_may_change_while_it_runs_and_nothing_else() {
         let cluster = |text: &str| Settings::parse("f", text).unwrap().cluster.unwrap();
         let whole = cluster(WHOLE);
         let written = |from: &str, to: &str| cluster(&WHOLE.replace(from, to));
@@ -358,7 +357,7 @@ endpoints = ["http://192.0.2.1:2379", "http://192.0.2.2:2379"]
         let two = written(r#", c = "192.0.2.3:7450""#, "");
         assert_eq!(whole.after_restart(&two), ["[cluster] voters"], "nobody votes any more");
         let promise = written("name =", "promise = \"2s\"\nname =");
-        assert_eq!(whole.after_restart(&promise), ["[cluster] promise"]);
+        assert_eq!(whole.after_restart(&promise), [""; 0]);
         let moved = written("192.0.2.2:7450", "192.0.2.9:7450");
         assert_eq!(whole.after_restart(&moved), ["[cluster] listen"], "where others reach it");
         let engine = written(", \"http://192.0.2.2:2379\"]", "]");

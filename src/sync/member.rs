@@ -127,6 +127,12 @@ impl Member {
         self.voice.standing()
     }
 
+    /// The shortest promise that may come to count for it while its terms change.
+    #[must_use]
+    pub fn promise(&self) -> Duration {
+        self.voice.wanted()
+    }
+
     /// What another member has to do, as it said last; `None`: it is not heard at `now`.
     #[must_use]
     pub fn usage_of(&self, now: Timestamp, other: Incarnation) -> Option<Usage> {
@@ -137,8 +143,7 @@ impl Member {
     /// When an incarnation is known to have lived last: its last beat that was promised something.
     #[must_use]
     pub fn lived(&self, one: Incarnation) -> Option<Timestamp> {
-        let absent = self.watch.absent_from(one)?;
-        Some(Timestamp::EPOCH + absent.since(Timestamp::EPOCH).saturating_sub(self.promise_of(one)))
+        self.watch.lived(one)
     }
 
     /// The incarnations of the other members that own their calls, what each is for, and what it has to do, as it said

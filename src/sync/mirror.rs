@@ -56,6 +56,11 @@ impl Stream {
         Self { saved, journal, needed, patience: promise * 2, mirrors: BTreeMap::new(), known, through }
     }
 
+    /// Promises last so long from now on.
+    pub fn promises_last(&mut self, promise: Duration) {
+        self.patience = promise * 2;
+    }
+
     /// The number of its last save.
     #[must_use]
     pub const fn saved(&self) -> u64 {
@@ -176,6 +181,10 @@ mod tests {
         assert_eq!(stream.durable(at(501)), Durable { through: 1, degraded: true }, "the journal alone");
         stream.acknowledged(at(600), one("b"), 1);
         assert!(!stream.durable(at(600)).degraded, "it is back");
+        stream.save(at(700));
+        stream.promises_last(4 * T);
+        assert!(!stream.durable(at(2_700)).degraded, "promises are longer");
+        assert!(stream.durable(at(2_701)).degraded);
     }
 
     #[test]

@@ -195,6 +195,17 @@ fn whatever_of_a_hand_over_is_broken_on_purpose_is_noticed() {
     each_is_noticed(&OF_DRAINS, Scenario::of_drains);
 }
 
+/// What must have happened where T changes.
+const CHANGED: [&str; 6] =
+    ["claim", "kill", "longer promises", "shorter promises", "taken over", "terms changed"];
+
+/// Where promises that were asked for as longer ones still counted, two would speak in seed 244.
+#[test]
+fn t_becomes_shorter_and_longer_and_no_two_send() {
+    let Some((seeds, cover)) = every(4 * FEW, Scenario::of_terms) else { return };
+    assert_met(seeds, &cover, &CHANGED, &[]);
+}
+
 /// What must have happened to requests.
 const PLACED: [&str; 14] = [
     "control",

@@ -6,6 +6,10 @@
 //! ```
 //! Who waits has nothing that could have a gap. Voters that never heard it find it absent T after they read its key, and
 //! a claim may be on its way while their first promises are: so who was not promised before that could be never speaks.
+//!
+//! A shorter T cuts what was promised before, for good, from before the key says so: a voter that has restarted since
+//! knows nothing of the longer promise that it gave, and goes by the key; one that has not goes by what the last beat
+//! asked for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -39,11 +43,30 @@ pub(super) enum Until {
     Not,
 }
 
-/// A beat on its way, and until when a promise that answers it counts.
+/// A promise that is asked for, or held: from before its beat left, and until when it counts.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Promise {
+    fn new(from: Timestamp, promise: Duration) -> Self {
+        Self { from, until: from + counted(promise) }
+    }
+
+    /// Until when it counts where promises last so long.
+    fn until(self, promise: Duration) -> Timestamp {
+        self.until.min(self.from + counted(promise))
+    }
+}
+
+/// A beat on its way.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     number: u64,
-    until: Timestamp,
+    /// What answers it.
+    promise: Promise,
     /// How far the stream of saves was when it left.
     saved: u64,
 }
@@ -56,7 +79,7 @@ pub(super) struct Voice {
     terms: Vec<Terms>,
     /// Beats whose promise could still hold.
     sent: VecDeque<Sent>,
-    promised: BTreeMap<NodeId, Timestamp>,
+    promised: BTreeMap<NodeId, Promise>,
     /// Of which number of the stream each voter has heard.
     heard: BTreeMap<NodeId, u64>,
     /// When the key of this incarnation was asked for, or before.
@@ -81,6 +104,8 @@ impl Voice {
         if !until_read {
             self.terms.clear();
         }
+        let held = self.promised.values_mut().chain(self.sent.iter_mut().map(|sent| &mut sent.promise));
+        held.for_each(|held| held.until = held.until(terms.promise));
         self.terms.push(terms);
         self.look(now);
     }
@@ -93,8 +118,8 @@ impl Voice {
     /// A beat is about to leave; how long a promise it asks for.
     pub(super) fn beats(&mut self, now: Timestamp, number: u64, saved: u64) -> Duration {
         let wanted = self.wanted();
-        self.sent.retain(|sent| sent.until > now);
-        self.sent.push_back(Sent { number, until: now + counted(wanted), saved });
+        self.sent.retain(|sent| sent.promise.until > now);
+        self.sent.push_back(Sent { number, promise: Promise::new(now, wanted), saved });
         wanted
     }
 
@@ -135,9 +160,11 @@ impl Voice {
     pub(super) fn promised(&mut self, now: Timestamp, by: NodeId, number: u64) {
         self.look(now);
         let Some(sent) = self.sent.iter().find(|sent| sent.number == number) else { return };
-        let until = sent.until;
-        let held = self.promised.entry(by).or_insert(until);
-        *held = (*held).max(until);
+        let new = sent.promise;
+        let held = self.promised.entry(by).or_insert(new);
+        if held.until < new.until {
+            *held = new;
+        }
         self.look(now);
     }
 
@@ -193,8 +220,8 @@ impl Voice {
         }
         let own = usize::from(terms.voters.lists(self.me));
         let others = terms.voters.iter().filter(|voter| *voter != self.me);
-        let mut promised: Vec<Timestamp> =
-            others.filter_map(|voter| self.promised.get(&voter).copied()).collect();
+        let until = |voter| self.promised.get(&voter).map(|held| held.until(terms.promise));
+        let mut promised: Vec<Timestamp> = others.filter_map(until).collect();
         promised.sort_unstable_by(|one, other| other.cmp(one));
         let needed = terms.voters.majority() - own;
         promised.get(needed - 1).map_or(Until::Not, |until| Until::Before(*until))
@@ -296,6 +323,54 @@ mod tests {
         voice.beats(at(100), 2, 0);
         voice.promised(at(101), node("b"), 2);
         assert_eq!(voice.until(), Until::Before(at(225)), "the new list's promises are older");
+    }
+
+    fn lasting(millis: u64) -> Terms {
+        Terms { promise: Duration::from_millis(millis), ..terms(&["a", "b", "c"]) }
+    }
+
+    #[test]
+    fn a_shorter_promise_cuts_those_that_are_held_and_on_their_way_for_good() {
+        let mut voice = Voice::new(at(0), node("a"), lasting(2_000));
+        voice.beats(at(0), 1, 0);
+        voice.promised(at(2), node("b"), 1);
+        voice.beats(at(50), 2, 0);
+        assert_eq!(voice.until(), Until::Before(at(1_800)));
+        assert!(voice.would_hold(at(60), &lasting(T)) && !voice.would_hold(at(225), &lasting(T)));
+        voice.change(at(60), lasting(T), true);
+        assert_eq!((voice.until(), voice.wanted()), (Until::Before(at(225)), Duration::from_millis(T)));
+        voice.promised(at(70), node("b"), 2);
+        assert_eq!(
+            voice.until(),
+            Until::Before(at(275)),
+            "it was asked for 2 s, and lasts as long as the key may say"
+        );
+        voice.change(at(80), lasting(T), false);
+        voice.change(at(90), lasting(2_000), true);
+        voice.change(at(100), lasting(2_000), false);
+        assert_eq!(
+            voice.until(),
+            Until::Before(at(275)),
+            "a voter may have gone by the shorter one meanwhile"
+        );
+        voice.beats(at(110), 3, 0);
+        voice.promised(at(120), node("c"), 3);
+        assert_eq!(voice.until(), Until::Before(at(1_910)));
+    }
+
+    #[test]
+    fn a_longer_promise_is_asked_for_when_it_is_read() {
+        let mut voice = speaking();
+        voice.change(at(10), lasting(2_000), true);
+        voice.beats(at(50), 2, 0);
+        voice.promised(at(60), node("b"), 2);
+        assert_eq!(voice.until(), Until::Before(at(275)), "its key may still say the shorter one");
+        voice.change(at(70), lasting(2_000), false);
+        assert_eq!((voice.until(), voice.wanted()), (Until::Before(at(275)), Duration::from_secs(2)));
+        voice.beats(at(100), 3, 0);
+        voice.promised(at(110), node("c"), 3);
+        voice.look(at(1_899));
+        assert_eq!((voice.standing(), voice.until()), (Standing::Speaking, Until::Before(at(1_900))));
     }
 
     #[test]

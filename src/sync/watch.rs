@@ -18,8 +18,12 @@ pub(super) struct Heard {
     number: u64,
     /// Since when it is known.
     known: Timestamp,
-    /// When the promise to it has run out.
-    absent_from: Timestamp,
+    /// When whatever a run of this member before this one promised is over.
+    forgotten: Timestamp,
+    /// When what this run promised is over.
+    promised: Option<Timestamp>,
+    /// When it is known to have lived last: when it was promised something, or became known.
+    lived: Timestamp,
     /// The highest number of its stream.
     saved: u64,
     pub(super) standing: Standing,
@@ -31,6 +35,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
+    /// When it is absent if nothing more is heard.
+    fn absent_from(&self) -> Timestamp {
+        self.promised.map_or(self.forgotten, |promised| promised.max(self.forgotten))
+    }
+
     /// The highest number of its stream of which this member heard; `None`: it never heard a beat.
     pub(super) fn of_stream(&self) -> Option<u64> {
         (self.number > 0).then_some(self.saved)
@@ -52,7 +61,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// An incarnation is known from now on: it is not absent for as long as a promise.
+    /// An incarnation is known from now on: it is not absent for as long as a promise by its key ([`LONGEST`]: the key is
+    /// not known). A beat does not say how long those were that a run of this member before has promised: one that is
+    /// late may be from before they became longer.
     pub(super) fn know(&mut self, now: Timestamp, one: Incarnation, promise: Duration) {
         if self.heard.len() >= MOST && !self.heard.contains_key(&one) {
             // The oldest run of all nodes goes: it is over for longest.
@@ -62,17 +73,17 @@ impl Watch {
         let heard = self.heard.entry(one).or_insert(Heard {
             number: 0,
             known: now,
-            absent_from: now + promise,
+            forgotten: now + promise,
+            promised: None,
+            lived: now,
             saved: 0,
             standing: Standing::Waiting,
             usage: Usage::NONE,
             sealed: false,
             mirrored: true,
         });
-        if heard.number == 0 {
-            // Whatever run of this member promised before, it is over by then.
-            heard.absent_from = heard.known + promise;
-        }
+        // Its owner counts nothing for longer than the key said at any time since.
+        heard.forgotten = heard.forgotten.min(heard.known + promise);
     }
 
     /// A majority has found it absent: nothing more of its stream is taken, until it is promised anew.
@@ -89,7 +100,12 @@ impl Watch {
 
     /// When it is absent if nothing more is heard.
     pub(super) fn absent_from(&self, one: Incarnation) -> Option<Timestamp> {
-        self.heard.get(&one).map(|heard| heard.absent_from)
+        self.heard.get(&one).map(Heard::absent_from)
+    }
+
+    /// When it is known to have lived last: its last beat that was promised something.
+    pub(super) fn lived(&self, one: Incarnation) -> Option<Timestamp> {
+        self.heard.get(&one).map(|heard| heard.lived)
     }
 
     /// Takes a beat and answers it; `None`: it is no younger than the last.
@@ -98,7 +114,7 @@ impl Watch {
     /// is silent is promised nothing.
     pub(super) fn beat(&mut self, now: Timestamp, me: Incarnation, beat: &Beat) -> Option<Promised> {
         let promise = beat.promise.min(LONGEST);
-        self.know(now, beat.from, promise);
+        self.know(now, beat.from, LONGEST);
         let heard = self.heard.get_mut(&beat.from)?;
         if beat.number <= heard.number {
             return None;
@@ -113,8 +129,9 @@ impl Watch {
         let promised = is_young && beat.standing != Standing::Silent;
         let unsealed = promised && heard.sealed;
         if promised {
-            heard.absent_from = heard.absent_from.max(now + promise);
-            heard.sealed = false;
+            // Who asks for a shorter one counts nothing for longer, whatever it was promised before.
+            heard.promised = Some(now + promise);
+            (heard.lived, heard.sealed) = (now, false);
         }
         let answer = Answer { from: me, to: beat.from, number: beat.number, stamp: now, promised };
         Some(Promised { answer, unsealed })
@@ -126,11 +143,12 @@ impl Watch {
             self.know(now, one, promise);
         }
         let heard = self.heard.get_mut(&one).expect("it is known from here on");
-        if now < heard.absent_from {
+        let absent_from = heard.absent_from();
+        if now < absent_from {
             return Verdict::Present;
         }
         heard.sealed = true;
-        Verdict::Absent(now.since(heard.absent_from))
+        Verdict::Absent(now.since(absent_from))
     }
 }
 
@@ -169,15 +187,51 @@ mod tests {
     #[test]
     fn the_first_beat_is_answered_and_the_one_that_tells_the_answer_is_promised() {
         let mut watch = Watch::default();
+        watch.know(at(0), one("a"), T);
         assert_eq!(promised(&mut watch, 0, &beat(1, None)), Some(false));
+        assert_eq!(watch.lived(one("a")), Some(at(0)));
         assert_eq!(promised(&mut watch, 50, &beat(2, Some(0))), Some(true));
         assert_eq!(watch.verdict(at(299), one("a"), T), Verdict::Present);
         assert_eq!(watch.verdict(at(310), one("a"), T), Verdict::Absent(Duration::from_millis(10)));
+        assert_eq!(watch.lived(one("a")), Some(at(50)));
+    }
+
+    /// The run before this one may have promised for 2 s; the beat is from before that, and was long on its way.
+    #[test]
+    fn a_late_beat_of_shorter_promises_does_not_make_a_voter_forget_that_they_became_longer() {
+        for key_first in [true, false] {
+            let mut watch = Watch::default();
+            let know = |watch: &mut Watch| watch.know(at(0), one("a"), 8 * T);
+            if key_first {
+                know(&mut watch);
+            }
+            assert_eq!(promised(&mut watch, 0, &beat(1, None)), Some(false));
+            assert_eq!(watch.verdict(at(300), one("a"), LONGEST), Verdict::Present);
+            know(&mut watch);
+            assert_eq!(watch.verdict(at(1_999), one("a"), LONGEST), Verdict::Present);
+            assert_eq!(watch.verdict(at(2_000), one("a"), LONGEST), Verdict::Absent(Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn a_promise_lasts_as_long_as_the_last_beat_said_that_got_one() {
+        let mut watch = Watch::default();
+        watch.know(at(0), one("a"), 8 * T);
+        let longer = Beat { promise: 8 * T, ..beat(2, Some(0)) };
+        promised(&mut watch, 0, &beat(1, None));
+        assert_eq!(promised(&mut watch, 50, &longer), Some(true));
+        watch.know(at(60), one("a"), T);
+        assert_eq!(promised(&mut watch, 400, &beat(3, Some(50))), Some(false), "its echo is too old");
+        assert_eq!(watch.verdict(at(2_049), one("a"), T), Verdict::Present);
+        assert_eq!(promised(&mut watch, 500, &beat(4, Some(400))), Some(true));
+        assert_eq!(watch.verdict(at(749), one("a"), T), Verdict::Present);
+        assert_eq!(watch.verdict(at(750), one("a"), T), Verdict::Absent(Duration::ZERO));
     }
 
     #[test]
     fn an_old_answer_a_replay_another_s_answer_and_a_silent_owner_renew_nothing() {
         let mut watch = Watch::default();
+        watch.know(at(0), one("a"), T);
         assert_eq!(promised(&mut watch, 0, &beat(5, None)), Some(false));
         assert_eq!(promised(&mut watch, 251, &beat(6, Some(0))), Some(false), "answered too long ago");
         assert_eq!(promised(&mut watch, 252, &beat(6, Some(251))), None, "the same number");

@@ -146,10 +146,10 @@ impl Cluster {
         Self::begin(&Plan { names, apart: true, ..Plan::usual(trunks) })
     }
 
-    /// Two instances and a witness, and keys for another witness, `w2`.
+    /// Two instances and a witness, and keys for these further members.
     #[track_caller]
-    pub(crate) fn of_two_with_a_spare(trunks: &[Trunk<'_>]) -> Self {
-        Self::begin(&Plan { later: &["w2"], ..Plan::usual(trunks) })
+    pub(crate) fn of_two_and(later: &[&'static str], trunks: &[Trunk<'_>]) -> Self {
+        Self::begin(&Plan { later, ..Plan::usual(trunks) })
     }
 
     /// Two instances and a witness, and three members of etcd.
@@ -205,6 +205,11 @@ impl Cluster {
         }
         cluster.know_each_other();
         cluster
+    }
+
+    /// Promises last so long, in the settings that are written next.
+    pub(crate) const fn promises_last(&mut self, promise: Duration) {
+        self.promise = promise;
     }
 
     /// Writes the settings of all members: whom they name, and who votes.
@@ -302,6 +307,11 @@ impl Cluster {
     /// The address of a member.
     pub(crate) fn host(&self, name: &str) -> String {
         self.member(name).host.to_string()
+    }
+
+    /// The addresses of all members.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = String> {
+        self.members.iter().map(|member| member.host.to_string())
     }
 
     /// Its port for SIP.

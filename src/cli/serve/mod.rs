@@ -232,7 +232,7 @@ async fn reload(instance: &Instance, file: &Path, notify: &Notify) {
     }
 }
 
-/// Of a witness's settings members and voters are taken: it has nothing else that could change.
+/// Of a witness's settings members, voters and T are taken: it has nothing else that could change.
 fn reload_witness(witness: &Witness, running: &settings::Cluster, file: &Path, notify: &Notify) {
     notify.reloading();
     match Settings::load(file).map(|settings| settings.cluster) {

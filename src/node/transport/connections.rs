@@ -124,6 +124,8 @@ pub(super) struct Connections {
     hand: Hand,
     scratch: Vec<u8>,
     swept: Timestamp,
+    /// To which promise all connections are bound.
+    bound: Option<Duration>,
 }
 
 impl Connections {
@@ -158,6 +160,7 @@ impl Connections {
             swept: desk.clock.now(),
             hand: Hand::new(desk),
             scratch: vec![0; READ_BYTES],
+            bound: None,
         })
     }
 
@@ -177,6 +180,7 @@ impl Connections {
                 self.abort();
             }
             self.quiet.store(!may_write, SeqCst);
+            self.bind();
             for slot in std::mem::take(&mut self.unread) {
                 self.read(slot);
             }
@@ -274,8 +278,23 @@ impl Connections {
 
     /// What the peer has not taken in the time of a promise is not to reach it later.
     fn limit(&self, socket: &SockRef<'_>) {
-        if let Some(promise) = self.bounds.right.promise() {
+        if let Some(promise) = self.bound {
             drop(socket.set_tcp_user_timeout(Some(promise)));
+        }
+    }
+
+    /// Binds all connections to another promise, as soon as there is one.
+    fn bind(&mut self) {
+        let promise = self.bounds.right.promise();
+        if self.bound == promise {
+            return;
+        }
+        self.bound = promise;
+        for connection in self.slots.iter().flatten() {
+            self.limit(&SockRef::from(&connection.stream));
+        }
+        if let Some(promise) = promise {
+            self.bounds.right.binds(promise);
         }
     }
 

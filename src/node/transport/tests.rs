@@ -480,6 +480,37 @@ fn a_damaged_request_is_answered_and_a_damaged_response_is_not() {
     world.until_counted("status", 2);
 }
 
+/// What a peer has not taken is tried for as long as a promise lasts, also when promises become shorter meanwhile.
+#[test]
+fn connections_are_bound_to_promises_that_become_shorter() {
+    let (long, short) = (Duration::from_secs(60), Duration::from_millis(150));
+    let right = Right::of_member(long);
+    let mut settings = Settings::default();
+    settings.trunks.insert("peer".into(), Trunk::direct("127.0.0.1:5060".parse().unwrap()));
+    let mut world = World::of_right(&right, &settings, Pace { write: long, ..Pace::USUAL }, 16);
+    assert!(right.speak_always());
+    let trunk = listener();
+    let to = trunk.local_addr().unwrap();
+    let large = format!("{}{}", ours("INVITE", "1"), "x".repeat(60_000));
+    world.send(to, &large);
+    let _peer = accept(&trunk);
+    let begun = std::time::Instant::now();
+    while world.counted("slow_reader") == 0 {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", world.faults.snapshot());
+        world.send(to, &large);
+    }
+    assert!(right.is_within(long) && !right.is_within(short));
+    right.promises_last(short);
+    // The system has given the first one up, and what it had goes once more over another one.
+    let begun = std::time::Instant::now();
+    trunk.set_nonblocking(true).unwrap();
+    while trunk.accept().is_err() {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(right.is_within(short));
+}
+
 #[test]
 fn when_the_right_to_send_ends_connections_are_reset_and_what_waits_is_dropped() {
     let right = Right::of_member(Duration::from_millis(250));

@@ -133,6 +133,11 @@ impl Mirrors {
         Self(Arc::new(Shared { clock, state: Mutex::new(state) }))
     }
 
+    /// Promises last so long from now on.
+    pub fn promises_last(&self, promise: Duration) {
+        self.state().stream.promises_last(promise);
+    }
+
     /// This instance goes on as another incarnation: its stream begins anew with no call in it, and mirrors join anew.
     /// What waited for the mirrors of the former one is answered: nothing of its calls may leave any more.
     pub fn begin(&self, needed: usize, promise: Duration) {

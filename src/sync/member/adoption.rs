@@ -5,7 +5,8 @@
 //! ```
 //! From before the key is changed until it is read as changed, a majority by both lists is needed: whichever of them a
 //! claimant goes by, it cannot find this member absent while it speaks. A change whose answer was lost may be done later,
-//! so nothing ends that but to read the key.
+//! so nothing ends that but to read the key. So it is with T: from before to after the shorter one counts, also for
+//! promises that were asked for as longer ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

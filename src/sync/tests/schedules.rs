@@ -7,6 +7,8 @@ mod copies;
 mod handover;
 mod starts;
 
+use std::time::Duration;
+
 use super::world::{Fault, Ill, Scenario, Switch, Traffic, World};
 use crate::id::CallId;
 use crate::sync::{Incarnation, Role, Standing};
@@ -149,6 +151,56 @@ fn change_of_the_list_applied_its_answer_lost() {
     assert!(world.speaks_for(0).is_empty(), "its key may be by the new list, and that one is silent");
     (0..4).for_each(|number| world.end(number));
     ends_well(world, 6_000);
+}
+
+/// The voters 1 and 2 have promised for 2 s; T becomes shorter, and they restart: they know of 250 ms alone, and 0 is cut off
+/// from both. What it holds must not count for longer.
+#[test]
+fn voters_that_restart_have_forgotten_how_long_they_promised() {
+    let scenario = Scenario {
+        voters: vec![0, 1, 2],
+        promise: Duration::from_secs(2),
+        strict: false,
+        ..Scenario::of_instances(5)
+    };
+    let mut world = world(&scenario);
+    let (one, calls) = (world.incarnation(0), world.speaks_for(0));
+    for (number, other) in [1, 2].into_iter().enumerate() {
+        world.begin(2 * number, cut(0, other, Traffic::Datagrams));
+        world.begin(2 * number + 1, cut(other, 0, Traffic::Datagrams));
+    }
+    world.begin(9, Fault::Promise { ms: 250 });
+    world.run_until("terms changed", 2_100);
+    for voter in [1, 2] {
+        world.begin(9 + voter, Fault::Kill { node: voter, again: Some(50), host: false });
+    }
+    world.until(2_260);
+    assert!(
+        world.speaks_for(0).is_empty(),
+        "0.9 T of what its key says have passed since it was promised anything"
+    );
+    world.until(3_500);
+    assert!(world.claim_on(one).is_some_and(|claim| claim.by.node != one.node), "they find it absent");
+    assert!(is_taken_over(&world, &calls, &[1, 2, 3, 4]));
+    (0..4).for_each(|number| world.end(number));
+    ends_well(world, 8_000);
+}
+
+/// T becomes longer and nobody answers that: until it is read the shorter one counts.
+#[test]
+fn longer_promises_written_and_not_told() {
+    let mut world = three();
+    world.begin(0, Fault::Engine { node: None, ill: Ill::Mute });
+    world.begin(1, Fault::Promise { ms: 2_000 });
+    world.until(2_300);
+    assert!(world.reached("terms changed"));
+    world.begin(2, Fault::Cut { from: None, to: Some(0), what: Traffic::Datagrams });
+    world.until(2_600);
+    assert!(world.speaks_for(0).is_empty(), "others may not know yet of more than 250 ms");
+    world.end(2);
+    world.end(0);
+    let world = ends_well(world, 6_500);
+    assert_eq!(world.terms_of(1).map(|terms| terms.promise), Some(Duration::from_secs(2)));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod starts;
 mod takeover;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::*;
 use crate::id::{CallId, Mint};
@@ -238,7 +239,17 @@ impl World {
                 self.nodes[node].clock.change(now, rate);
                 self.refresh(node);
             }
-            Fault::Voters { list } => self.adopt(list),
+            Fault::Voters { list } => {
+                let voters = Voters::new(list.map(|voter| self.nodes[voter].id)).unwrap();
+                self.judge.hit("voters changed");
+                self.adopt(Terms { voters, ..self.terms.clone() });
+            }
+            Fault::Promise { ms } => {
+                let promise = Duration::from_millis(ms);
+                let is_longer = promise > self.terms.promise;
+                self.judge.hit(if is_longer { "longer promises" } else { "shorter promises" });
+                self.adopt(Terms { promise, ..self.terms.clone() });
+            }
             Fault::Drain { node } => self.drain(node),
         }
         self.faults.insert(number, fault);
@@ -256,16 +267,18 @@ impl World {
             | Fault::Cut { .. }
             | Fault::Engine { .. }
             | Fault::Drift { .. }
-            | Fault::Voters { .. } => {}
+            | Fault::Voters { .. }
+            | Fault::Promise { .. } => {}
         }
     }
 
-    /// The settings of all members name other voters.
-    fn adopt(&mut self, list: [usize; 3]) {
-        let voters = Voters::new(list.map(|voter| self.nodes[voter].id)).unwrap();
-        self.terms = Terms::new(voters, self.scenario.promise).unwrap();
-        self.judge.hit("voters changed");
+    /// The settings of all members say other terms.
+    fn adopt(&mut self, terms: Terms) {
+        self.terms = terms;
         for node in 0..self.nodes.len() {
+            if let Some(process) = &mut self.nodes[node].process {
+                process.stream.promises_last(self.terms.promise);
+            }
             self.input(node, Input::Adopt(self.terms.clone()));
         }
     }
@@ -283,7 +296,8 @@ impl World {
             | Fault::Hang { .. }
             | Fault::Drift { .. }
             | Fault::Drain { .. }
-            | Fault::Voters { .. } => false,
+            | Fault::Voters { .. }
+            | Fault::Promise { .. } => false,
         })
     }
 
@@ -298,7 +312,8 @@ impl World {
             | Fault::Hang { .. }
             | Fault::Drift { .. }
             | Fault::Drain { .. }
-            | Fault::Voters { .. } => None,
+            | Fault::Voters { .. }
+            | Fault::Promise { .. } => None,
         })
     }
 

@@ -76,6 +76,10 @@ impl World {
     pub(super) fn list(&mut self, node: usize) {
         self.tell(node);
         self.tell_seat(node);
+        if self.reached("longer promises") || self.reached("shorter promises") {
+            // What found another change under way is taken in when that is done.
+            self.input(node, Input::Adopt(self.terms.clone()));
+        }
         self.plan_to(LIST, node, Work::List);
     }
 

@@ -73,6 +73,8 @@ pub(in crate::sync::tests) enum Fault {
     Drift { node: usize, rate: u64 },
     /// The settings name other voters: all members adopt the list.
     Voters { list: [usize; 3] },
+    /// The settings say another T.
+    Promise { ms: u64 },
     /// A node takes no more calls, and is to give away those that it has.
     Drain { node: usize },
 }
@@ -197,6 +199,20 @@ impl Scenario {
             let at = if dice.is_in(70) { near + dice.below(250) } else { dice.between(FAULTS_FROM, 4_500) };
             let until = (at + dice.between(500, 3_000)).min(HEALED);
             scenario.faults.push(Event { at, until, fault: Fault::Drain { node: dice.index(nodes) } });
+        }
+        scenario
+    }
+
+    /// The same world, in which T changes too.
+    pub(in crate::sync::tests) fn of_terms(seed: u64) -> Self {
+        let mut scenario = Self::of(seed);
+        let mut dice = Dice(seed ^ 0x7E);
+        for _ in 0..dice.between(1, 4) {
+            // Mostly while something else goes wrong, or just before or after.
+            let near = scenario.faults.first().map_or(FAULTS_FROM, |fault| fault.at.saturating_sub(150));
+            let at = if dice.is_in(70) { near + dice.below(300) } else { dice.between(FAULTS_FROM, 4_500) };
+            let ms = [150, 250, 400, 700, 1_000][dice.index(5)];
+            scenario.faults.push(Event { at, until: at + 1, fault: Fault::Promise { ms } });
         }
         scenario
     }
