@@ -1,5 +1,5 @@
-//! Other voters and another T for a cluster whose calls go on: one witness takes the place of another, and promises become
-//! longer and shorter.
+//! Other voters and another T for a cluster whose calls go on: a witness takes the place of another one, that lives or is
+//! dead; three voters become five; promises become longer and shorter.
 //!
 //! ```text
 //! n1 n2 w1 ── settings name w2, SIGHUP ──► w2 starts ── voters n1 n2 w2, SIGHUP ──► w1 ends ──► n1 dies: n2 and w2 decide
@@ -106,6 +106,57 @@ fn another_witness_takes_the_place_of_one_while_a_call_talks() {
     talks_on(&cluster, &call);
 
     // By the voters before nobody could decide any more: two of three are dead.
+    another_goes_on(&mut cluster, &call, capture);
+    people.interrupt();
+}
+
+/// Members that only keep copies and listen at first, until they vote.
+#[test]
+fn three_voters_become_five_of_which_two_die() {
+    const ALL: [&str; 5] = ["n1", "n2", "n3", "w1", "w2"];
+    let (mut people, _heard, port) = callee("127.0.0.1", THINKS);
+    let mut cluster = Cluster::of_two_and(&["n3", "w2"], &[("peer", port, "")]);
+    cluster.name(&ALL, &["n1", "n2", "w1"]);
+    reload(&cluster, &["n1", "n2", "w1"]);
+    for name in ["n3", "w2"] {
+        cluster.run(name);
+        cluster.takes_calls(name);
+    }
+    let capture = Capture::start(&cluster.traffic());
+    let call = cluster.call("n1", "peer");
+    cluster.until_asks("n1", &call, "consent");
+    cluster.name(&ALL, &ALL);
+    reload(&cluster, &ALL);
+    for name in ["n1", "n2", "n3"] {
+        until_all_go_by(&cluster, name, &ALL, PROMISE);
+    }
+    cluster.kill("w1");
+    talks_on(&cluster, &call);
+    // By the three voters before nobody could decide any more: two of them are dead.
+    another_goes_on(&mut cluster, &call, capture);
+    people.interrupt();
+}
+
+/// It never comes back: another one votes in its place, so that one more may die.
+#[test]
+fn a_dead_voter_is_replaced_and_then_another_member_dies() {
+    const ALL: [&str; 4] = ["n1", "n2", "w1", "w2"];
+    let (mut people, _heard, port) = callee("127.0.0.1", THINKS);
+    let mut cluster = Cluster::of_two_and(&["w2"], &[("peer", port, "")]);
+    cluster.name(&ALL, &["n1", "n2", "w1"]);
+    reload(&cluster, &["n1", "n2", "w1"]);
+    cluster.run("w2");
+    cluster.takes_calls("w2");
+    let capture = Capture::start(&cluster.traffic());
+    let call = cluster.call("n1", "peer");
+    cluster.until_asks("n1", &call, "consent");
+    cluster.kill("w1");
+    cluster.name(&["n1", "n2", "w2"], &["n1", "n2", "w2"]);
+    reload(&cluster, &["n1", "n2", "w2"]);
+    for name in ["n1", "n2"] {
+        until_all_go_by(&cluster, name, &["n1", "n2", "w2"], PROMISE);
+    }
+    talks_on(&cluster, &call);
     another_goes_on(&mut cluster, &call, capture);
     people.interrupt();
 }
