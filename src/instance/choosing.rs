@@ -31,6 +31,12 @@ impl Choice {
     }
 }
 
+/// Whether a member that takes none of these calls may turn out to take some in a moment: it is there, and has not been heard
+/// yet, or tells other assets as of its last beat, and has room.
+pub(super) fn may_come(usage: Option<Usage>, assets: Digest) -> bool {
+    usage.is_none_or(|usage| usage.assets != Some(assets) && usage.has_room())
+}
+
 /// Where a call goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Chosen {
@@ -89,6 +95,22 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_not_heard_yet_or_has_room_and_told_other_assets_may_come() {
+        let (wanted, others) = (Digest::of(b"x"), Digest::of(b"y"));
+        let usage = |assets| Usage { limit: 10, assets, ..Usage::NONE };
+        assert!(may_come(None, wanted));
+        assert!(may_come(Some(usage(Some(others))), wanted) && may_come(Some(usage(None)), wanted));
+        assert!(!may_come(Some(usage(Some(wanted))), wanted), "it has what is wanted, and was not picked");
+        for full in [
+            Usage { calls: 10, ..usage(Some(others)) },
+            Usage { drains: true, ..usage(Some(others)) },
+            Usage { late_us: 20_000, ..usage(Some(others)) },
+        ] {
+            assert!(!may_come(Some(full), wanted), "{full:?}");
+        }
+    }
 
     #[test]
     fn who_told_nothing_new_has_one_call_more_with_each_start() {

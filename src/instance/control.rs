@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
+use super::choosing::may_come;
 use super::desk::now_ms;
 use super::membership::Member;
 use super::{Instance, UNMIRRORED, recover};
@@ -25,6 +28,11 @@ use crate::sync::{Incarnation, Kept, Looked, Outcome, Placement, Said, Start, St
 const LOOKING: Duration = Duration::from_secs(2);
 /// How long they have to store something.
 const STORING: Duration = Duration::from_secs(1);
+
+/// How long who may turn out to have what is wanted is waited for, and how often it is looked: what members have they tell
+/// by beats, 50 ms apart, so that just after a publication or a start nobody may seem to have it.
+const COMING: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A start that is being carried out.
 struct Placing<'a> {
@@ -138,8 +146,9 @@ impl Instance {
             match start.step() {
                 Step::Look => start.looked(self.look_for(&mut placing).await),
                 Step::Pick => {
-                    let to = self.pick(&placing, start.refused());
-                    start.picked(now_ms(), to.filter(|_| placing.mistakes.is_empty()));
+                    let to =
+                        if placing.mistakes.is_empty() { placing.pick(start.refused()).await } else { None };
+                    start.picked(now_ms(), to);
                 }
                 Step::Store(placement) => match self.store(&mut placing, placement).await {
                     Ok(kept) => start.kept(kept),
@@ -226,20 +235,6 @@ impl Instance {
         }
     }
 
-    fn pick(&self, placing: &Placing<'_>, refused: &BTreeSet<NodeId>) -> Option<Incarnation> {
-        let status = placing.member.view.status();
-        let (me, own) = (status.incarnation?, status.usage?);
-        let others = status.living().filter_map(|other| Some((other.incarnation, other.usage?)));
-        let all: BTreeMap<NodeId, (Incarnation, Usage)> = others
-            .chain([(me, own)])
-            .filter(|(one, _)| !refused.contains(&one.node))
-            .map(|(one, usage)| (one.node, (one, usage)))
-            .collect();
-        let usages = all.iter().map(|(node, (_, usage))| (*node, *usage)).collect();
-        let picked = placing.member.choice.pick(&usages, placing.assets)?;
-        all.get(&picked).map(|(one, _)| *one)
-    }
-
     async fn store(&self, placing: &mut Placing<'_>, placement: Placement) -> Result<Kept, RecordsError> {
         let accepted = placing.accepted.clone();
         let (call, now) = (accepted.call_id, self.clock.now());
@@ -315,6 +310,30 @@ impl Instance {
 }
 
 impl Placing<'_> {
+    /// Who is to place it: picked by usage, of all who have not refused it. While nobody can be, and somebody may turn out to
+    /// have what is wanted, that is waited for.
+    async fn pick(&self, refused: &BTreeSet<NodeId>) -> Option<Incarnation> {
+        let until = Instant::now() + COMING;
+        loop {
+            let status = self.member.view.status();
+            let own = [(status.incarnation?, status.usage)];
+            let all = status.living().map(|other| (other.incarnation, other.usage)).chain(own);
+            let all: BTreeMap<NodeId, (Incarnation, Option<Usage>)> = all
+                .filter(|(one, _)| !refused.contains(&one.node))
+                .map(|(one, usage)| (one.node, (one, usage)))
+                .collect();
+            let heard = all.iter().filter_map(|(node, (_, usage))| Some((*node, (*usage)?))).collect();
+            if let Some(picked) = self.member.choice.pick(&heard, self.assets) {
+                return all.get(&picked).map(|(one, _)| *one);
+            }
+            let may_one_come = all.values().any(|(_, usage)| may_come(*usage, self.assets));
+            if !may_one_come || Instant::now() >= until {
+                return None;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
     fn request(self, outcome: Outcome) -> Request {
         match outcome {
             Outcome::Placed | Outcome::Open => Request::New(self.accepted.call_id),

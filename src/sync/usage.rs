@@ -41,6 +41,12 @@ impl Usage {
         if self.drains { 0 } else { self.limit.saturating_sub(self.calls) }
     }
 
+    /// Whether it would get starts of its own data.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.weight(0) > 0
+    }
+
     /// The weight with which it gets starts; 0: none. What is free, less what its processors lack.
     fn weight(&self, started: u32) -> u64 {
         let is_late = u128::from(self.late_us) > LATE.as_micros();
