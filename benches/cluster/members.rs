@@ -163,15 +163,24 @@ impl Members {
         }
     }
 
-    /// Places so many calls, a few each instant, and waits until all of them talk.
+    /// Places so many calls, a few each instant, and waits until all of them talk. While all instances are late, a call is
+    /// asked for again, as 503 says.
     pub(crate) fn call_everyone(&self, calls: usize) {
-        let agent = agent();
+        let (agent, asked) = (agent(), Instant::now());
         for call in 0..calls {
             let url = format!("http://{}/api/v1/calls", self.instances[call % self.instances.len()].api);
             let body =
                 format!("{{\"to\":\"+2547{call:08}\",\"questionnaire\":\"talk\",\"trunk\":\"crowd\"}}");
-            let request = agent.post(&url).header("content-type", "application/json");
-            request.send(body.as_str()).expect("it takes the call");
+            loop {
+                let request = agent.post(&url).header("content-type", "application/json");
+                match request.send(body.as_str()) {
+                    Ok(_) => break,
+                    Err(ureq::Error::StatusCode(503)) if asked.elapsed() < PATIENCE => {
+                        std::thread::sleep(Duration::from_millis(200));
+                    }
+                    Err(error) => panic!("it takes no call: {error}"),
+                }
+            }
         }
         let began = Instant::now();
         while self.talking() < calls {

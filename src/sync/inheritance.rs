@@ -24,8 +24,6 @@ pub struct Inheritance {
     pub claim: Claim,
     /// Claims that gave something to it, themselves or over each other, and were not carried out: that is inherited too.
     pub earlier: Vec<(Incarnation, Claim)>,
-    /// Of these claims what fell to these successors is saved under their names: it is in their streams, or has ended.
-    pub saved: Vec<(Incarnation, Incarnation)>,
     /// Whose records are meant: all of these at first; what turns out to have been given as well comes after that.
     pub sources: Vec<Incarnation>,
 }
@@ -123,7 +121,7 @@ impl Inheritance {
         let mut one = owner;
         while one != self.of {
             let next = heir(&self.claim_on(one)?.heirs, call)?;
-            if way.len() > self.earlier.len() || self.saved.contains(&(one, next)) {
+            if way.len() > self.earlier.len() {
                 return None;
             }
             way.push(next);
@@ -223,8 +221,7 @@ mod tests {
 
     fn of_a(heirs: &[&str]) -> Inheritance {
         let claim = claim("b", heirs, 8);
-        let (earlier, saved) = (Vec::new(), Vec::new());
-        Inheritance { of: one("a"), epoch: 20, claim, earlier, saved, sources: vec![one("a")] }
+        Inheritance { of: one("a"), epoch: 20, claim, earlier: Vec::new(), sources: vec![one("a")] }
     }
 
     fn calls<const N: usize>() -> [CallId; N] {
@@ -281,7 +278,6 @@ mod tests {
             epoch: 40,
             claim: claim("d", &["d"], 0),
             earlier: vec![(one("a"), claim("b", &["b"], 8)), (one("b"), claim("c", &["c"], 5))],
-            saved: Vec::new(),
             sources: vec![one("a"), one("b"), one("c")],
         };
         let whole = |name| copy(name, 9, &[]);
@@ -316,32 +312,6 @@ mod tests {
         assert!(inheritance.shares(one("b"), vec![later]).is_empty());
         let had = Inheritance { sources: Vec::new(), ..inheritance };
         assert!(had.shares(one("b"), vec![copy("a", 8, &records)]).is_empty());
-    }
-
-    #[test]
-    fn what_a_successor_had_saved_and_ended_is_not_brought_back_by_another_way() {
-        // a's went to b and c, then c's to b, which had saved what it got of a itself and not yet what came by c.
-        let (next, gave) = (Incarnation { run: 5, ..one("b") }, claim("b", &["b", "c"], 8));
-        let all: [CallId; 20] = calls();
-        let by_c: Vec<CallId> =
-            all.into_iter().filter(|call| heir(&gave.heirs, *call) == Some(one("c"))).collect();
-        assert!((1..20).contains(&by_c.len()), "some fell to each");
-        let heirs = vec![Heir { member: next, free: 1 }];
-        let mut inheritance = Inheritance {
-            of: one("b"),
-            epoch: 40,
-            claim: Claim { by: next, round: 0, heirs, through: u64::MAX, stale: false },
-            earlier: vec![(one("a"), gave), (one("c"), claim("b", &["b"], 5))],
-            saved: vec![(one("a"), one("b"))],
-            sources: vec![one("a"), one("b"), one("c")],
-        };
-        let records: Vec<_> = all.iter().map(|call| (*call, 1, "of a")).collect();
-        let copies = || vec![copy("a", 8, &records), copy("c", 9, &[]), copy("b", u64::MAX, &[])];
-        let taken: BTreeSet<CallId> =
-            inheritance.shares(next, copies()).into_iter().map(|share| share.call).collect();
-        assert_eq!(taken, by_c.into_iter().collect());
-        inheritance.saved.clear();
-        assert_eq!(inheritance.shares(next, copies()).len(), 20);
     }
 
     #[test]

@@ -114,18 +114,13 @@ impl Registry {
         self.current
     }
 
-    /// The claims that gave something to an incarnation, itself or over others, and were not carried out: but for those
-    /// of which it is known that all is saved.
-    pub(super) fn gave_to(
-        &self,
-        heir: Incarnation,
-        is_settled: impl Fn(Incarnation, Incarnation) -> bool,
-    ) -> Vec<(Incarnation, Claim)> {
+    /// The claims that gave something to an incarnation, itself or over others, and were not carried out.
+    pub(super) fn gave_to(&self, heir: Incarnation) -> Vec<(Incarnation, Claim)> {
         let mut found: BTreeMap<Incarnation, Claim> = BTreeMap::new();
         let mut open = vec![heir];
         while let Some(heir) = open.pop() {
             for (of, _, claim) in self.claims() {
-                if claim.names(heir) && !is_settled(of, heir) && found.insert(of, claim.clone()).is_none() {
+                if claim.names(heir) && found.insert(of, claim.clone()).is_none() {
                     open.push(of);
                 }
             }

@@ -146,28 +146,14 @@ impl Member {
         // What claims were there before this one is known when it is read, and not when a word of it came: a call of one
         // that is over would be brought back by who has not heard of that either.
         let is_known = self.registry.current() >= epoch;
-        // What a former incarnation of this process has saved under its name is in its stream, or has ended.
-        let has_saved = |one: Incarnation, heir: Incarnation| {
-            heir.node == self.me.node && self.successions.has_settled(one)
-        };
-        let earlier = if is_known { self.registry.gave_to(of, has_saved) } else { Vec::new() };
-        // By another way, over somebody who has not saved it, a claim may have given more.
-        let ways = earlier.iter().flat_map(|(one, claim)| claim.heirs.iter().map(|heir| (*one, heir.member)));
-        let saved = ways.filter(|(one, heir)| has_saved(*one, *heir)).collect();
+        let earlier = if is_known { self.registry.gave_to(of) } else { Vec::new() };
         let inherited = self.successions.inherited.entry(of).or_default();
         let all = earlier.iter().map(|(of, _)| *of).chain([of]);
         let sources: Vec<Incarnation> = all.filter(|one| inherited.sources.insert(*one)).collect();
         if !sources.is_empty() {
             inherited.open += 1;
             let claim = claim.clone();
-            self.outputs.push_back(Output::TakeOver(Inheritance {
-                of,
-                epoch,
-                claim,
-                earlier,
-                saved,
-                sources,
-            }));
+            self.outputs.push_back(Output::TakeOver(Inheritance { of, epoch, claim, earlier, sources }));
         } else if inherited.open == 0 && is_known {
             inherited.settled = true;
             self.settled(Settled { from: self.me, target: of });
