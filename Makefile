@@ -26,8 +26,8 @@ bench: ## criterion benchmarks, and ratios against peers
 fuzz: ## fuzzers at every reader of foreign bytes, a minute each; needs nightly and cargo-fuzz, and says how to get them
 	fuzz/run
 
-soak: ## 100,000 seeds of both simulations, in release, 100 rounds of kill -9, a stop of half a minute, and half an hour of 500 calls in a cluster whose machine is too busy; SOAK_SEEDS=N, SOAK_ROUNDS=N, SOAK_MINUTES=N for others
-	BATON_SIM_SEEDS=$(SOAK_SEEDS) cargo test --release --locked --test sim -- --nocapture
+soak: ## 100,000 seeds of all simulations, in release, 100 rounds of kill -9, a stop of half a minute, and half an hour of 500 calls in a cluster whose machine is too busy; SOAK_SEEDS=N, SOAK_ROUNDS=N, SOAK_MINUTES=N for others
+	BATON_SIM_SEEDS=$(SOAK_SEEDS) BATON_MEMBERS_SEEDS=$(SOAK_SEEDS) cargo test --release --locked --test sim -- --nocapture
 	BATON_SYNC_SEEDS=$(SOAK_SEEDS) cargo test --release --locked --lib sync::tests::no_two -- --nocapture
 	BATON_CRASH_ROUNDS=$(SOAK_ROUNDS) cargo test --locked --test serve rounds -- --nocapture
 	cargo test --locked --test interop partitions -- --ignored --nocapture

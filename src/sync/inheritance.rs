@@ -75,7 +75,8 @@ impl<R> Gathered<R> {
 
 impl Inheritance {
     /// The claim on one of the streams.
-    pub(super) fn claim_on(&self, owner: Incarnation) -> Option<&Claim> {
+    #[must_use]
+    pub fn claim_on(&self, owner: Incarnation) -> Option<&Claim> {
         if owner == self.of {
             return Some(&self.claim);
         }

@@ -1,4 +1,4 @@
-//! The invariants of the design, as far as they concern calls and not who owns them. Each is looked at after every step, by what a
+//! The invariants of the design, as far as they concern calls and can be seen from outside. Each is looked at after every step, by what a
 //! peer, a disk or a person can see; nothing here knows how the call keeps them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,8 @@ pub(crate) struct Judge {
     results: BTreeMap<AttemptId, serde_json::Value>,
     /// Keys behind a switchboard: once they have left they are not sent again.
     pressed: BTreeMap<CallId, String>,
+    /// The ownership under which something left last.
+    epochs: BTreeMap<CallId, Epoch>,
     /// A process was away, or messages are lost: then a session may run out.
     pub(crate) is_excused: bool,
     /// Calls that the phone of a callee was rung for.
@@ -102,9 +104,20 @@ impl Judge {
     }
 
     /// Something that depends on the call's save leaves the process.
-    pub(crate) fn leaves(&mut self, output: &Output, saved: Option<&Record>, needed: (Epoch, Revision)) {
+    pub(crate) fn leaves(
+        &mut self,
+        call: CallId,
+        output: &Output,
+        durable: Option<(Epoch, Revision)>,
+        needed: (Epoch, Revision),
+    ) {
+        let latest = self.epochs.entry(call).or_default();
+        *latest = needed.0.max(*latest);
+        let latest = *latest;
+        if needed.0 < latest {
+            self.blame(2, || format!("{output:?} leaves of {:?}, after something of {latest:?}", needed.0));
+        }
         let again = matches!(output, Output::Send { message, .. } if message.again);
-        let durable = saved.map(|record| (record.epoch, record.revision));
         if !again && durable.unwrap_or_default() < needed {
             self.blame(1, || format!("{durable:?} is durable, and {output:?} of {needed:?} leaves"));
         }
@@ -201,9 +214,26 @@ impl Judge {
         }
     }
 
-    /// Another instance goes on with the calls.
-    pub(crate) fn moves(&mut self) {
-        self.streams.values_mut().for_each(|stream| stream.moved = true);
+    /// Another instance goes on with these calls.
+    pub(crate) fn moves(&mut self, moved: impl Fn(&CallId) -> bool) {
+        let streams = self.streams.iter_mut().filter(|(call, _)| moved(call));
+        streams.for_each(|(_, stream)| stream.moved = true);
+    }
+
+    /// What is known of a call may be lost: more than one thing went wrong, and who goes on says so.
+    pub(crate) fn forgives(&mut self, call: CallId, attempt: AttemptId) {
+        self.replies.remove(&call);
+        self.results.remove(&attempt);
+    }
+
+    /// A call is lost: nobody goes on with it.
+    pub(crate) fn excuses(&mut self, callee: usize) {
+        self.rung.remove(&callee);
+    }
+
+    /// Whose a call is was not kept to.
+    pub(crate) fn owners(&mut self, what: impl FnOnce() -> String) {
+        self.blame(2, what);
     }
 
     /// A record is durable: what was replied before is in it.

@@ -5,7 +5,8 @@
 //! seed ─► Scenario ─► World (Process, Disk, network, Telephones) ─► Judge, Coverage
 //!            └─ a failing one is made smaller, and printed with its seed
 //! ```
-//! `BATON_SIM_SEEDS=100000 cargo test --release --test sim` runs that many; `BATON_SIM_SEED=17` runs one, with its log.
+//! `BATON_SIM_SEEDS=100000 cargo test --release --test sim` runs that many; `BATON_SIM_SEED=17` runs one, with its log. Where
+//! several instances share the calls (`members`) it is `BATON_MEMBERS_SEEDS` and `BATON_MEMBERS_SEED`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panic")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is planned for another process is nobody's")]
@@ -14,21 +15,25 @@ mod clock;
 mod cover;
 mod dice;
 mod judge;
+mod members;
 mod phone;
 mod process;
 mod scenario;
 mod switch;
+mod sync;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use baton::call::{Activity, Phase};
+use baton::{id, time};
 use cover::{Coverage, EVENTS, Event, PHASES};
 use scenario::Scenario;
 use switch::Switch;
-use world::{Lived, run};
+use world::{Lived, Ran, run};
 
 /// Runs of the ordinary test.
 const SEEDS: u64 = 1_000;
@@ -51,68 +56,121 @@ fn shrink(mut scenario: Scenario, switch: Switch) -> Scenario {
     scenario
 }
 
-fn fail(seed: u64) -> ! {
-    let small = shrink(Scenario::of(seed), Switch::Whole);
-    let ran = run(&small, Switch::Whole, true);
-    let wrong = ran.wrong.expect("it was wrong before");
-    panic!(
-        "seed {seed}: invariant {} is broken: {}\n{}\n{small:#?}\nBATON_SIM_SEED={seed} cargo test --test sim runs it alone",
-        wrong.invariant,
-        wrong.what,
-        ran.log.join("\n")
-    );
+/// Worlds by seed, how many of them the ordinary test runs, and what in the environment says which.
+#[derive(Clone, Copy)]
+struct Worlds {
+    of: fn(u64) -> Scenario,
+    seeds: u64,
+    /// The variable that names one seed; with an S behind it, the one that says how many.
+    variable: &'static str,
+}
+
+/// What was seen in many of them.
+#[derive(Default)]
+struct Seen {
+    seeds: u64,
+    lived: Lived,
+    coverage: Coverage,
+    befell: BTreeMap<&'static str, u64>,
+    wrong: Vec<u64>,
+}
+
+impl Seen {
+    fn add(&mut self, ran: &Ran) {
+        self.lived.add(ran.lived);
+        self.coverage.add(&ran.coverage);
+        ran.befell.iter().for_each(|(what, count)| *self.befell.entry(what).or_default() += count);
+    }
+}
+
+impl Worlds {
+    fn fail(self, seed: u64) -> ! {
+        let small = shrink((self.of)(seed), Switch::Whole);
+        let ran = run(&small, Switch::Whole, true);
+        let wrong = ran.wrong.expect("it was wrong before");
+        panic!(
+            "seed {seed}: invariant {} is broken: {}\n{}\n{small:#?}\n{}={seed} cargo test --test sim runs it alone",
+            wrong.invariant,
+            wrong.what,
+            ran.log.join("\n"),
+            self.variable,
+        );
+    }
+
+    /// Runs as many as the environment wants, on all processors; one that is wrong fails. `None`: one alone was wanted, with
+    /// its log.
+    fn every(self) -> Option<Seen> {
+        if let Some(seed) = number(self.variable) {
+            let scenario = (self.of)(seed);
+            let ran = run(&scenario, Switch::Whole, true);
+            println!("{scenario:#?}\n{}", ran.log.join("\n"));
+            if ran.wrong.is_some() {
+                self.fail(seed);
+            }
+            return None;
+        }
+        let seeds = number(&format!("{}S", self.variable)).unwrap_or(self.seeds);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let (next, seen) = (AtomicU64::new(0), Mutex::new(Seen { seeds, ..Seen::default() }));
+        #[expect(clippy::disallowed_methods, reason = "how fast it is, for people; no run knows of it")]
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while seen.lock().unwrap().wrong.len() < MOST_WRONG {
+                        let seed = next.fetch_add(1, Relaxed);
+                        if seed >= seeds {
+                            break;
+                        }
+                        let ran = run(&(self.of)(seed), Switch::Whole, false);
+                        let mut seen = seen.lock().unwrap();
+                        seen.add(&ran);
+                        seen.wrong.extend(ran.wrong.map(|_| seed));
+                    }
+                });
+            }
+        });
+        let mut seen = seen.into_inner().unwrap();
+        seen.wrong.sort_unstable();
+        if let Some(seed) = seen.wrong.first() {
+            println!("seeds that fail: {:?}", seen.wrong);
+            self.fail(*seed);
+        }
+        println!(
+            "{seeds} seeds, {} inputs a seed, {:?}; {:.0} seeds/s",
+            seen.lived.inputs / seeds.max(1),
+            seen.lived,
+            seeds as f64 / began.elapsed().as_secs_f64()
+        );
+        println!("{}", seen.coverage.table());
+        Some(seen)
+    }
+}
+
+/// Breaks these on purpose, one at a time: each must be noticed, by one of its invariants.
+fn each_is_noticed(of: fn(u64) -> Scenario, breaks: &[(Switch, &'static [u8])]) {
+    for &(switch, invariants) in breaks {
+        let found = (0..FOUND_WITHIN).find_map(|seed| {
+            let wrong = run(&of(seed), switch, false).wrong?;
+            Some((seed, wrong))
+        });
+        let (seed, wrong) =
+            found.unwrap_or_else(|| panic!("{switch:?} was not noticed in {FOUND_WITHIN} seeds"));
+        assert!(invariants.contains(&wrong.invariant), "{switch:?}, seed {seed}: {wrong:?}");
+        let small = shrink(of(seed), switch);
+        let again = run(&small, switch, false).wrong.expect("the smaller one is wrong too");
+        println!(
+            "{switch:?}: seed {seed}, invariant {}; {} faults are enough",
+            again.invariant,
+            small.faults.len() + small.members.map_or(0, |members| members.count())
+        );
+    }
 }
 
 #[test]
 fn every_invariant_holds_in_every_world() {
-    if let Some(seed) = number("BATON_SIM_SEED") {
-        let ran = run(&Scenario::of(seed), Switch::Whole, true);
-        println!("{:#?}\n{}", Scenario::of(seed), ran.log.join("\n"));
-        if ran.wrong.is_some() {
-            fail(seed);
-        }
-        return;
-    }
-    let seeds = number("BATON_SIM_SEEDS").unwrap_or(SEEDS);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (next, lived) = (AtomicU64::new(0), Mutex::new(Lived::default()));
-    let (coverage, wrong) = (Mutex::new(Coverage::default()), Mutex::new(Vec::new()));
-    #[expect(clippy::disallowed_methods, reason = "how fast it is, for people; no run knows of it")]
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut met = Coverage::default();
-                while wrong.lock().unwrap().len() < MOST_WRONG {
-                    let seed = next.fetch_add(1, Relaxed);
-                    if seed >= seeds {
-                        break;
-                    }
-                    let ran = run(&Scenario::of(seed), Switch::Whole, false);
-                    lived.lock().unwrap().add(ran.lived);
-                    met.add(&ran.coverage);
-                    if ran.wrong.is_some() {
-                        wrong.lock().unwrap().push(seed);
-                    }
-                }
-                coverage.lock().unwrap().add(&met);
-            });
-        }
-    });
-    let mut wrong = wrong.into_inner().unwrap();
-    wrong.sort_unstable();
-    if let Some(seed) = wrong.first() {
-        println!("seeds that fail: {wrong:?}");
-        fail(*seed);
-    }
-    let coverage = coverage.into_inner().unwrap();
-    let lived = lived.into_inner().unwrap();
-    println!(
-        "{seeds} seeds, {} inputs a seed, {lived:?}; {:.0} seeds/s",
-        lived.inputs / seeds.max(1),
-        seeds as f64 / began.elapsed().as_secs_f64()
-    );
-    println!("{}", coverage.table());
+    let worlds = Worlds { of: Scenario::of, seeds: SEEDS, variable: "BATON_SIM_SEED" };
+    let Some(Seen { seeds, lived, coverage, .. }) = worlds.every() else { return };
     if seeds >= SEEDS {
         let Lived { complete, reinvited, redirected, recorded, dialled, .. } = lived;
         assert!(complete > seeds / 4, "nothing is shown by calls that come to nothing: {lived:?}");
@@ -183,22 +241,7 @@ fn can_meet(phase: Phase, event: Event) -> bool {
 
 #[test]
 fn whatever_is_broken_on_purpose_is_noticed() {
-    for (switch, invariants) in Switch::BREAKS {
-        let found = (0..FOUND_WITHIN).find_map(|seed| {
-            let wrong = run(&Scenario::of(seed), switch, false).wrong?;
-            Some((seed, wrong))
-        });
-        let (seed, wrong) =
-            found.unwrap_or_else(|| panic!("{switch:?} was not noticed in {FOUND_WITHIN} seeds"));
-        assert!(invariants.contains(&wrong.invariant), "{switch:?}, seed {seed}: {wrong:?}");
-        let small = shrink(Scenario::of(seed), switch);
-        let again = run(&small, switch, false).wrong.expect("the smaller one is wrong too");
-        println!(
-            "{switch:?}: seed {seed}, invariant {}; {} faults are enough",
-            again.invariant,
-            small.faults.len()
-        );
-    }
+    each_is_noticed(Scenario::of, &Switch::BREAKS);
 }
 
 #[test]

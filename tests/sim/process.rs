@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use baton::call::{Call, Output, PlayId, Record, Recording, RecordingId};
 use baton::id::{AttemptId, CallId, Epoch, Revision};
 use baton::rtp::{EventReceiver, Numbers};
+use baton::sync::Incarnation;
 use baton::time::Timestamp;
 
 /// What outlives the process.
@@ -57,6 +58,8 @@ pub(crate) struct Live {
     pub(crate) callee: usize,
     pub(crate) parked: VecDeque<Parked>,
     pub(crate) saved: (Epoch, Revision),
+    /// By the claim on whose key it fell to its owner, which has not saved it yet.
+    pub(crate) fell: Option<Incarnation>,
     /// The question whose prompt comes next, as the last step told.
     pub(crate) asked: Option<String>,
     pub(crate) playing: VecDeque<Playing>,
@@ -107,6 +110,7 @@ impl Live {
             callee,
             parked: VecDeque::new(),
             saved,
+            fell: None,
             asked: None,
             playing: VecDeque::new(),
             stream: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use baton::sip::{Refresher, SessionExpires};
 
 use crate::dice::Dice;
+use crate::sync::tests::world::Scenario as Members;
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -20,6 +21,10 @@ pub(crate) struct Scenario {
     pub(crate) delay_ms: u64,
     /// The longest time of a group of saves, in ms.
     pub(crate) disk_ms: u64,
+    /// A prompt lasts so long for each of its characters.
+    pub(crate) character: Duration,
+    /// Several instances, and what befalls them.
+    pub(crate) members: Option<Members>,
 }
 
 /// One person and their telephone.
@@ -204,6 +209,8 @@ impl Scenario {
             doubles: if noisy { dice.below(60) } else { 0 },
             delay_ms: 1 + dice.below(40),
             disk_ms: 1 + dice.below(30),
+            character: Duration::from_millis(40),
+            members: None,
         }
     }
 
@@ -219,6 +226,9 @@ impl Scenario {
             let mut one = self.clone();
             one.faults.remove(at);
             found.push(one);
+        }
+        for members in self.members.iter().flat_map(Members::smaller) {
+            found.push(Self { members: Some(members), ..self.clone() });
         }
         // Others are told apart by their place: one that does nothing stands in for who is left out.
         for at in 0..self.callees.len() {

@@ -1,5 +1,7 @@
 //! Ways to break what is promised, on purpose: each must be noticed.
 
+use crate::sync::tests::world::Switch as Break;
+
 /// What is broken in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
@@ -27,6 +29,8 @@ pub(crate) enum Switch {
     ClockGoesBack,
     /// 5 and 6: another instance goes on as if it were the one before, at the same address.
     MovesUnsaid,
+    /// Something of sync's.
+    Members(Break),
 }
 
 impl Switch {

@@ -8,6 +8,7 @@
 mod callees;
 mod instance;
 mod lives;
+mod members;
 mod recorder;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,11 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton::call::{
-    Assets, Call, Input, Kept, Listening, Output, Play, PlayId, Record, Recording, RecordingId, Start, Step,
-    Stop, Taken, TakenOver, Terms,
+    Assets, Call, Input, Kept, Listening, Output, Phase, Play, PlayId, Record, Recording, RecordingId, Start,
+    Step, Stop, Taken, TakenOver, Terms,
 };
 use baton::dialplan::{Failover, PostDial, PostDialStep};
-use baton::id::{AttemptId, CallId, Digest, Epoch, Mint};
+use baton::id::{AttemptId, CallId, Digest, Epoch, Mint, Revision};
 use baton::interview::RecordingEnd;
 use baton::questionnaire::Questionnaire;
 use baton::rtp::event::EventError;
@@ -39,14 +40,16 @@ use crate::phone::{CODECS, SPOKEN, Telephone, address, instance};
 use crate::process::{Disk, Frame, Live, Parked, Playing, Process, Stream, Take};
 use crate::scenario::{Act, Callee, Fault, Phone, Redirect, Room, Scenario, Shelf};
 use crate::switch::Switch;
+use crate::sync::tests::world::Falls;
+use members::{Members, next_call};
 
 const SURVEY: &str = include_str!("survey.xml");
 /// How long it may ring; the longest conversation; then nothing more may go on.
 const RING: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(300);
-/// A prompt lasts so long for each of its characters.
-const CHARACTER: Duration = Duration::from_millis(40);
+/// Where members beat all the time, and nobody talks for so long.
+const MEMBERS_END: Duration = Duration::from_secs(150);
 /// A stop of less than this is not noticed.
 const NOTICED: Duration = Duration::from_secs(1);
 /// RTP of so long waits in a socket for a process that is stopped.
@@ -81,6 +84,10 @@ enum Happening {
     DiskDone(u32),
     Stored(u32, CallId, AttemptId, Box<serde_json::Value>),
     Told(u32, CallId, Box<Input>),
+    /// This save of a call is durable by its mirrors, and its owner may send.
+    Leaves(u32, CallId, u32),
+    /// A call falls to a node.
+    Falls(u32, Box<Falls>),
     Fault(Fault),
     Restart,
     /// Another instance goes on with the calls; by how much its clock is ahead, in ms.
@@ -122,6 +129,8 @@ pub(crate) struct Ran {
     pub(crate) wrong: Option<Wrong>,
     pub(crate) coverage: Coverage,
     pub(crate) lived: Lived,
+    /// What befell the members, if there are several.
+    pub(crate) befell: BTreeMap<&'static str, u64>,
     pub(crate) log: Vec<String>,
 }
 
@@ -162,6 +171,8 @@ pub(crate) struct World<'a> {
     coverage: Coverage,
     inputs: u64,
     log: Option<Vec<String>>,
+    /// The instances, where there are several: one of them acts at a time, and stands in the fields above meanwhile.
+    members: Option<Box<Members>>,
 }
 
 /// Turns of the world in one moment: who has more is in a loop.
@@ -184,7 +195,7 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
         planned: 0,
         assets,
         digest,
-        process: Some(Process::new(0)),
+        process: scenario.members.is_none().then(|| Process::new(0)),
         processes: 1,
         host: 0,
         epochs: vec![Epoch(0)],
@@ -199,10 +210,11 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
         phones,
         placed: BTreeMap::new(),
         offers: BTreeMap::new(),
-        judge: Judge::new(scenario.loss > 0),
+        judge: Judge::new(scenario.loss > 0 || scenario.members.is_some()),
         coverage: Coverage::default(),
         inputs: 0,
         log: logged.then(Vec::new),
+        members: Members::of(scenario, switch, start, logged),
     };
     for (place, callee) in scenario.callees.iter().enumerate() {
         world.plan(Duration::from_millis(callee.placed_ms), Happening::Place(place));
@@ -244,7 +256,7 @@ impl World<'_> {
         let mut turns = 0;
         while self.judge.wrong.is_none() {
             let Some(due) = self.next_due() else { return };
-            if due > self.start + END {
+            if due > self.start + if self.members.is_some() { MEMBERS_END } else { END } {
                 return;
             }
             turns = if due > self.now { 0 } else { turns + 1 };
@@ -257,9 +269,12 @@ impl World<'_> {
                 return self.judge.hangs(now, &due);
             }
             self.now = self.now.max(due);
+            if self.members_turn() {
+                return;
+            }
             if self.agenda.first_key_value().is_some_and(|((at, _), _)| *at == due) {
                 let (_, happening) = self.agenda.pop_first().expect("it was looked at");
-                self.happen(happening);
+                self.happen_somewhere(happening);
                 continue;
             }
             for phone in 0..self.phones.len() {
@@ -277,11 +292,9 @@ impl World<'_> {
     fn next_due(&self) -> Option<Timestamp> {
         let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let phones = self.phones.iter().filter_map(Telephone::poll_timeout).min();
-        let awake = self.process.as_ref().filter(|process| process.stopped.is_none());
-        let calls = awake
-            .and_then(|process| process.calls.values().filter_map(|live| live.call.poll_timeout()).min());
-        let calls = calls.map(|at| self.clocks.shows(at));
-        [agenda, phones, calls].into_iter().flatten().min()
+        let calls = next_call(self.process.as_ref(), self.clocks);
+        let members = self.members.as_ref().and_then(|members| members.next_due(self.start));
+        [agenda, phones, calls, members].into_iter().flatten().min()
     }
 
     fn due_calls(&self) -> Vec<CallId> {
@@ -310,6 +323,7 @@ impl World<'_> {
                     .map(|live| format!("call of {}: {:?}", live.callee, live.call.phase())),
             );
         }
+        let befell = self.close_members(&mut open).unwrap_or_default();
         if self.judge.wrong.is_none() {
             self.judge.close(&self.disk, &open, &self.placed);
         }
@@ -325,7 +339,8 @@ impl World<'_> {
             recorded: self.disk.files.len() as u64,
             dialled: self.judge.dialled() as u64,
         };
-        Ran { wrong: self.judge.wrong, coverage: self.coverage, lived, log: self.log.unwrap_or_default() }
+        let log = self.log.unwrap_or_default();
+        Ran { wrong: self.judge.wrong, coverage: self.coverage, lived, befell, log }
     }
 
     /// Where the instance listens that has the calls.
@@ -446,12 +461,20 @@ impl World<'_> {
             Happening::Told(number, call, input) if self.number() == Some(number) => {
                 self.feed(call, *input);
             }
+            Happening::Leaves(number, call, save) if self.number() == Some(number) => self.leaves(call, save),
+            Happening::Falls(number, falls) if self.number() == Some(number) => self.falls(&falls),
             _ => {}
         }
     }
 
+    fn denies(&self, message: &Message) -> bool {
+        let denies =
+            |members: &Members| stray::owner(message).is_some_and(|one| members.denies(self.host, one));
+        self.members.as_deref().is_none_or(denies)
+    }
+
     fn answer_stray(&mut self, message: &Message, from: Hop) {
-        if self.process.is_none() {
+        if self.process.is_none() || !self.denies(message) {
             return;
         }
         if let Message::Request(request) = message

@@ -41,7 +41,7 @@ impl World<'_> {
             let copies = 1 + u64::from(self.dice.below(1_000) < self.scenario.doubles);
             for _ in 0..copies {
                 if !self.lost() {
-                    self.phones[phone].is_heard |= to == self.here();
+                    self.phones[phone].is_heard |= self.members.is_some() || to == self.here();
                     let way = self.way();
                     self.plan(way, Happening::ToInstance(phone, to, bytes.clone()));
                 }

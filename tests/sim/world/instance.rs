@@ -7,6 +7,10 @@ impl World<'_> {
         if self.process.is_none() {
             return self.waiting.push(callee);
         }
+        let epoch = match &mut self.members {
+            Some(members) => members.begins(self.host).expect("it was picked"),
+            None => *self.epochs.last().expect("it began with one"),
+        };
         let mut mint =
             Mint::seeded(self.scenario.seed ^ (callee as u64) << 16 ^ u64::from(self.processes) << 40);
         let call_id = CallId::mint(&mut mint);
@@ -39,7 +43,7 @@ impl World<'_> {
             call_id,
             attempt_id: AttemptId::mint(&mut mint),
             case_id: None,
-            epoch: *self.epochs.last().expect("it began with one"),
+            epoch,
             seed: [u8::try_from(callee).expect("few"); 32],
             to: format!("10{callee}"),
             terms,
@@ -75,8 +79,17 @@ impl World<'_> {
             match output {
                 Output::Save(record) => {
                     live.saved = (record.epoch, record.revision);
-                    live.parked.push_back(Parked::For(process.group));
-                    process.gathering.push(Frame::Save(record));
+                    let group = match &mut self.members {
+                        Some(members) => {
+                            let ended = live.call.phase() == Phase::Ended;
+                            members.saves(self.host, &record, ended, live.fell.take())
+                        }
+                        None => {
+                            process.gathering.push(Frame::Save(record));
+                            process.group
+                        }
+                    };
+                    live.parked.push_back(Parked::For(group));
                 }
                 output => live.parked.push_back(Parked::Output(Box::new(output), live.saved)),
             }
@@ -126,6 +139,9 @@ impl World<'_> {
 
     /// Carries out what waits for nothing any more.
     pub(super) fn release(&mut self, id: CallId) {
+        if self.members.as_ref().is_some_and(|members| !members.may_send(self.host)) {
+            return;
+        }
         loop {
             let Some(process) = &mut self.process else { return };
             let Some(live) = process.calls.get_mut(&id) else { return };
@@ -138,7 +154,11 @@ impl World<'_> {
                 break;
             }
             if let Some(Parked::Output(output, saved)) = live.parked.pop_front() {
-                self.judge.leaves(&output, self.disk.records.get(&id), saved);
+                let durable = match &mut self.members {
+                    Some(members) => members.durable(self.host, id),
+                    None => self.disk.records.get(&id).map(|record| (record.epoch, record.revision)),
+                };
+                self.judge.leaves(id, &output, durable, saved);
                 self.carry_out(id, *output);
             }
         }
@@ -151,8 +171,11 @@ impl World<'_> {
             && live.is_done()
         {
             let (epoch, revision) = live.saved;
-            process.gathering.push(Frame::Delete(id, epoch, revision));
             process.calls.remove(&id);
+            match &mut self.members {
+                Some(members) => members.forgets(self.host, id),
+                None => process.gathering.push(Frame::Delete(id, epoch, revision)),
+            }
             self.fly();
         }
     }
@@ -239,7 +262,7 @@ impl World<'_> {
         let text = play.prompt.text();
         let text = if self.switch == Switch::SpeaksEdited { "the second edition".to_owned() } else { text };
         self.judge.hears(&text);
-        let length = CHARACTER * u32::try_from(text.len()).expect("short");
+        let length = self.scenario.character * u32::try_from(text.len()).expect("short");
         let left = length.saturating_sub(play.from).max(Duration::from_millis(20));
         let ends_at = self.now + left;
         let live = self.live_call(id);

@@ -46,7 +46,7 @@ impl World<'_> {
         self.clocks.moves(skew_ms);
         self.booted = false;
         self.disk.chunks.clear();
-        self.judge.moves();
+        self.judge.moves(|_| true);
         self.regains = self.owns();
         let alive = self.died.map(|(died, _)| self.clocks.at(beat(died)));
         let stays = (self.switch == Switch::MovesUnsaid).then_some(self.regains);
@@ -101,25 +101,30 @@ impl World<'_> {
         alive: Option<Timestamp>,
     ) -> TakenOver {
         let claims = self.epochs.iter().filter(|epoch| **epoch > record.epoch).count();
-        // Nobody listens for a call that has no media, and now and then there is no port.
-        let has_port = call.is_talking() && !self.dice.one_in(20);
-        if has_port {
-            self.portless.remove(&record.call_id);
-        } else if call.is_talking() {
-            self.portless.insert(record.call_id);
-        }
+        let media = self.port_for(call, callee);
         TakenOver {
             epoch: *self.epochs.last().expect("it owns them"),
             claims: u32::try_from(claims).expect("few"),
             stale: self.dice.one_in(4),
             alive: alive.filter(|_| !self.dice.one_in(8)),
             sent_by: vec![self.here()],
-            media: has_port.then(|| SocketAddr::new(self.here().ip(), media_port(callee))),
+            media,
         }
+    }
+
+    /// Nobody listens for a call that has no media, and now and then there is no port.
+    pub(super) fn port_for(&mut self, call: &Call, callee: usize) -> Option<SocketAddr> {
+        let has_port = call.is_talking() && !self.dice.one_in(20);
+        if has_port {
+            self.portless.remove(&call.id());
+        } else if call.is_talking() {
+            self.portless.insert(call.id());
+        }
+        has_port.then(|| SocketAddr::new(self.here().ip(), media_port(callee)))
     }
 }
 
 /// A process notes only now and then that it lives.
-fn beat(died: Timestamp) -> Timestamp {
+pub(super) fn beat(died: Timestamp) -> Timestamp {
     Timestamp::from_micros(died.as_micros() / (BEAT_MS * 1_000) * (BEAT_MS * 1_000))
 }

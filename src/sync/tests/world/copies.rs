@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::id::{CallId, Epoch, Revision};
 use crate::sync::{Copy, Incarnation};
 
 pub(super) type Version = (Epoch, Revision);
 
-/// A call's record: the replies that were given, by number.
+/// A call's record: the replies that were given, by number. Of a real call: its saves, by number, and the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) replies: Vec<u32>,
@@ -15,6 +17,8 @@ pub(super) struct Record {
     pub(super) ended: bool,
     /// It was taken over from a copy that may have been out of date.
     pub(super) stale: bool,
+    /// What a real call saved.
+    pub(super) kept: Bytes,
 }
 
 /// A save as it travels; `None`: the record can go.
@@ -130,6 +134,10 @@ impl Table {
     pub(super) fn forget(&mut self, owner: Incarnation) {
         self.streams.remove(&owner);
         self.records.retain(|_, kept| kept.owner != owner);
+    }
+
+    pub(super) fn version(&self, call: CallId) -> Option<Version> {
+        self.records.get(&call).map(|kept| kept.version)
     }
 
     pub(super) fn has(&self, call: CallId) -> bool {

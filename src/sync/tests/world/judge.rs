@@ -115,8 +115,14 @@ impl World {
         self.judge.successors(owner).iter().any(waits)
     }
 
+    /// Whether a call is known to be lost, or nobody goes on with it who is there: more than one thing went wrong.
+    pub(super) fn may_be_lost(&self, call: CallId) -> bool {
+        let Some(truth) = self.judge.calls.get(&call).filter(|_| !self.scenario.strict) else { return false };
+        self.judge.is_reported(truth.owner) || self.waits_for_journal(truth.owner)
+    }
+
     /// At the end each call has one sender, or has ended, or was said to be lost.
-    pub(in crate::sync::tests) fn judge_end(&mut self) {
+    pub(crate) fn judge_end(&mut self) {
         if self.judge.wrong.is_some() {
             return;
         }
@@ -129,11 +135,9 @@ impl World {
             if truth.ended || count == 1 {
                 continue;
             }
-            let may_be_lost = count == 0 && !self.scenario.strict && self.judge.is_reported(truth.owner);
-            if may_be_lost {
-                self.judge.hit("reported lost");
-            } else if count == 0 && !self.scenario.strict && self.waits_for_journal(truth.owner) {
-                self.judge.hit("waits for its journal");
+            if count == 0 && self.may_be_lost(call) {
+                let is_reported = self.judge.is_reported(truth.owner);
+                self.judge.hit(if is_reported { "reported lost" } else { "waits for its journal" });
             } else {
                 let wrong = format!("{call} of {} has {count} senders at the end", truth.owner);
                 self.judge.find(wrong);

@@ -6,7 +6,7 @@ use super::copies::{Batch, Record, Save, Table, Version};
 use super::links::Link;
 use super::scenario::{Dice, HEALED, Switch, Traffic};
 use super::starts::{Disk, Question, Reply, Starts};
-use super::{Clock, Event, World};
+use super::{Clock, Event, Notice, World};
 use crate::id::{CallId, Digest, NodeId};
 use crate::sync::{
     Copy, Holding, Incarnation, Inheritance, Input, Key, Member, Message, Output, Role, Stream, Usage,
@@ -197,6 +197,7 @@ impl World {
         };
         self.nodes[node].process = Some(process);
         self.say(|_| format!("{} starts", key.incarnation));
+        self.notify(Notice::Drops(node));
         let usage = self.nodes[node].usage;
         self.input(node, Input::Usage(usage));
         if self.scenario.copies.is_some() {
@@ -230,6 +231,7 @@ impl World {
         let noticed = if host { 2_000_000 } else { self.dice.between(500, 3_000) };
         self.leave_owners(node, noticed);
         self.leave_mirrors(node);
+        self.notify(Notice::Drops(node));
         let dead = &mut self.nodes[node];
         dead.processes += 1;
         dead.process = None;
@@ -247,6 +249,7 @@ impl World {
         for work in std::mem::take(&mut self.nodes[node].stalled) {
             self.work(node, work);
         }
+        self.notify(Notice::Turns(node));
     }
 
     pub(super) fn turn_again(&mut self, node: usize) {
@@ -254,6 +257,7 @@ impl World {
         for work in std::mem::take(&mut self.nodes[node].unfinished) {
             self.work(node, work);
         }
+        self.notify(Notice::Turns(node));
     }
 
     pub(super) fn work(&mut self, node: usize, work: Work) {
@@ -298,6 +302,9 @@ impl World {
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
+        if self.rests {
+            return;
+        }
         if self.nodes[node].paused {
             self.nodes[node].stalled.push(Work::Input(input));
             return;
@@ -413,6 +420,9 @@ impl World {
         if process.sends != Sends::Not {
             process.sends = if speaks_on { Sends::Until(later) } else { Sends::Not };
             self.judge.hit("silenced");
+            if !speaks_on {
+                self.notify(Notice::Drops(node));
+            }
         }
     }
 
@@ -474,6 +484,7 @@ impl World {
             process.parked.clear();
             process.unwritten.clear();
         }
+        self.notify(Notice::Drops(node));
     }
 
     /// What its journal holds of an earlier incarnation.

@@ -3,7 +3,7 @@
 use super::copies::{Record, Save};
 use super::node::{Deed, Journalled, Live, Process, Sends, Waiting, Work};
 use super::scenario::Switch;
-use super::{CALLS, World};
+use super::{CALLS, Notice, World};
 use crate::id::{CallId, Epoch, Revision};
 use crate::sync::{Incarnation, Role, Standing};
 
@@ -106,6 +106,10 @@ impl World {
                     self.judge_speaks(node);
                     self.say(|_| format!("{owner} speaks for {call}"));
                 }
+                if self.notices.is_some() {
+                    let save = record.replies.last().copied().unwrap_or_default();
+                    return self.notify(Notice::Leaves { node, call: *call, save });
+                }
                 let after = self.dice.between(40_000, 400_000);
                 if record.ended {
                     self.plan_to(after / 4, node, Work::Forget(*call));
@@ -120,6 +124,9 @@ impl World {
 
     /// Calls are placed, where one may begin.
     pub(super) fn place_all(&mut self) {
+        if self.notices.is_some() {
+            return;
+        }
         let at_first = self.judge.calls.is_empty();
         let count = self.nodes.len();
         let whom: Vec<usize> = if at_first { (0..count).collect() } else { vec![self.dice.index(count)] };
@@ -131,8 +138,8 @@ impl World {
         }
     }
 
-    /// Places a call, if this node may begin one.
-    pub(super) fn place(&mut self, node: usize) -> Option<CallId> {
+    /// Under which ownership this node may begin a call, if it may.
+    pub(crate) fn may_begin(&mut self, node: usize) -> Option<Epoch> {
         let now = self.nodes[node].clock.at(self.now);
         let is_ready =
             self.nodes[node].role == Role::Instance && !self.nodes[node].hung && self.may_send(node);
@@ -141,7 +148,13 @@ impl World {
             self.judge.hit("no start on the journal alone");
             return None;
         }
-        let version = (Epoch(process.member.incarnation().run), Revision(1));
+        Some(Epoch(process.member.incarnation().run))
+    }
+
+    /// Places a call, if this node may begin one.
+    pub(super) fn place(&mut self, node: usize) -> Option<CallId> {
+        let version = (self.may_begin(node)?, Revision(1));
+        let process = self.nodes[node].process.as_mut()?;
         let call = CallId::mint(&mut self.mint);
         let record = Record::default();
         process.live.insert(call, Live { version, record: record.clone(), speaks: false });

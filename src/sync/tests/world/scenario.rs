@@ -89,7 +89,7 @@ pub(in crate::sync::tests) struct Event {
 
 /// A world and what goes wrong in it.
 #[derive(Clone, Debug)]
-pub(in crate::sync::tests) struct Scenario {
+pub(crate) struct Scenario {
     pub(in crate::sync::tests) seed: u64,
     pub(in crate::sync::tests) roles: Vec<Role>,
     /// Which of them vote.
@@ -124,7 +124,7 @@ impl Scenario {
         }
     }
 
-    pub(in crate::sync::tests) fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0xB470);
         let (instances, witnesses) = [(3, 0), (3, 0), (5, 0), (2, 1), (4, 1), (3, 2)][dice.index(6)];
         let nodes = instances + witnesses;
@@ -184,7 +184,7 @@ impl Scenario {
     }
 
     /// The same world, in which nodes drain too.
-    pub(in crate::sync::tests) fn of_drains(seed: u64) -> Self {
+    pub(crate) fn of_drains(seed: u64) -> Self {
         let mut scenario = Self::of(seed);
         let mut dice = Dice(seed ^ 0xD4);
         let nodes = scenario.roles.len();
@@ -231,7 +231,7 @@ impl Scenario {
 
 /// What is broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sync::tests) enum Switch {
+pub(crate) enum Switch {
     Whole,
     /// The edge goes on sending for a while after its promises ran out.
     SpeaksOn,

@@ -3,7 +3,7 @@
 use super::copies::{Record, Save};
 use super::node::Live;
 use super::scenario::{Switch, Traffic};
-use super::{Deed, Work, World};
+use super::{Deed, Falls, Notice, Work, World};
 use crate::id::{Epoch, Revision};
 use crate::sync::{Copy, Incarnation, Inheritance, Input, Role, Share};
 
@@ -110,7 +110,7 @@ impl World {
         let count = shares.len();
         let deepest = shares.iter().map(|share| share.claims).max();
         for share in shares {
-            let Share { call, stale, mut record, version, .. } = share;
+            let Share { call, owner, version, claims, stale, mut record } = share;
             record.stale |= stale;
             let epoch = if self.switch == Switch::KeepsEpoch { version.0 } else { Epoch(*epoch) };
             let version = (epoch, Revision(1));
@@ -118,9 +118,18 @@ impl World {
             if let Some(process) = &mut self.nodes[node].process {
                 process.live.insert(call, live);
             }
+            self.judge.hit("taken over");
+            if self.notices.is_some() {
+                let is_own = owner.node == me.node && of.node == me.node;
+                let is_home = is_own && self.nodes[node].journal.contains_key(&call);
+                let lost_for = self.lost_for(node, *of);
+                let kept = record.kept.clone();
+                let falls = Falls { node, call, of: *of, epoch, is_home, claims, stale, lost_for, kept };
+                self.notify(Notice::Falls(falls));
+                continue;
+            }
             let save = Save { call, version, record: Some(record) };
             self.save(node, &save, vec![Deed::Act, Deed::Settle(*of)]);
-            self.judge.hit("taken over");
         }
         if deepest > Some(1) {
             self.judge.hit("taken over a chain");

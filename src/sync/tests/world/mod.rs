@@ -7,6 +7,7 @@
 //! ```
 
 mod copies;
+mod edge;
 mod engine;
 mod judge;
 mod links;
@@ -16,18 +17,20 @@ mod scenario;
 mod starts;
 mod takeover;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::super::*;
-use crate::id::{CallId, Mint};
+use crate::id::{CallId, Mint, NodeId};
 use crate::time::Timestamp;
 
+pub(crate) use edge::{Falls, Notice};
 use engine::Engine;
 pub(super) use judge::Judge;
 use links::{Deliver, Ways};
 use node::{Deed, Node, Process, Sends, Work};
-pub(super) use scenario::{Dice, Event as FaultEvent, Fault, Ill, Scenario, Switch, Traffic};
+pub(super) use scenario::{Dice, Event as FaultEvent, Fault, Ill, Traffic};
+pub(crate) use scenario::{Scenario, Switch};
 use starts::Requests;
 
 /// When the first calls are placed, and when a seeded world ends, in ms.
@@ -59,7 +62,7 @@ enum Event {
     Place,
 }
 
-pub(super) struct World {
+pub(crate) struct World {
     scenario: Scenario,
     switch: Switch,
     dice: Dice,
@@ -82,6 +85,10 @@ pub(super) struct World {
     /// Whether requests come by themselves, and to whom they go if they can.
     asks: bool,
     picks: Option<usize>,
+    /// What whoever carries the calls is to be told, where that is not the world itself.
+    notices: Option<VecDeque<Notice>>,
+    /// All is well, and the members would only beat: they are left alone, and what they are promised holds.
+    rests: bool,
     pub(super) judge: Judge,
     pub(super) log: Option<Vec<String>>,
 }
@@ -89,9 +96,7 @@ pub(super) struct World {
 /// A world by seed, to its end.
 pub(super) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> World {
     let mut world = World::new(scenario, switch, logged);
-    for fault in 0..scenario.faults.len() {
-        world.plan(scenario.faults[fault].at * 1_000, Event::Begin(fault));
-    }
+    world.plan_faults();
     world.until(END);
     world.judge_end();
     world
@@ -121,6 +126,8 @@ impl World {
             requests: Requests::default(),
             asks: true,
             picks: None,
+            notices: None,
+            rests: false,
             judge: Judge::default(),
             log: logged.then(Vec::new),
             scenario: scenario.clone(),
@@ -132,6 +139,12 @@ impl World {
         world.plan(CALLS_AT * 1_000, Event::Place);
         world.open_shop();
         world
+    }
+
+    fn plan_faults(&mut self) {
+        for fault in 0..self.scenario.faults.len() {
+            self.plan(self.scenario.faults[fault].at * 1_000, Event::Begin(fault));
+        }
     }
 
     fn plan(&mut self, after: u64, event: Event) {
@@ -154,27 +167,34 @@ impl World {
 
     /// Goes on to a time in ms.
     pub(super) fn until(&mut self, end: u64) {
-        while self.judge.wrong.is_none() {
-            let due = self.agenda.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
-            let timers = self.nodes.iter().enumerate().filter(|(_, node)| !node.paused);
-            let timers = timers.filter_map(|(n, node)| Some((node.process.as_ref()?.due.max(self.now), n)));
-            let timer = timers.min();
-            if timer.map_or(due, |(at, _)| at.min(due)) >= end * 1_000 {
-                break;
-            }
-            match timer {
-                Some((at, node)) if at < due => {
-                    self.now = at;
-                    self.timed_out(node);
-                }
-                _ => {
-                    self.now = due;
-                    let (_, event) = self.agenda.pop_first().unwrap();
-                    self.happen(event);
-                }
-            }
+        while self.judge.wrong.is_none() && self.next().0 < end * 1_000 {
+            self.step();
         }
         self.now = end * 1_000;
+    }
+
+    /// When something happens next, in µs, and to whom, if it is a timer.
+    fn next(&self) -> (u64, Option<usize>) {
+        let due = self.agenda.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
+        let timers = self.nodes.iter().enumerate().filter(|(_, node)| !node.paused && !self.rests);
+        let timers = timers.filter_map(|(n, node)| Some((node.process.as_ref()?.due.max(self.now), n)));
+        match timers.min() {
+            Some((at, node)) if at < due => (at, Some(node)),
+            _ => (due, None),
+        }
+    }
+
+    /// What happens next.
+    fn step(&mut self) {
+        let (at, timer) = self.next();
+        self.now = at;
+        match timer {
+            Some(node) => self.timed_out(node),
+            None => {
+                let (_, event) = self.agenda.pop_first().unwrap();
+                self.happen(event);
+            }
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -213,6 +233,7 @@ impl World {
             Fault::Pause { node } => {
                 self.judge.hit("pause");
                 self.nodes[node].paused = true;
+                self.notify(Notice::Stops(node));
             }
             Fault::Cut { what, from, to } => self.judge.hit(match (what, from, to) {
                 (Traffic::Datagrams, ..) => "cut of datagrams",
@@ -232,6 +253,7 @@ impl World {
             Fault::Hang { node } => {
                 self.judge.hit("hang");
                 self.nodes[node].hung = true;
+                self.notify(Notice::Stops(node));
             }
             Fault::Drift { node, rate } => {
                 self.judge.hit("drift");
@@ -420,12 +442,12 @@ impl World {
 
     // ── the judge ──
 
-    fn may_send(&self, node: usize) -> bool {
+    pub(crate) fn may_send(&self, node: usize) -> bool {
         let node = &self.nodes[node];
         let Some(process) = &node.process else { return false };
         match process.sends {
             Sends::Not => false,
-            Sends::Until(until) => !node.paused && node.clock.at(self.now) < until,
+            Sends::Until(until) => self.rests || (!node.paused && node.clock.at(self.now) < until),
         }
     }
 
