@@ -25,6 +25,8 @@ pub(crate) struct Scenario {
     pub(crate) character: Duration,
     /// Several instances, and what befalls them.
     pub(crate) members: Option<Members>,
+    /// Who is the first of them to take a call over dies so many µs later.
+    pub(crate) second_us: Option<u64>,
 }
 
 /// One person and their telephone.
@@ -211,6 +213,7 @@ impl Scenario {
             disk_ms: 1 + dice.below(30),
             character: Duration::from_millis(40),
             members: None,
+            second_us: None,
         }
     }
 

@@ -48,8 +48,6 @@ const SURVEY: &str = include_str!("survey.xml");
 const RING: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(300);
-/// Where members beat all the time, and nobody talks for so long.
-const MEMBERS_END: Duration = Duration::from_secs(150);
 /// A stop of less than this is not noticed.
 const NOTICED: Duration = Duration::from_secs(1);
 /// RTP of so long waits in a socket for a process that is stopped.
@@ -88,6 +86,8 @@ enum Happening {
     Leaves(u32, CallId, u32),
     /// A call falls to a node.
     Falls(u32, Box<Falls>),
+    /// A node dies.
+    Strikes(usize),
     Fault(Fault),
     Restart,
     /// Another instance goes on with the calls; by how much its clock is ahead, in ms.
@@ -210,7 +210,7 @@ pub(crate) fn run(scenario: &Scenario, switch: Switch, logged: bool) -> Ran {
         phones,
         placed: BTreeMap::new(),
         offers: BTreeMap::new(),
-        judge: Judge::new(scenario.loss > 0 || scenario.members.is_some()),
+        judge: Judge::new(scenario.loss > 0, scenario.members.is_some()),
         coverage: Coverage::default(),
         inputs: 0,
         log: logged.then(Vec::new),
@@ -256,7 +256,7 @@ impl World<'_> {
         let mut turns = 0;
         while self.judge.wrong.is_none() {
             let Some(due) = self.next_due() else { return };
-            if due > self.start + if self.members.is_some() { MEMBERS_END } else { END } {
+            if due > self.start + END {
                 return;
             }
             turns = if due > self.now { 0 } else { turns + 1 };

@@ -42,6 +42,8 @@ pub(super) struct Members {
     saves: BTreeMap<u32, Record>,
     look_at: Timestamp,
     healed_at: Timestamp,
+    /// Who takes a call over first dies so long after.
+    second: Option<Duration>,
 }
 
 impl Members {
@@ -64,8 +66,9 @@ impl Members {
             Home { clocks, ..Home::default() }
         };
         let homes = (0..sync.count()).map(home).collect();
+        let second = scenario.second_us.map(Duration::from_micros);
         let healed_at = start + Duration::from_millis(wrong.healed_at());
-        Some(Box::new(Self { sync, homes, saves: BTreeMap::new(), look_at: start, healed_at }))
+        Some(Box::new(Self { sync, homes, saves: BTreeMap::new(), look_at: start, healed_at, second }))
     }
 
     /// When something happens to a member, or at a call.
@@ -149,6 +152,12 @@ impl World<'_> {
                 self.placed.get(callee).and_then(|call| members.with_call(*call))
             }
             Happening::Place(callee) => self.pick(*callee),
+            Happening::Strikes(node) => {
+                let node = *node;
+                self.say(|| format!("node {node} dies of it"));
+                self.members.iter_mut().for_each(|members| members.sync.strike(node));
+                return self.follow_members();
+            }
             // A telephone's, or nobody's.
             _ => return self.happen(happening),
         };
@@ -325,11 +334,15 @@ impl World<'_> {
             self.judge.forgives(id, call.attempt());
         }
         members.homes[falls.node].left.remove(&id);
+        let second = members.second.take_if(|_| !is_home);
         let record = call.record();
         let mut live = Live::new(call, callee, (record.epoch, record.revision));
         live.fell = Some(of);
         if let Some(process) = &mut self.process {
             process.calls.insert(id, live);
+        }
+        if let Some(after) = second {
+            self.plan(after, Happening::Strikes(falls.node));
         }
         self.feed(id, input);
     }

@@ -104,6 +104,11 @@ impl World {
         self.nodes.len()
     }
 
+    /// A process dies, and its node begins another one.
+    pub(crate) fn strike(&mut self, node: usize) {
+        self.kill(node, Some(800), false);
+    }
+
     /// Whether a node has a process.
     pub(crate) fn is_up(&self, node: usize) -> bool {
         self.nodes[node].process.is_some()
@@ -199,12 +204,19 @@ impl World {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "all but deaths are alike here")]
 impl Scenario {
     /// The same goes wrong so many ms later.
     pub(crate) fn later(mut self, ms: u64) -> Self {
         for FaultEvent { at, until, .. } in &mut self.faults {
             (*at, *until) = (*at + ms, *until + ms);
         }
+        self
+    }
+
+    /// More may go wrong than this says.
+    pub(crate) fn not_strict(mut self) -> Self {
+        self.strict = false;
         self
     }
 
@@ -224,7 +236,6 @@ impl Scenario {
     }
 
     /// When all is well again, in ms.
-    #[allow(clippy::wildcard_enum_match_arm, reason = "all others end when they are said to")]
     pub(crate) fn healed_at(&self) -> u64 {
         let ends = self.faults.iter().map(|fault| match fault.fault {
             Fault::Kill { again: Some(again), .. } => fault.until.max(fault.at + again),

@@ -61,9 +61,10 @@ impl World {
     /// Does what waited for saves that are durable now.
     pub(super) fn durable_now(&mut self, node: usize) {
         let now = self.nodes[node].clock.at(self.now);
-        let switch = self.switch;
+        let (switch, rests) = (self.switch, self.rests);
         let Some(process) = &mut self.nodes[node].process else { return };
-        if switch == Switch::AloneUnknown {
+        // Members that rest would beat, and be heard.
+        if switch == Switch::AloneUnknown || rests {
             process.stream.known(u64::MAX);
         }
         let durable = process.stream.durable(now);
