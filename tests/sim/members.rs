@@ -103,7 +103,7 @@ fn every_invariant_holds_whoever_of_several_instances_dies() {
 /// Each break, a seed from which on it is looked for, and the invariants of which one must be found broken.
 const BREAKS: [(Switch, u64, &[u8]); 6] = [
     (Switch::Members(Break::SpeaksOn), 0, &[2]),
-    (Switch::Members(Break::FindsAbsent), 0, &[2]),
+    (Switch::Members(Break::FindsAbsent), 160, &[2]),
     (Switch::Members(Break::NeverTakesOver), 0, &[4, 6]),
     (Switch::Members(Break::SendsBeforeMirrored), 0, &[1]),
     (Switch::Members(Break::KeepsEpoch), 0, &[2, 5]),
