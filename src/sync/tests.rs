@@ -164,7 +164,7 @@ const SWITCHES: [(Switch, u64); 11] = [
     (Switch::SendsBeforeMirrored, 51),
     (Switch::HalfSnapshot, 140),
     (Switch::NeverStale, 10),
-    (Switch::SettlesEarly, 690),
+    (Switch::SettlesEarly, 3_150),
     (Switch::ForgetsEarlier, 870),
     (Switch::BringsBack, 10),
     (Switch::KeepsEpoch, 1),
