@@ -219,11 +219,14 @@ impl World<'_> {
     }
 
     fn is_over(&mut self) -> bool {
+        let is_struck = self.agenda.values().any(|one| matches!(one, Happening::Strikes(_)));
         let Some(members) = self.members.as_mut().filter(|members| members.look_at <= self.now) else {
             return false;
         };
         members.look_at = self.now + LOOK;
-        members.sync.rest_if_well();
+        if !is_struck {
+            members.sync.rest_if_well();
+        }
         let has_calls = |home: &Home| home.process.as_ref().is_some_and(|process| !process.calls.is_empty());
         let is_healed = self.now > members.healed_at + PATIENCE;
         let (unended, lost) = (members.sync.unended(), members.lost());

@@ -83,16 +83,19 @@ impl World {
 
     /// Lets the members rest if nothing goes wrong any more, all who are there may send, and every claim is carried out.
     pub(crate) fn rest_if_well(&mut self) {
-        let is_well = |(n, node): (usize, &Node)| match &node.process {
-            Some(process) => {
+        let is_well = |(n, node): (usize, &Node)| {
+            node.process.as_ref().is_none_or(|process| {
                 let is_alone = process.inherits.is_empty() && process.member.open_claims().next().is_none();
                 let is_alive = self.engine.is_alive(process.member.incarnation());
                 is_alone && is_alive && (node.role == Role::Witness || self.may_send(n))
-            }
-            None => !self.engine.keys.keys().any(|one| one.node == node.id),
+            })
         };
+        // A key of one that is no more is still to be claimed.
+        let processes = || self.nodes.iter().filter_map(|node| node.process.as_ref());
+        let is_there = |one: &Incarnation| processes().any(|process| process.member.incarnation() == *one);
+        let are_there = self.engine.keys.keys().all(is_there);
         let is_healed = self.now > self.scenario.healed_at() * 1_000;
-        self.rests |= is_healed && self.nodes.iter().enumerate().all(is_well);
+        self.rests |= is_healed && are_there && self.nodes.iter().enumerate().all(is_well);
     }
 
     /// It is so late now, in µs: something happens that the world knows nothing of.
