@@ -188,6 +188,13 @@ impl Inheritance {
                 }
             }
         }
+        // A mirror keeps each call once: that it has heard of a later owner's save, which may not count, says nothing against
+        // what that one had got.
+        let mut latest: BTreeMap<CallId, Epoch> = BTreeMap::new();
+        for (call, (epoch, _), _) in copies.iter().flat_map(|copy| &copy.records) {
+            let known = latest.entry(*call).or_default();
+            *known = (*known).max(*epoch);
+        }
         for Copy { owner, records, .. } in copies {
             let Some(stream) = streams.get_mut(&owner) else { continue };
             for (call, version, record) in records {
@@ -199,7 +206,10 @@ impl Inheritance {
         for stream in streams.values_mut() {
             let Gathered { records, journal, proofs, .. } = stream;
             let is_here = |call: &CallId| journal.as_ref().is_some_and(|journal| journal.contains(call));
-            records.retain(|call, _| is_here(call) || proofs.iter().all(|held| held.contains(call)));
+            records.retain(|call, (version, _)| {
+                let has_moved = latest.get(call).is_some_and(|latest| version.0 < *latest);
+                is_here(call) || has_moved || proofs.iter().all(|held| held.contains(call))
+            });
         }
         streams
     }
@@ -313,6 +323,23 @@ mod tests {
         assert!(inheritance.shares(one("b"), vec![later]).is_empty());
         let had = Inheritance { sources: Vec::new(), ..inheritance };
         assert!(had.shares(one("b"), vec![copy("a", 8, &records)]).is_empty());
+    }
+
+    #[test]
+    fn a_later_owners_save_that_does_not_count_takes_nothing_from_what_it_had_got() {
+        // a's fell to b, whose first save of it reached one mirror and not the other: none had confirmed it.
+        let [x, _] = calls();
+        let inheritance = Inheritance {
+            of: one("b"),
+            epoch: 40,
+            claim: claim("c", &["c"], 7),
+            earlier: vec![(one("a"), claim("b", &["b"], 8))],
+            sources: vec![one("a"), one("b")],
+        };
+        let heard = [copy("a", 8, &[]), copy("b", 7, &[(x, 1, "of b")])];
+        let not_heard = [copy("a", 8, &[(x, 3, "of a")]), copy("b", 7, &[])];
+        let copies = heard.into_iter().chain(not_heard).collect();
+        assert_eq!(told(&inheritance.shares(one("c"), copies)), [("of a", 2, false)]);
     }
 
     #[test]
