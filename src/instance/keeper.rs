@@ -140,11 +140,11 @@ impl Keeper {
             }
             if let Some(telling) = &keeper.telling {
                 telling.tell(&result).await;
-            }
-            if let Some((epoch, receipt)) = owned {
-                if let Some(telling) = &keeper.telling {
-                    telling.carried_out(epoch).await;
+                if let Some((epoch, _)) = &owned {
+                    telling.carried_out(*epoch).await;
                 }
+            }
+            if let Some((_, receipt)) = owned {
                 receipt.stored();
             }
         });

@@ -314,20 +314,27 @@ fn who_sends_too_slowly_or_nothing_is_let_go() {
     assert_eq!((world.counted("slow_sender"), world.counted("mute")), (1, 1));
 }
 
-#[test]
-fn a_peer_that_does_not_read_costs_a_bounded_queue_and_its_connection() {
-    let mut world = World::with(Pace { write: Duration::from_millis(300), ..Pace::USUAL }, 16);
-    let trunk = listener();
+/// Sends to a peer that does not read until nothing more is taken for it: its window and our socket's buffer take some MB,
+/// then the queue its share. Its end of the connection.
+#[track_caller]
+fn choke(world: &mut World, trunk: &TcpListener) -> TcpStream {
     let to = trunk.local_addr().unwrap();
     let large = format!("{}{}", ours("INVITE", "1"), "x".repeat(60_000));
     world.send(to, &large);
-    let _peer = accept(&trunk);
-    // Its window and our socket's buffer take some MB, then the queue its share, then no more.
+    let peer = accept(trunk);
     let begun = std::time::Instant::now();
     while world.counted("slow_reader") == 0 {
         assert!(begun.elapsed() < PATIENCE, "{:?}", world.faults.snapshot());
         world.send(to, &large);
     }
+    peer
+}
+
+#[test]
+fn a_peer_that_does_not_read_costs_a_bounded_queue_and_its_connection() {
+    let mut world = World::with(Pace { write: Duration::from_millis(300), ..Pace::USUAL }, 16);
+    let trunk = listener();
+    let _peer = choke(&mut world, &trunk);
     let mut told = 0;
     while told < 3 {
         told += world.mail.recv_timeout(PATIENCE).expect("the calls are told").undelivered.len();
@@ -490,15 +497,7 @@ fn connections_are_bound_to_promises_that_become_shorter() {
     let mut world = World::of_right(&right, &settings, Pace { write: long, ..Pace::USUAL }, 16);
     assert!(right.speak_always());
     let trunk = listener();
-    let to = trunk.local_addr().unwrap();
-    let large = format!("{}{}", ours("INVITE", "1"), "x".repeat(60_000));
-    world.send(to, &large);
-    let _peer = accept(&trunk);
-    let begun = std::time::Instant::now();
-    while world.counted("slow_reader") == 0 {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", world.faults.snapshot());
-        world.send(to, &large);
-    }
+    let _peer = choke(&mut world, &trunk);
     assert!(right.is_within(long) && !right.is_within(short));
     right.promises_last(short);
     // The system has given the first one up, and what it had goes once more over another one.

@@ -307,35 +307,18 @@ impl World {
 
     /// Whether what one sends another gets through now.
     fn is_open(&self, one: usize, other: usize, what: Traffic) -> bool {
-        !self.faults.values().any(|fault| match fault {
-            Fault::Cut { from, to, what: cut } => {
-                let is_meant = *cut == what || *cut == Traffic::All;
-                is_meant && from.is_none_or(|from| from == one) && to.is_none_or(|to| to == other)
-            }
-            Fault::Kill { .. }
-            | Fault::Pause { .. }
-            | Fault::Engine { .. }
-            | Fault::Hang { .. }
-            | Fault::Drift { .. }
-            | Fault::Drain { .. }
-            | Fault::Voters { .. }
-            | Fault::Promise { .. } => false,
+        !self.faults.values().any(|fault| {
+            let &Fault::Cut { from, to, what: cut } = fault else { return false };
+            let is_meant = cut == what || cut == Traffic::All;
+            is_meant && from.is_none_or(|from| from == one) && to.is_none_or(|to| to == other)
         })
     }
 
     /// How the engine serves a node.
     fn ill(&self, node: usize) -> Option<Ill> {
-        self.faults.values().find_map(|fault| match fault {
-            Fault::Engine { node: whom, ill } if whom.is_none_or(|whom| whom == node) => Some(*ill),
-            Fault::Engine { .. }
-            | Fault::Kill { .. }
-            | Fault::Pause { .. }
-            | Fault::Cut { .. }
-            | Fault::Hang { .. }
-            | Fault::Drift { .. }
-            | Fault::Drain { .. }
-            | Fault::Voters { .. }
-            | Fault::Promise { .. } => None,
+        self.faults.values().find_map(|fault| {
+            let &Fault::Engine { node: whom, ill } = fault else { return None };
+            whom.is_none_or(|whom| whom == node).then_some(ill)
         })
     }
 
