@@ -36,6 +36,8 @@ struct Stream {
     sent: Option<(Timestamp, u16, u32)>,
     /// Another instance goes on: nobody there knows to the packet what was sent.
     moved: bool,
+    /// Its node is silent, or stands still, since then.
+    still: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -186,24 +188,25 @@ impl Judge {
     /// The stream of a call goes by these numbers from now on; while we are held nothing is sent of it.
     pub(crate) fn streams(&mut self, now: Timestamp, call: CallId, numbers: Numbers, sends: bool) {
         let Some(before) = self.streams.get(&call).copied() else {
-            self.streams.insert(call, Stream { numbers, sends, sent: None, moved: false });
+            self.streams.insert(call, Stream { numbers, sends, sent: None, moved: false, still: None });
             return;
         };
         let (old, new) = (before.numbers.anchor(), numbers.anchor());
         if before.moved {
-            self.streams.insert(call, Stream { numbers, sends, sent: None, moved: false });
+            self.streams.insert(call, Stream { numbers, sends, sent: None, moved: false, still: None });
             if new.ssrc == old.ssrc {
                 self.blame(5, || format!("another instance sends in the stream {before:?} by {numbers:?}"));
             }
             return;
         }
         let sent = if before.sends {
-            let tick = old.tick_at(now);
-            Some((now, before.numbers.sequence(tick), old.timestamp(tick)))
+            let last = before.still.unwrap_or(now);
+            let tick = old.tick_at(last);
+            Some((last, before.numbers.sequence(tick), old.timestamp(tick)))
         } else {
             before.sent
         };
-        self.streams.insert(call, Stream { numbers, sends, sent, moved: false });
+        self.streams.insert(call, Stream { numbers, sends, sent, moved: false, still: None });
         let unchanged = old == new && before.sends;
         if let Some((stopped, sequence, timestamp)) = sent.filter(|_| sends && !unchanged) {
             let begins = new.tick_at(now.max(new.t0));
@@ -222,6 +225,27 @@ impl Judge {
     pub(crate) fn moves(&mut self, moved: impl Fn(&CallId) -> bool) {
         let streams = self.streams.iter_mut().filter(|(call, _)| moved(call));
         streams.for_each(|(_, stream)| stream.moved = true);
+    }
+
+    /// Nothing leaves of these calls' streams from then on, though nobody stopped them: the node is silent, or stands still, that
+    /// has them by this ownership. It may not have heard that they are another's.
+    pub(crate) fn stands_still(&mut self, since: Timestamp, calls: impl Iterator<Item = (CallId, Epoch)>) {
+        for (call, epoch) in calls {
+            if self.epochs.get(&call) == Some(&epoch)
+                && let Some(stream) = self.streams.get_mut(&call)
+            {
+                stream.still.get_or_insert(since);
+            }
+        }
+    }
+
+    /// And again it does.
+    pub(crate) fn moves_again(&mut self, calls: impl Iterator<Item = CallId>) {
+        for call in calls {
+            if let Some(stream) = self.streams.get_mut(&call) {
+                stream.still = None;
+            }
+        }
     }
 
     /// What is known of a call may be lost: more than one thing went wrong, and who goes on says so.

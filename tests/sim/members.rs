@@ -48,12 +48,13 @@ const BEFELL: [&str; 28] = [
     "won and not told",
 ];
 /// In which of its states a call must have fallen to another node in them, and to its own anew.
-const TAKEN_OVER: [Phase; 8] = [
+const TAKEN_OVER: [Phase; 9] = [
     Phase::Calling,
     Phase::Talking(Activity::Dialling),
     Phase::Talking(Activity::Saying),
     Phase::Talking(Activity::Asking),
     Phase::Talking(Activity::Collecting),
+    Phase::Talking(Activity::Recording),
     Phase::Talking(Activity::OnHold),
     Phase::Closing,
     Phase::Ended,
@@ -61,7 +62,7 @@ const TAKEN_OVER: [Phase; 8] = [
 const RESTORED: [Phase; 4] = [Phase::Calling, Phase::Talking(Activity::Asking), Phase::Closing, Phase::Ended];
 
 impl Scenario {
-    /// The calls of two seeds, shorter, amid what goes wrong in sync's world of the first, sooner or later.
+    /// The calls of two seeds, shorter, amid what goes wrong in sync's world of the first: sooner, later, or when they speak.
     pub(crate) fn of_members(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x3E3B);
         let mut scenario = Self::of(seed);
@@ -76,7 +77,8 @@ impl Scenario {
             callee.acts.iter_mut().for_each(|(at, _)| *at /= 3);
         }
         let members = if dice.one_in(4) { Members::of_drains(seed) } else { Members::of(seed) };
-        let members = members.later(dice.below(7_000));
+        let latest = if dice.one_in(3) { 25_000 } else { 7_000 };
+        let members = members.later(dice.below(latest));
         scenario.second_us = dice.one_in(3).then(|| dice.below(80_000));
         let one_more = scenario.second_us.is_some();
         scenario.members = Some(if one_more { members.not_strict() } else { members });

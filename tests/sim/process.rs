@@ -155,4 +155,9 @@ impl Process {
             stopped: None,
         }
     }
+
+    /// Its calls, and by which ownership it has them.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = (CallId, Epoch)> {
+        self.calls.iter().map(|(call, live)| (*call, live.saved.0))
+    }
 }

@@ -245,13 +245,20 @@ impl World<'_> {
                 Notice::Stops(node) => {
                     let now = self.now;
                     self.at(node, |world| {
+                        let clock = world.clock();
                         if let Some(process) = &mut world.process {
                             process.stopped.get_or_insert(now);
+                            world.judge.stands_still(clock, process.owned());
                         }
                     });
                 }
                 Notice::Turns(node) => {
-                    if !self.members.as_ref().is_some_and(|members| members.sync.stands_still(node)) {
+                    let members = self.members.as_ref().expect("one of them notifies");
+                    if !members.sync.stands_still(node) {
+                        let speaks = members.sync.may_send(node);
+                        let process = members.homes[node].process.as_ref();
+                        let calls = process.iter().flat_map(|process| process.calls.keys());
+                        self.judge.moves_again(calls.filter(|_| speaks).copied());
                         self.at(node, Self::wake);
                     }
                 }
@@ -281,6 +288,7 @@ impl World<'_> {
         let home = &mut members.homes[node];
         let before = home.process.take();
         home.due = None;
+        self.judge.stands_still(home.clocks.at(self.now), before.iter().flat_map(Process::owned));
         let calls = before.iter().flat_map(|process| process.calls.keys());
         let left = home.left.len();
         home.left.extend(calls);

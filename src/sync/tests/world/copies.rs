@@ -140,6 +140,10 @@ impl Table {
         self.records.get(&call).map(|kept| kept.version)
     }
 
+    pub(super) fn versions(&self) -> impl Iterator<Item = (CallId, Version)> {
+        self.records.iter().map(|(call, kept)| (*call, kept.version))
+    }
+
     pub(super) fn has(&self, call: CallId) -> bool {
         self.records.contains_key(&call)
     }

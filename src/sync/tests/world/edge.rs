@@ -152,7 +152,7 @@ impl World {
     }
 
     /// How far a call is durable at its owner: in its journal, and at a mirror where one thing goes wrong at a time and
-    /// there is a mirror.
+    /// there is a mirror; or it was, when the mirror acknowledged it.
     pub(crate) fn durable_version(&mut self, node: usize, call: CallId) -> Option<Version> {
         let journalled = self.nodes[node].journal.get(&call).map(|journalled| journalled.version);
         if !self.scenario.strict || self.durable(node).degraded {
@@ -160,8 +160,17 @@ impl World {
         }
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
         let tables = others.filter_map(|(_, other)| other.process.as_ref());
-        let mirrored = tables.filter_map(|process| process.table.version(call)).max();
+        let mirrored = tables.filter_map(|process| process.table.version(call));
+        let mirrored = mirrored.chain(self.buried.get(&call).copied()).max();
         journalled.min(mirrored)
+    }
+
+    /// A process dies: what it had acknowledged as a mirror it had.
+    pub(super) fn bury(&mut self, node: usize) {
+        for (call, version) in self.nodes[node].process.iter().flat_map(|process| process.table.versions()) {
+            let known = self.buried.entry(call).or_default();
+            *known = version.max(*known);
+        }
     }
 
     /// How long ago the owner of a claimed key lived, as a node knows.

@@ -24,6 +24,7 @@ use super::super::*;
 use crate::id::{CallId, Mint, NodeId};
 use crate::time::Timestamp;
 
+use copies::Version;
 pub(crate) use edge::{Falls, Notice};
 use engine::Engine;
 pub(super) use judge::Judge;
@@ -89,6 +90,8 @@ pub(crate) struct World {
     notices: Option<VecDeque<Notice>>,
     /// All is well, and the members would only beat: they are left alone, and what they are promised holds.
     rests: bool,
+    /// What those had mirrored who have died.
+    buried: BTreeMap<CallId, Version>,
     pub(super) judge: Judge,
     pub(super) log: Option<Vec<String>>,
 }
@@ -128,6 +131,7 @@ impl World {
             picks: None,
             notices: None,
             rests: false,
+            buried: BTreeMap::new(),
             judge: Judge::default(),
             log: logged.then(Vec::new),
             scenario: scenario.clone(),

@@ -232,6 +232,7 @@ impl World {
         self.leave_owners(node, noticed);
         self.leave_mirrors(node);
         self.notify(Notice::Drops(node));
+        self.bury(node);
         let dead = &mut self.nodes[node];
         dead.processes += 1;
         dead.process = None;
