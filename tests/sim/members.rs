@@ -67,7 +67,8 @@ impl Scenario {
         let mut dice = Dice::new(seed ^ 0x3E3B);
         let mut scenario = Self::of(seed);
         scenario.faults.retain(|fault| {
-            matches!(fault, Fault::Stop { .. } | Fault::StopAtEnd { .. } | Fault::Edit { .. })
+            let stays = matches!(fault, Fault::Stop { .. } | Fault::StopAtEnd { .. } | Fault::Edit { .. });
+            stays || matches!(fault, Fault::Step { .. })
         });
         scenario.character = Duration::from_millis(12);
         scenario.callees.append(&mut Self::of(seed ^ 0xCA11_0000).callees);
@@ -79,6 +80,12 @@ impl Scenario {
         let members = if dice.one_in(4) { Members::of_drains(seed) } else { Members::of(seed) };
         let latest = if dice.one_in(3) { 25_000 } else { 7_000 };
         let members = members.later(dice.below(latest));
+        let mut deaf = Dice::new(seed ^ 0xDEAF);
+        if deaf.one_in(4) {
+            let node = deaf.place(members.nodes());
+            let for_ms = if deaf.one_in(4) { deaf.below(20_000) } else { 20_000 + deaf.below(60_000) };
+            scenario.faults.push(Fault::Deaf { at_ms: 2_000 + deaf.below(15_000), node, for_ms });
+        }
         scenario.second_us = dice.one_in(3).then(|| dice.below(80_000));
         let one_more = scenario.second_us.is_some();
         scenario.members = Some(if one_more { members.not_strict() } else { members });
@@ -93,6 +100,7 @@ fn every_invariant_holds_whoever_of_several_instances_dies() {
     println!("{befell:#?}");
     if seeds >= SEEDS {
         assert!(lived.complete > seeds / 4, "nothing is shown by calls that come to nothing: {lived:?}");
+        assert!(lived.unheard > 0, "no call was ended because nobody was heard: {lived:?}");
         let missed: Vec<_> = BEFELL.into_iter().filter(|what| !befell.contains_key(what)).collect();
         assert!(missed.is_empty(), "nothing is shown by worlds where this does not happen: {missed:?}");
         let fell = TAKEN_OVER.iter().map(|phase| (*phase, Event::TakenOver));

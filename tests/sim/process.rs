@@ -66,6 +66,8 @@ pub(crate) struct Live {
     pub(crate) stream: Option<Stream>,
     pub(crate) ears: EventReceiver,
     pub(crate) take: Option<Take>,
+    /// How often it was told that nothing comes from the callee.
+    pub(crate) unheard: u32,
     pub(crate) told: bool,
     pub(crate) stored: bool,
     pub(crate) forgotten: bool,
@@ -116,6 +118,7 @@ impl Live {
             stream: None,
             ears: EventReceiver::new(None),
             take: None,
+            unheard: 0,
             told: false,
             stored: false,
             forgotten: false,

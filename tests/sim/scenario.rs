@@ -177,6 +177,8 @@ pub(crate) enum Fault {
     Step { at_ms: u64, by_ms: i64 },
     /// The questionnaire is edited; the next process loads both editions.
     Edit { at_ms: u64 },
+    /// One of several instances and all telephones do not reach each other.
+    Deaf { at_ms: u64, node: usize, for_ms: u64 },
 }
 
 const AGES: [&str; 4] = ["42#", "71#", "110", "18#"];
@@ -444,6 +446,7 @@ impl Fault {
             | Self::Step { at_ms, .. }
             | Self::Pause { at_ms, .. }
             | Self::Stop { at_ms, .. }
+            | Self::Deaf { at_ms, .. }
             | Self::Edit { at_ms } => at_ms,
             Self::CrashAtEnd { after_ms, .. } | Self::StopAtEnd { after_ms, .. } => after_ms,
         }

@@ -10,6 +10,7 @@ mod instance;
 mod lives;
 mod members;
 mod recorder;
+mod unheard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -88,6 +89,10 @@ enum Happening {
     Falls(u32, Box<Falls>),
     /// A node dies.
     Strikes(usize),
+    /// For so long, times over, nothing has come to a node from any telephone.
+    Silence(usize),
+    /// Telephones and a node reach each other again.
+    Hears(usize),
     Fault(Fault),
     Restart,
     /// Another instance goes on with the calls; by how much its clock is ahead, in ms.
@@ -110,6 +115,8 @@ pub(crate) struct Lived {
     pub(crate) recorded: u64,
     /// Calls for which keys were sent to a switchboard.
     pub(crate) dialled: u64,
+    /// Calls that were given up because nothing came from their callees.
+    pub(crate) unheard: u64,
 }
 
 impl Lived {
@@ -120,6 +127,7 @@ impl Lived {
         self.redirected += other.redirected;
         self.recorded += other.recorded;
         self.dialled += other.dialled;
+        self.unheard += other.unheard;
     }
 }
 
@@ -329,6 +337,9 @@ impl World<'_> {
         }
         let complete =
             self.disk.results.values().filter(|result| result["disposition"] == "complete").count();
+        let unheard = self.disk.results.values();
+        let unheard = unheard
+            .filter(|result| ["media_timeout", "peer_gone"].map(Into::into).contains(&result["fault"]));
         let callees = self.scenario.callees.iter().zip(&self.phones);
         let redirected = callees.filter(|(callee, phone)| callee.redirect.is_some() && phone.was_answered());
         let lived = Lived {
@@ -338,6 +349,7 @@ impl World<'_> {
             redirected: redirected.count() as u64,
             recorded: self.disk.files.len() as u64,
             dialled: self.judge.dialled() as u64,
+            unheard: unheard.count() as u64,
         };
         let log = self.log.unwrap_or_default();
         Ran { wrong: self.judge.wrong, coverage: self.coverage, lived, befell, log }
@@ -532,6 +544,7 @@ impl World<'_> {
                     self.feed(call, Input::HangUpAsked);
                 }
             }
+            Fault::Deaf { node, for_ms, .. } => self.goes_deaf(node, Duration::from_millis(for_ms)),
             Fault::Edit { .. } => {
                 let edited = SURVEY
                     .replace("first edition", "second edition")

@@ -20,6 +20,9 @@ impl World<'_> {
         if self.switch == Switch::LosesBye && bytes.starts_with(b"BYE") {
             return;
         }
+        if self.members.as_ref().is_some_and(|members| members.is_deaf(usize::from(self.host))) {
+            return self.say(|| format!("in vain to phone {phone}: {}", headline(bytes)));
+        }
         self.say(|| format!("to phone {phone}: {}", headline(bytes)));
         let copies = 1 + u64::from(self.dice.below(1_000) < self.scenario.doubles);
         for _ in 0..copies {

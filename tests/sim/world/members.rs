@@ -33,6 +33,10 @@ struct Home {
     carried: Option<Timestamp>,
     /// When the next of its calls is due.
     due: Option<Timestamp>,
+    /// It died with calls, or with records of some.
+    had_calls: Option<bool>,
+    /// Telephones do not reach it, nor it them.
+    is_deaf: bool,
 }
 
 pub(super) struct Members {
@@ -69,6 +73,24 @@ impl Members {
         let second = scenario.second_us.map(Duration::from_micros);
         let healed_at = start + Duration::from_millis(wrong.healed_at());
         Some(Box::new(Self { sync, homes, saves: BTreeMap::new(), look_at: start, healed_at, second }))
+    }
+
+    /// False if it is already.
+    pub(super) fn goes_deaf(&mut self, node: usize) -> bool {
+        !std::mem::replace(&mut self.homes[node].is_deaf, true)
+    }
+
+    pub(super) fn hears_again(&mut self, node: usize) {
+        let home = &mut self.homes[node];
+        home.is_deaf = false;
+        home.process
+            .iter_mut()
+            .flat_map(|process| process.calls.values_mut())
+            .for_each(|live| live.unheard = 0);
+    }
+
+    pub(super) fn is_deaf(&self, node: usize) -> bool {
+        self.homes[node].is_deaf
     }
 
     /// When something happens to a member, or at a call.
@@ -136,9 +158,10 @@ impl World<'_> {
     /// Something happens, at a node if it is one's.
     pub(super) fn happen_somewhere(&mut self, happening: Happening) {
         let Some(members) = &self.members else { return self.happen(happening) };
+        let hears = |node: &usize| !members.is_deaf(*node);
         let node = match &happening {
-            Happening::ToInstance(_, to, _) => host_of(to.ip()),
-            Happening::Rtp(_, host, _) => host_of(*host),
+            Happening::ToInstance(_, to, _) => host_of(to.ip()).filter(hears),
+            Happening::Rtp(_, host, _) => host_of(*host).filter(hears),
             Happening::Ears(number, ..)
             | Happening::Listens(number, ..)
             | Happening::Filed(number, ..)
@@ -151,6 +174,11 @@ impl World<'_> {
             Happening::Fault(Fault::Stop { callee, .. } | Fault::StopAtEnd { callee, .. }) => {
                 self.placed.get(callee).and_then(|call| members.with_call(*call))
             }
+            Happening::Fault(Fault::Step { at_ms, .. }) => {
+                usize::try_from(*at_ms).ok().map(|at| at % members.homes.len())
+            }
+            Happening::Silence(node) => return self.goes_unheard(*node),
+            Happening::Hears(node) => return self.hears_again(*node),
             Happening::Place(callee) => self.pick(*callee),
             Happening::Strikes(node) => {
                 let node = *node;
@@ -179,7 +207,7 @@ impl World<'_> {
     }
 
     /// Lets a node act.
-    fn at<T>(&mut self, node: usize, act: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn at<T>(&mut self, node: usize, act: impl FnOnce(&mut Self) -> T) -> T {
         self.host = u8::try_from(node).expect("few");
         self.swap(node);
         let acted = act(self);
@@ -296,11 +324,15 @@ impl World<'_> {
             home.carried = Some(lives::beat(home.clocks.at(self.now)));
         }
         if is_up {
+            if let Some(had_calls) = home.had_calls.take() {
+                home.clocks.begin(self.now, home.carried, had_calls, false);
+            }
             let stopped = before.and_then(|process| process.stopped).filter(|_| stands_still);
             home.process = Some(Process { stopped, ..Process::new(self.processes) });
             self.processes += 1;
         } else {
             home.stalled.clear();
+            home.had_calls = Some(!home.left.is_empty());
         }
     }
 

@@ -226,6 +226,10 @@ impl Scenario {
         self
     }
 
+    pub(crate) const fn nodes(&self) -> usize {
+        self.roles.len()
+    }
+
     /// More may go wrong than this says.
     pub(crate) fn not_strict(mut self) -> Self {
         self.strict = false;

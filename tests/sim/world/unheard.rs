@@ -1,0 +1,65 @@
+//! A node and all telephones do not reach each other, while its peers and the engine do: nobody takes its calls over, and they end
+//! because nothing comes from their callees.
+//!
+//! ```text
+//! Deaf ─┬─ each SILENCE ─► who talks is told: 1 ─► OPTIONS; 2 ─► given up     who hears nothing hangs up
+//!       └─ Hears
+//! ```
+
+use super::*;
+
+/// Media threads tell so often that nothing comes.
+const SILENCE: Duration = Duration::from_secs(6);
+
+impl World<'_> {
+    pub(super) fn goes_deaf(&mut self, node: usize, lasts: Duration) {
+        let Some(members) = &mut self.members else { return };
+        if !members.goes_deaf(node) {
+            return;
+        }
+        self.say(|| {
+            format!("node {node} and the telephones do not reach each other for {} ms", lasts.as_millis())
+        });
+        self.plan(SILENCE, Happening::Silence(node));
+        self.plan(lasts, Happening::Hears(node));
+    }
+
+    pub(super) fn hears_again(&mut self, node: usize) {
+        self.say(|| format!("node {node} and the telephones reach each other again"));
+        self.members.iter_mut().for_each(|members| members.hears_again(node));
+    }
+
+    /// Nothing came for so long, or longer.
+    pub(super) fn goes_unheard(&mut self, node: usize) {
+        if !self.members.as_ref().is_some_and(|members| members.is_deaf(node)) {
+            return;
+        }
+        self.plan(SILENCE, Happening::Silence(node));
+        let host = instance(u8::try_from(node).expect("few")).ip();
+        for phone in 0..self.phones.len() {
+            if self.phones[phone].speaks_to == Some(host)
+                && self.phones[phone].is_open()
+                && self.dice.one_in(2)
+            {
+                let after = Duration::from_millis(self.dice.below(10_000));
+                self.plan(after, Happening::Acts(phone, Act::HangUp));
+            }
+        }
+        self.at(node, |world| {
+            let now = world.clock();
+            let Some(process) = world.process.as_mut().filter(|process| process.stopped.is_none()) else {
+                return;
+            };
+            let mut told = Vec::new();
+            for (call, live) in &mut process.calls {
+                if live.stream.is_some_and(|stream| stream.sends && now >= stream.since + SILENCE) {
+                    live.unheard += 1;
+                    told.push((*call, live.unheard));
+                }
+            }
+            for (call, times) in told {
+                world.feed(call, Input::MediaSilent { times });
+            }
+        });
+    }
+}
