@@ -80,6 +80,11 @@ impl Members {
         !std::mem::replace(&mut self.homes[node].is_deaf, true)
     }
 
+    /// Whether a node has the call that telephones reach.
+    pub(super) fn serves(&self, call: CallId) -> bool {
+        self.with_call(call).is_some_and(|node| !self.is_deaf(node))
+    }
+
     pub(super) fn hears_again(&mut self, node: usize) {
         let home = &mut self.homes[node];
         home.is_deaf = false;

@@ -29,37 +29,40 @@ impl World<'_> {
         self.members.iter_mut().for_each(|members| members.hears_again(node));
     }
 
-    /// Nothing came for so long, or longer.
+    /// Nothing came for so long, or longer. Until nobody is left who hears nothing this comes again.
     pub(super) fn goes_unheard(&mut self, node: usize) {
-        if !self.members.as_ref().is_some_and(|members| members.is_deaf(node)) {
-            return;
+        let Some(members) = &self.members else { return };
+        let is_deaf = members.is_deaf(node);
+        let is_served = |callee: &usize| self.placed.get(callee).is_some_and(|call| members.serves(*call));
+        let callees = (0..self.scenario.callees.len()).filter(|callee| self.phones[*callee].is_open());
+        let in_vain: Vec<usize> =
+            callees.filter(|callee| self.phones[*callee].was_answered() && !is_served(callee)).collect();
+        if is_deaf || !in_vain.is_empty() {
+            self.plan(SILENCE, Happening::Silence(node));
         }
-        self.plan(SILENCE, Happening::Silence(node));
-        let host = instance(u8::try_from(node).expect("few")).ip();
-        for phone in 0..self.phones.len() {
-            if self.phones[phone].speaks_to == Some(host)
-                && self.phones[phone].is_open()
-                && self.dice.one_in(2)
-            {
+        for phone in in_vain {
+            if self.dice.one_in(2) {
                 let after = Duration::from_millis(self.dice.below(10_000));
                 self.plan(after, Happening::Acts(phone, Act::HangUp));
             }
         }
-        self.at(node, |world| {
-            let now = world.clock();
-            let Some(process) = world.process.as_mut().filter(|process| process.stopped.is_none()) else {
-                return;
-            };
-            let mut told = Vec::new();
-            for (call, live) in &mut process.calls {
-                if live.stream.is_some_and(|stream| stream.sends && now >= stream.since + SILENCE) {
-                    live.unheard += 1;
-                    told.push((*call, live.unheard));
-                }
+        if is_deaf {
+            self.at(node, Self::tell_silence);
+        }
+    }
+
+    fn tell_silence(&mut self) {
+        let now = self.clock();
+        let Some(process) = self.process.as_mut().filter(|process| process.stopped.is_none()) else { return };
+        let mut told = Vec::new();
+        for (call, live) in &mut process.calls {
+            if live.stream.is_some_and(|stream| stream.sends && now >= stream.since + SILENCE) {
+                live.unheard += 1;
+                told.push((*call, live.unheard));
             }
-            for (call, times) in told {
-                world.feed(call, Input::MediaSilent { times });
-            }
-        });
+        }
+        for (call, times) in told {
+            self.feed(call, Input::MediaSilent { times });
+        }
     }
 }
