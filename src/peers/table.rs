@@ -3,11 +3,12 @@
 //! ```text
 //!  stream of a#5:  anew ─ saves … through 40 ─► held 40 ─ saves through 41 ─► held 41 ─ sealed: held 41, no more
 //! ```
-//! Records are kept by call, the youngest (epoch, revision) of each, whoever's stream brought it. A stream is taken from
-//! one connection at a time. To seal it and to take a batch of it exclude each other, so that what was told to be held
-//! is what is held.
+//! Records are kept by call, the youngest (epoch, revision) of each, whoever's stream brought it; what has come of a stream
+//! since its last whole number waits for the next one, so that a save which never counts takes nothing from what the
+//! owner before had saved. A stream is taken from one connection at a time. To seal it and to take a batch of it exclude
+//! each other, so that what was told to be held is what is held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,8 +50,6 @@ pub struct Kept {
     pub revision: Revision,
     /// What was saved.
     pub record: Bytes,
-    /// The snapshot that it was last part of.
-    mark: u64,
 }
 
 /// The table. Copies share it.
@@ -62,7 +61,9 @@ struct Shared {
     limits: Limits,
     records: DashMap<CallId, Kept>,
     bytes: AtomicUsize,
-    marks: AtomicU64,
+    /// Bytes of what is coming, of all streams.
+    coming: AtomicUsize,
+    connections: AtomicU64,
     streams: Mutex<BTreeMap<Incarnation, Arc<Mutex<Stream>>>>,
 }
 
@@ -73,8 +74,10 @@ struct Stream {
     sealed: bool,
     /// Which connection brings it.
     connection: u64,
-    /// The snapshot that is coming in.
-    snapshot: Option<u64>,
+    /// What came since its last whole number.
+    coming: Vec<Copied>,
+    /// That is all of it: what is not in it is no more.
+    is_anew: bool,
 }
 
 /// Some of a stream, as it came.
@@ -107,7 +110,8 @@ impl Table {
             limits,
             records: DashMap::new(),
             bytes: AtomicUsize::new(0),
-            marks: AtomicU64::new(0),
+            coming: AtomicUsize::new(0),
+            connections: AtomicU64::new(0),
             streams: Mutex::default(),
         }))
     }
@@ -164,11 +168,32 @@ impl Table {
         all.into_iter().map(|(owner, digests)| (owner, digests.all())).collect()
     }
 
-    /// The records that these incarnations saved last.
+    /// The records that these incarnations saved last; of one whose stream is not whole, what has come of it.
     #[must_use]
     pub fn of(&self, owners: &[Incarnation]) -> BTreeMap<CallId, Kept> {
         let records = self.0.records.iter().filter(|kept| owners.contains(&kept.owner));
-        records.map(|kept| (*kept.key(), kept.value().clone())).collect()
+        let mut all: BTreeMap<_, _> = records.map(|kept| (*kept.key(), kept.value().clone())).collect();
+        for owner in owners {
+            let Some(stream) = self.streams().get(owner).map(Arc::clone) else { continue };
+            let stream = locked(&stream);
+            for Copied { call_id, epoch, revision, record } in
+                stream.coming.iter().filter(|_| stream.held.is_none())
+            {
+                let is_older = |kept: &Kept| (*epoch, *revision) < (kept.epoch, kept.revision);
+                if all.get(call_id).is_some_and(is_older) {
+                    continue;
+                }
+                let record = record.clone();
+                match record {
+                    Some(record) => {
+                        let kept = Kept { owner: *owner, epoch: *epoch, revision: *revision, record };
+                        all.insert(*call_id, kept);
+                    }
+                    None => drop(all.remove(call_id)),
+                }
+            }
+        }
+        all
     }
 
     /// All records.
@@ -185,8 +210,10 @@ impl Table {
 
     /// Drops all that an incarnation saved, and its stream: its calls have new owners who saved them, or are over.
     pub fn forget(&self, owner: Incarnation) {
-        self.streams().remove(&owner);
-        self.drop_where(|kept| kept.owner == owner);
+        if let Some(stream) = self.streams().remove(&owner) {
+            self.come(&mut locked(&stream));
+        }
+        self.drop_where(|_, kept| kept.owner == owner);
     }
 
     /// Keeps the records of this instance's own stream as it keeps others': it gives its calls away, and takes no more saves.
@@ -210,8 +237,9 @@ impl Table {
         if stream.sealed {
             return Err(Full::Sealed);
         }
-        stream.connection = self.mark();
-        stream.snapshot = None;
+        self.come(&mut stream);
+        stream.connection = self.0.connections.fetch_add(1, Relaxed) + 1;
+        stream.is_anew = false;
         Ok(stream.connection)
     }
 
@@ -231,38 +259,52 @@ impl Table {
             return Err(Full::Elsewhere);
         }
         if batch.anew {
-            stream.snapshot = Some(self.mark());
+            self.come(&mut stream);
+            stream.is_anew = true;
         }
-        let mark = stream.snapshot.unwrap_or(0);
+        let Limits { records, bytes } = self.0.limits;
         for save in batch.saves {
-            self.save(owner, save, mark)?;
-        }
-        if let Some(through) = batch.through {
-            if let Some(snapshot) = stream.snapshot.take() {
-                // What was not told again is no more.
-                self.drop_where(|kept| kept.owner == owner && kept.mark != snapshot);
-                stream.held = Some(through);
-            } else if stream.held.is_some() {
-                stream.held = stream.held.max(Some(through));
+            let size = size(&save);
+            if stream.coming.len() >= records || self.0.coming.load(Relaxed) + size > bytes {
+                return Err(Full::Records);
             }
+            self.0.coming.fetch_add(size, Relaxed);
+            stream.coming.push(save);
+        }
+        let Some(through) = batch.through else { return Ok(stream.held) };
+        let come = self.come(&mut stream);
+        let is_anew = std::mem::take(&mut stream.is_anew);
+        let told: BTreeSet<CallId> = come.iter().filter(|_| is_anew).map(|save| save.call_id).collect();
+        for save in come {
+            self.save(owner, save)?;
+        }
+        if is_anew {
+            // What was not told again is no more.
+            self.drop_where(|call, kept| kept.owner == owner && !told.contains(call));
+            stream.held = Some(through);
+        } else if stream.held.is_some() {
+            stream.held = stream.held.max(Some(through));
         }
         Ok(stream.held)
     }
 
-    fn save(&self, owner: Incarnation, save: Copied, mark: u64) -> Result<(), Full> {
+    /// What was coming of a stream is here, or comes no more.
+    fn come(&self, stream: &mut Stream) -> Vec<Copied> {
+        let come = std::mem::take(&mut stream.coming);
+        self.0.coming.fetch_sub(come.iter().map(size).sum(), Relaxed);
+        come
+    }
+
+    fn save(&self, owner: Incarnation, save: Copied) -> Result<(), Full> {
         let Copied { call_id, epoch, revision, record } = save;
         let shared = &self.0;
         let is_full = shared.records.len() >= shared.limits.records;
         let is_older = |kept: &Kept| (epoch, revision) < (kept.epoch, kept.revision);
         match (shared.records.entry(call_id), record) {
-            (Entry::Occupied(mut there), _) if is_older(there.get()) => {
-                if there.get().owner == owner {
-                    there.get_mut().mark = mark;
-                }
-            }
+            (Entry::Occupied(there), _) if is_older(there.get()) => {}
             (Entry::Occupied(mut there), Some(record)) => {
                 self.count(record.len(), there.get().record.len())?;
-                there.insert(Kept { owner, epoch, revision, record, mark });
+                there.insert(Kept { owner, epoch, revision, record });
             }
             (Entry::Occupied(there), None) => {
                 shared.bytes.fetch_sub(there.remove().record.len(), Relaxed);
@@ -270,7 +312,7 @@ impl Table {
             (Entry::Vacant(_), Some(_)) if is_full => return Err(Full::Records),
             (Entry::Vacant(place), Some(record)) => {
                 self.count(record.len(), 0)?;
-                drop(place.insert(Kept { owner, epoch, revision, record, mark }));
+                drop(place.insert(Kept { owner, epoch, revision, record }));
             }
             (Entry::Vacant(_), None) => {}
         }
@@ -287,18 +329,14 @@ impl Table {
         Ok(())
     }
 
-    fn drop_where(&self, is_over: impl Fn(&Kept) -> bool) {
-        self.0.records.retain(|_, kept| {
-            let goes = is_over(kept);
+    fn drop_where(&self, is_over: impl Fn(&CallId, &Kept) -> bool) {
+        self.0.records.retain(|call, kept| {
+            let goes = is_over(call, kept);
             if goes {
                 self.0.bytes.fetch_sub(kept.record.len(), Relaxed);
             }
             !goes
         });
-    }
-
-    fn mark(&self) -> u64 {
-        self.0.marks.fetch_add(1, Relaxed) + 1
     }
 
     /// The place of a stream; `None`: there are too many.
@@ -313,6 +351,10 @@ impl Table {
     fn streams(&self) -> MutexGuard<'_, BTreeMap<Incarnation, Arc<Mutex<Stream>>>> {
         self.0.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn size(save: &Copied) -> usize {
+    save.record.as_ref().map_or(0, Bytes::len)
 }
 
 fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
@@ -377,7 +419,7 @@ mod tests {
         let second = table.begin(owner(1)).unwrap();
         assert_eq!(table.take(owner(1), first, batch(false, &[], Some(9))), Err(Full::Elsewhere));
         assert_eq!(table.take(owner(1), second, batch(true, &[save(z, 1, 1, "z")], None)), Ok(Some(3)));
-        assert_eq!(texts(&table, 1), ["x", "y", "z"]);
+        assert_eq!(texts(&table, 1), ["x", "y"]);
         assert_eq!(table.take(owner(1), second, batch(false, &[save(y, 1, 1, "y")], Some(8))), Ok(Some(8)));
         assert_eq!(texts(&table, 1).len(), 2, "x was not told again");
     }
@@ -438,9 +480,38 @@ mod tests {
         assert_eq!(take(save(y, 1, 1, "123456")), Err(Full::Records));
         let other = Incarnation { node: "b".parse().unwrap(), run: 1 };
         let connection = table.begin(other).unwrap();
-        let take = |save| table.take(other, connection, batch(false, &[save], None));
+        let take = |save| table.take(other, connection, batch(false, &[save], Some(1)));
         take(save(y, 1, 1, "1")).unwrap();
         assert_eq!(take(save(z, 1, 1, "1")), Err(Full::Records));
         take(save(y, 1, 2, "12345")).unwrap();
+        // What is on its way is bounded as well, and forgotten with its connection.
+        let takes =
+            |connection, text| table.take(other, connection, batch(false, &[save(y, 1, 3, text)], None));
+        takes(connection, "123456").unwrap();
+        assert_eq!(takes(connection, "12345"), Err(Full::Records));
+        let next = table.begin(other).unwrap();
+        takes(next, "12345").unwrap();
+        table.forget(other);
+        assert_eq!(table.0.coming.load(Relaxed), 0);
+    }
+
+    /// Members' seed 19366: a successor that hangs is claimed while its first save of a call is on its way.
+    #[test]
+    fn a_save_that_never_counts_takes_nothing_from_what_the_owner_before_had_saved() {
+        let [x, y, _] = calls();
+        let table = Table::new(Limits::default());
+        let b = Incarnation { node: "b".parse().unwrap(), run: 2 };
+        let connection = table.begin(owner(1)).unwrap();
+        table.take(owner(1), connection, batch(true, &[save(x, 1, 1, "of a")], Some(1))).unwrap();
+        let connection = table.begin(b).unwrap();
+        table.take(b, connection, batch(true, &[], Some(0))).unwrap();
+        table.take(b, connection, batch(false, &[save(x, 7, 1, "of b")], None)).unwrap();
+        assert_eq!(table.seal(b), Some(0));
+        assert_eq!((texts(&table, 1), table.of(&[b]).len()), (vec!["of a".to_owned()], 0));
+        // What has come of a stream that is not whole is better than nothing.
+        let c = Incarnation { node: "c".parse().unwrap(), run: 3 };
+        let connection = table.begin(c).unwrap();
+        table.take(c, connection, batch(true, &[save(y, 7, 1, "of c")], None)).unwrap();
+        assert_eq!((table.seal(c), table.of(&[c]).len()), (None, 1));
     }
 }

@@ -95,10 +95,12 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Takes in what the engine says of a key; what is older than what is known is not taken.
+    /// Takes in what the engine says of a key; what is older than what is known is not taken. A late answer, or a member's
+    /// late word, may tell of a key that is gone again: it would have been told, and is not there.
     pub(super) fn learn(&mut self, key: Key) -> bool {
         let known = self.keys.get(&key.incarnation);
-        if known.is_some_and(|known| known.revision >= key.revision) {
+        let is_old = known.map_or(key.revision <= self.current, |known| key.revision <= known.revision);
+        if is_old {
             return false;
         }
         self.keys.insert(key.incarnation, key);
@@ -158,6 +160,13 @@ impl Registry {
         let alive = self.keys.values().filter(|key| matches!(key.ownership, Ownership::Alive(_)));
         let others = alive.filter(|key| key.incarnation.node != me);
         others.map(|key| (key.incarnation.node, (key.incarnation, key.role))).collect()
+    }
+
+    /// The nodes of instances whose claims are not carried out yet.
+    pub(super) fn claimed_instances(&self) -> impl Iterator<Item = NodeId> {
+        let claimed =
+            |key: &&Key| matches!(key.ownership, Ownership::Claimed(_)) && key.role == Role::Instance;
+        self.keys.values().filter(claimed).map(|key| key.incarnation.node)
     }
 
     /// Who has to see a claim of this incarnation's carried out: itself, or who claimed it, and so on; if nobody is left

@@ -168,7 +168,7 @@ const SWITCHES: [(Switch, u64); 11] = [
     (Switch::ForgetsEarlier, 870),
     (Switch::BringsBack, 10),
     (Switch::KeepsEpoch, 1),
-    (Switch::ForgetsAtOnce, 33_850),
+    (Switch::ForgetsAtOnce, 4_540),
 ];
 
 #[test]

@@ -221,10 +221,15 @@ impl Judge {
         }
     }
 
-    /// Another instance goes on with these calls.
-    pub(crate) fn moves(&mut self, moved: impl Fn(&CallId) -> bool) {
-        let streams = self.streams.iter_mut().filter(|(call, _)| moved(call));
-        streams.for_each(|(_, stream)| stream.moved = true);
+    /// Another instance goes on with all calls.
+    pub(crate) fn all_move(&mut self) {
+        self.streams.values_mut().for_each(|stream| stream.moved = true);
+    }
+
+    /// Another instance goes on with a call, unless it has only not heard yet that it is a later owner's.
+    pub(crate) fn moves(&mut self, call: CallId, epoch: Epoch) {
+        let is_later = self.epochs.get(&call).is_none_or(|latest| *latest < epoch);
+        self.streams.get_mut(&call).filter(|_| is_later).into_iter().for_each(|stream| stream.moved = true);
     }
 
     /// Nothing leaves of these calls' streams from then on, though nobody stopped them: the node is silent, or stands still, that
@@ -252,6 +257,8 @@ impl Judge {
     pub(crate) fn forgives(&mut self, call: CallId, attempt: AttemptId) {
         self.replies.remove(&call);
         self.results.remove(&attempt);
+        // Who does not know that it was cancelled cancels it in the same transaction, and may say another reason.
+        self.sent.retain(|(of, name), _| *of != call || !name.starts_with("CANCEL"));
     }
 
     /// A call is lost: nobody goes on with it.

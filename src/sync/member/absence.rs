@@ -177,12 +177,14 @@ impl Member {
         }
     }
 
-    /// The nodes that may hold the stream of an incarnation.
+    /// The nodes that may hold the stream of an incarnation. One that was claimed just now may be the only one that held its
+    /// last saves: the owner may have died before it heard of that.
     pub(super) fn mirrors_of(&self, target: Incarnation) -> BTreeSet<NodeId> {
         let others = self.registry.others(self.me.node).into_iter();
-        let others = others.filter(|(node, (_, role))| *role == Role::Instance && *node != target.node);
+        let others = others.filter(|(_, (_, role))| *role == Role::Instance).map(|(node, _)| node);
         let me = (self.role == Role::Instance).then_some(self.me.node);
-        others.map(|(node, _)| node).chain(me).collect()
+        let all = others.chain(self.registry.claimed_instances()).filter(|node| *node != target.node);
+        all.chain(me).collect()
     }
 
     pub(super) fn claimed(&mut self, now: Timestamp, target: Incarnation, result: &ClaimResult) {

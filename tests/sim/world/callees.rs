@@ -120,6 +120,9 @@ impl World<'_> {
 
     /// A prompt begins to be heard: who is asked something will answer it.
     pub(super) fn heard(&mut self, id: CallId) {
+        if self.members.as_ref().is_some_and(|members| members.is_deaf(usize::from(self.host))) {
+            return;
+        }
         let now = self.now;
         let live = self.live_call(id);
         let Some(playing) = live.playing.front() else { return };

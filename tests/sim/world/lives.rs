@@ -46,7 +46,7 @@ impl World<'_> {
         self.clocks.moves(skew_ms);
         self.booted = false;
         self.disk.chunks.clear();
-        self.judge.moves(|_| true);
+        self.judge.all_move();
         self.regains = self.owns();
         let alive = self.died.map(|(died, _)| self.clocks.at(beat(died)));
         let stays = (self.switch == Switch::MovesUnsaid).then_some(self.regains);

@@ -372,7 +372,7 @@ impl World<'_> {
             Input::Restored { alive, epoch: Some(epoch) }
         } else {
             self.disk.chunks.retain(|(of, _), _| *of != id);
-            self.judge.moves(|one| *one == id);
+            self.judge.moves(id, epoch);
             let media = self.port_for(&call, callee);
             let sent_by = vec![self.here()];
             Input::TakenOver(Box::new(TakenOver { epoch, claims, stale, alive, sent_by, media }))
@@ -427,7 +427,8 @@ impl World<'_> {
             open.extend(calls.map(|live| format!("call of {}: {:?}", live.callee, live.call.phase())));
         }
         open.extend(members.sync.remembered().iter().map(|call| format!("a record of {call}")));
-        for callee in self.placed.iter().filter(|(_, call)| lost.contains(call)).map(|(callee, _)| *callee) {
+        let gone = members.sync.lost_for_good();
+        for callee in self.placed.iter().filter(|(_, call)| gone.contains(call)).map(|(callee, _)| *callee) {
             self.judge.excuses(callee);
         }
         if let Some(log) = &mut self.log {

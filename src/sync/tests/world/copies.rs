@@ -1,6 +1,6 @@
 //! What a process keeps of others' streams: the rules of the table of mirrored records, in small.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -42,7 +42,6 @@ pub(super) struct Kept {
     pub(super) owner: Incarnation,
     pub(super) version: Version,
     pub(super) record: Record,
-    mark: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -50,14 +49,15 @@ struct Stream {
     held: Option<u64>,
     sealed: bool,
     connection: u64,
-    snapshot: Option<u64>,
+    /// What came since the last whole number.
+    coming: Vec<Save>,
+    is_anew: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     records: BTreeMap<CallId, Kept>,
     streams: BTreeMap<Incarnation, Stream>,
-    marks: u64,
 }
 
 /// The stream is sealed, or another connection brings it.
@@ -70,7 +70,8 @@ impl Table {
         if stream.sealed {
             return Err(Refused);
         }
-        (stream.connection, stream.snapshot) = (connection, None);
+        (stream.connection, stream.is_anew) = (connection, false);
+        stream.coming.clear();
         Ok(())
     }
 
@@ -85,28 +86,25 @@ impl Table {
             return Err(Refused);
         }
         if batch.anew {
-            self.marks += 1;
-            stream.snapshot = Some(self.marks);
+            stream.is_anew = true;
+            stream.coming.clear();
         }
-        let mark = stream.snapshot.unwrap_or(0);
-        for Save { call, version, record } in batch.saves {
-            match (self.records.get_mut(&call), record) {
-                (Some(kept), _) if version < kept.version => {
-                    if kept.owner == owner {
-                        kept.mark = mark;
-                    }
-                }
-                (_, Some(record)) => drop(self.records.insert(call, Kept { owner, version, record, mark })),
+        stream.coming.extend(batch.saves);
+        let Some(through) = batch.through else { return Ok(stream.held) };
+        let come = std::mem::take(&mut stream.coming);
+        let told: BTreeSet<CallId> = come.iter().map(|save| save.call).collect();
+        for Save { call, version, record } in come {
+            match (self.records.get(&call), record) {
+                (Some(kept), _) if version < kept.version => {}
+                (_, Some(record)) => drop(self.records.insert(call, Kept { owner, version, record })),
                 (_, None) => drop(self.records.remove(&call)),
             }
         }
-        if let Some(through) = batch.through {
-            if let Some(snapshot) = stream.snapshot.take() {
-                self.records.retain(|_, kept| kept.owner != owner || kept.mark == snapshot);
-                stream.held = Some(through);
-            } else if stream.held.is_some() {
-                stream.held = stream.held.max(Some(through));
-            }
+        if std::mem::take(&mut stream.is_anew) {
+            self.records.retain(|call, kept| kept.owner != owner || told.contains(call));
+            stream.held = Some(through);
+        } else if stream.held.is_some() {
+            stream.held = stream.held.max(Some(through));
         }
         Ok(stream.held)
     }
@@ -115,7 +113,7 @@ impl Table {
     pub(super) fn keep(&mut self, owner: Incarnation, held: u64, records: Vec<(CallId, Version, Record)>) {
         let sealed = Stream { held: Some(held), sealed: true, ..Stream::default() };
         self.streams.insert(owner, sealed);
-        let kept = |(call, version, record)| (call, Kept { owner, version, record, mark: 0 });
+        let kept = |(call, version, record)| (call, Kept { owner, version, record });
         self.records.extend(records.into_iter().map(kept));
     }
 
@@ -148,10 +146,21 @@ impl Table {
         self.records.contains_key(&call)
     }
 
+    /// Of a stream that is not whole, what has come of it.
     pub(super) fn copy(&self, owner: Incarnation) -> Copy<Record> {
-        let held = self.streams.get(&owner).and_then(|stream| stream.held);
-        let records = self.records.iter().filter(|(_, kept)| kept.owner == owner);
-        let records = records.map(|(call, kept)| (*call, kept.version, kept.record.clone())).collect();
+        let stream = self.streams.get(&owner);
+        let held = stream.and_then(|stream| stream.held);
+        let kept = self.records.iter().filter(|(_, kept)| kept.owner == owner);
+        let mut records: BTreeMap<_, _> =
+            kept.map(|(call, kept)| (*call, (kept.version, kept.record.clone()))).collect();
+        let coming = stream.into_iter().filter(|_| held.is_none()).flat_map(|stream| &stream.coming);
+        for Save { call, version, record } in coming {
+            match record {
+                Some(record) => drop(records.insert(*call, (*version, record.clone()))),
+                None => drop(records.remove(call)),
+            }
+        }
+        let records = records.into_iter().map(|(call, (version, record))| (call, version, record)).collect();
         Copy { owner, held, records }
     }
 }

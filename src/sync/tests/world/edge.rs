@@ -196,6 +196,13 @@ impl World {
         self.unended().into_iter().filter(|call| self.may_be_lost(*call)).collect()
     }
 
+    /// Those that nobody has, ended or not, and that may be lost: so may be their outcome.
+    pub(crate) fn lost_for_good(&self) -> Vec<CallId> {
+        let remembered = self.remembered();
+        let gone = self.judge.calls.keys().filter(|call| !remembered.contains(call));
+        gone.copied().filter(|call| self.may_be_lost(*call)).collect()
+    }
+
     /// One thing goes wrong at a time, so that nothing at all may be lost.
     pub(crate) fn is_strict(&self) -> bool {
         self.scenario.strict

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::copies::{Batch, Save};
 use super::{Event, Switch, Traffic, Work, World};
+use crate::id::Revision;
 use crate::sync::{Incarnation, Role};
 
 /// From the end of a link to the next try, and how long it may be stuck, in µs.
@@ -188,6 +189,7 @@ impl World {
         let saves: Vec<Save> = process
             .live
             .iter()
+            .filter(|(_, live)| live.version.1 > Revision(0))
             .map(|(call, live)| Save {
                 call: *call,
                 version: live.version,

@@ -113,7 +113,8 @@ impl World {
             let Share { call, owner, version, claims, stale, mut record } = share;
             record.stale |= stale;
             let epoch = if self.switch == Switch::KeepsEpoch { version.0 } else { Epoch(*epoch) };
-            let version = (epoch, Revision(1));
+            // A real call saves itself.
+            let version = (epoch, Revision(u64::from(self.notices.is_none())));
             let live = Live { version, record: record.clone(), speaks: false };
             if let Some(process) = &mut self.nodes[node].process {
                 process.live.insert(call, live);
