@@ -203,6 +203,7 @@ impl Call {
     /// Tells the call a fact, and lets it decide. `now` never goes back.
     pub fn handle(&mut self, now: Timestamp, input: Input, assets: &Assets) {
         let mut turn = Turn::default();
+        let was_over = self.is_over();
         self.know(assets);
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
@@ -238,6 +239,11 @@ impl Call {
         }
         self.follow_session(now, assets, &mut turn);
         self.follow_lingering(&mut turn);
+        // Who leaves when all was over is answered: then it is over once more (members' seed 66798).
+        let is_over_again = !was_over && matches!(self.stage, Stage::Ended(_)) && self.is_over();
+        if is_over_again && !turn.outputs.iter().any(|output| matches!(output, Output::Forget)) {
+            turn.outputs.push(Output::Forget);
+        }
         self.seal(turn);
     }
 

@@ -306,3 +306,22 @@ fn who_hangs_up_in_that_moment_has_done_the_interview() {
     assert_eq!(line.told.last(), Some(&Step::Ended { disposition: Disposition::Callback }));
     assert_eq!(byes(&line), 0);
 }
+
+/// Members' seed 66798: the call stayed for good, with nothing left to do.
+#[test]
+fn who_hangs_up_when_our_bye_was_given_up_is_answered_and_the_call_forgotten() {
+    let mut line = Line::answered("");
+    line.feed(Input::HangUpAsked);
+    assert_eq!(byes(&line), 1);
+    line.pass(32); // timer F; what passed over the stream is waited for 1 s longer
+    assert!(!line.told.iter().any(|step| matches!(step, Step::Ended { .. })));
+    let said = line.request("BYE", "", "");
+    assert!(said.starts_with("SIP/2.0 200 "), "{said}");
+    let mut forgotten = 0;
+    while let Some(due) = line.call.poll_timeout() {
+        line.now = line.now.max(due);
+        line.feed(Input::TimedOut);
+        forgotten += line.outputs.iter().filter(|output| matches!(output, Output::Forget)).count();
+    }
+    assert_eq!(forgotten, 1);
+}

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::copies::{Record, Save, Version};
 use super::node::{Deed, Live, Node};
-use super::{Fault, FaultEvent, Scenario, Switch, World};
+use super::{Fault, FaultEvent, Scenario, Switch, Work, World};
 use crate::id::{CallId, Epoch};
 use crate::sync::{Incarnation, Role};
 
@@ -95,7 +95,18 @@ impl World {
         let is_there = |one: &Incarnation| processes().any(|process| process.member.incarnation() == *one);
         let are_there = self.engine.keys.keys().all(is_there);
         let is_healed = self.now > self.scenario.healed_at() * 1_000;
-        self.rests |= is_healed && are_there && self.nodes.iter().enumerate().all(is_well);
+        if !self.rests && is_healed && are_there && self.nodes.iter().enumerate().all(is_well) {
+            self.rests = true;
+            (0..self.nodes.len()).for_each(|node| self.look_again(node));
+        }
+    }
+
+    /// Where members rest nothing else looks whether a mirror has acknowledged nothing for so long that it counts as absent.
+    pub(super) fn look_again(&mut self, node: usize) {
+        let Some(process) = self.nodes[node].process.as_ref().filter(|_| self.rests) else { return };
+        let work = Work::Written(process.member.incarnation(), process.journal);
+        let patience = u64::try_from(self.terms.promise.as_micros()).expect("short") * 3;
+        self.plan_to(patience, node, work);
     }
 
     /// It is so late now, in µs: something happens that the world knows nothing of.

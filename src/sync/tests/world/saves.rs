@@ -23,6 +23,7 @@ impl World {
         let incarnation = process.member.incarnation();
         process.waiting.push_back(Waiting { number, save: save.clone(), deeds });
         self.plan_to(at - true_now, node, Work::Written(incarnation, number));
+        self.look_again(node);
         self.feed(node, number, save);
     }
 
@@ -42,7 +43,7 @@ impl World {
             }
         }
         if let Some(process) = &mut self.nodes[node].process {
-            process.journal = number;
+            process.journal = number.max(process.journal);
             process.stream.journal_has(number);
         }
         self.durable_now(node);
