@@ -149,7 +149,7 @@ impl Errands {
                 self.running.spawn(async move {
                     let result = constants.engine.claim(&transaction, role).await;
                     say(&transaction, &result);
-                    inputs.give(Input::Claimed { target: transaction.target, result });
+                    inputs.give(Input::claimed(&transaction, result));
                 });
             }
             Errand::Rejoin(transaction) => {
@@ -157,7 +157,7 @@ impl Errands {
                     let Constants { engine, role, known, .. } = &constants;
                     let result = engine.rejoin(&transaction, *role, &known.holding()).await;
                     say(&transaction, &result);
-                    inputs.give(Input::Claimed { target: transaction.target, result });
+                    inputs.give(Input::claimed(&transaction, result));
                 });
             }
             Errand::Read(one) => {
@@ -172,7 +172,7 @@ impl Errands {
             Errand::Change { target, revision, terms } => {
                 self.running.spawn(async move {
                     let result = constants.engine.change(target, revision, constants.role, &terms).await;
-                    inputs.give(Input::Claimed { target, result });
+                    inputs.give(Input::changed(target, result));
                 });
             }
             Errand::Release { target, revision, gone } => {

@@ -20,9 +20,7 @@ use crate::engine::Own;
 use crate::id::NodeId;
 use crate::node::clock::boottime;
 use crate::peers::{Guard, MAX_DATAGRAM_BYTES, Table};
-use crate::sync::{
-    ClaimResult, Incarnation, Input, Key, Member, Message, Output, Ownership, Role, Standing, Terms,
-};
+use crate::sync::{ClaimResult, Input, Key, Member, Message, Output, Ownership, Role, Standing, Terms};
 use crate::time::Timestamp;
 
 /// Inputs that wait for the thread: it takes them many times a second.
@@ -342,10 +340,11 @@ impl Thread {
 
     /// What found no room waits, unless it can be answered at once that it was not done.
     fn wait(&mut self, errand: Errand) {
-        let unknown = |target: Incarnation| Input::Claimed { target, result: ClaimResult::Unknown };
         let answer = match &errand {
-            Errand::Claim(transaction) | Errand::Rejoin(transaction) => Some(unknown(transaction.target)),
-            Errand::Change { target, .. } => Some(unknown(*target)),
+            Errand::Claim(transaction) | Errand::Rejoin(transaction) => {
+                Some(Input::claimed(transaction, ClaimResult::Unknown))
+            }
+            Errand::Change { target, .. } => Some(Input::changed(*target, ClaimResult::Unknown)),
             Errand::Read(one) => Some(Input::Unread(*one)),
             // It is asked for again.
             Errand::Release { .. } | Errand::TakeSeat(_) => return,

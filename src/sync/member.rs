@@ -171,7 +171,7 @@ impl Member {
             Input::Key(key) => self.learn(now, key),
             Input::KeyGone(one) => self.gone(now, one),
             Input::Unread(one) => self.unread(one),
-            Input::Claimed { target, result } => self.claimed(now, target, &result),
+            Input::Claimed { target, asked, result } => self.claimed(now, target, asked, &result),
             Input::Current(revision) => self.registry.is_current(revision),
             Input::Registers(asked) => self.asked = self.fenced.then_some(asked).or(self.asked),
             Input::Adopt(terms) => self.adopt(terms),

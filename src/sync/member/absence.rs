@@ -187,7 +187,13 @@ impl Member {
         all.chain(me).collect()
     }
 
-    pub(super) fn claimed(&mut self, now: Timestamp, target: Incarnation, result: &ClaimResult) {
+    pub(super) fn claimed(
+        &mut self,
+        now: Timestamp,
+        target: Incarnation,
+        asked: (Incarnation, u64),
+        result: &ClaimResult,
+    ) {
         if target == self.me {
             // Both keys are read before anything is done by them.
             self.rejoining = false;
@@ -196,6 +202,9 @@ impl Member {
         }
         let Some(round) = self.rounds.get_mut(&target) else { return };
         let Stage::Claiming(transaction) = round.stage.clone() else { return };
+        if asked != (transaction.claim.by, transaction.claim.round) {
+            return; // a late answer to another one, of other successors (members' seed 69295); this one's comes yet
+        }
         match result {
             ClaimResult::Won { revision } => {
                 self.learn_claim(now, target, *revision, transaction.claim);
@@ -205,5 +214,48 @@ impl Member {
                 self.outputs.push_back(Output::Read(target));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Claim, Heir, Key, Transaction, Voters};
+    use super::super::Input;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn one(name: &str) -> Incarnation {
+        Incarnation { node: name.parse().unwrap(), run: 1 }
+    }
+
+    /// It had asked before it went on as its next incarnation, and asked anew: the first claim was written, with other
+    /// successors than the second names.
+    #[test]
+    fn a_late_answer_to_an_earlier_claim_says_nothing_of_the_one_under_way() {
+        let voters = Voters::new(["a", "b", "c"].map(|name| name.parse().unwrap())).unwrap();
+        let terms = Terms::new(voters, Duration::from_millis(250)).unwrap();
+        let alive = |name: &str, revision| Key {
+            incarnation: one(name),
+            revision,
+            role: Role::Instance,
+            ownership: Ownership::Alive(terms.clone()),
+        };
+        let claim = |round, heirs: &[&str]| {
+            let heirs = heirs.iter().map(|name| Heir { member: one(name), free: 1 }).collect();
+            let claim = Claim { by: one("c"), round, heirs, through: 4, stale: false };
+            Transaction { target: one("a"), revision: 7, claim }
+        };
+        let (first, second) = (claim(1, &["b"]), claim(2, &["b", "c"]));
+        let mut c = Member::new(NOW, &alive("c", 8), terms.clone());
+        c.handle(NOW, Input::Key(alive("a", 7)));
+        let mut round = Round::new(NOW, one("a"), 7, terms.clone(), 2);
+        round.stage = Stage::Claiming(second.clone());
+        c.rounds.insert(one("a"), round);
+        c.handle(NOW, Input::claimed(&first, ClaimResult::Won { revision: 19 }));
+        assert_eq!(c.registry.claims().count(), 0, "who succeeds is not known yet");
+        c.handle(NOW, Input::claimed(&second, ClaimResult::Lost));
+        let outputs = std::iter::from_fn(|| c.poll_output());
+        assert!(outputs.into_iter().any(|output| output == Output::Read(one("a"))), "the key says it");
     }
 }

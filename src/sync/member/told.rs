@@ -33,6 +33,8 @@ pub enum Input {
     Claimed {
         /// Whose key.
         target: Incarnation,
+        /// Who had asked, and in which of its rounds: an answer may come when another claim on the same key is under way.
+        asked: (Incarnation, u64),
         /// What came.
         result: ClaimResult,
     },
@@ -63,6 +65,21 @@ pub enum Input {
     Seat(Option<Seat>),
     /// [`Member::poll_timeout`](super::Member::poll_timeout) has come.
     TimedOut,
+}
+
+impl Input {
+    /// What came of a transaction.
+    #[must_use]
+    pub const fn claimed(transaction: &Transaction, result: ClaimResult) -> Self {
+        let Transaction { target, claim, .. } = transaction;
+        Self::Claimed { target: *target, asked: (claim.by, claim.round), result }
+    }
+
+    /// What came of a change of a member's own terms.
+    #[must_use]
+    pub const fn changed(me: Incarnation, result: ClaimResult) -> Self {
+        Self::Claimed { target: me, asked: (me, 0), result }
+    }
 }
 
 /// What is to be done, in this order.

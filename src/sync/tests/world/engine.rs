@@ -121,11 +121,10 @@ impl World {
     fn answer(&mut self, node: usize, process: u32, request: &Output, result: Option<Input>, after: u64) {
         let unknown = match request {
             Output::Read(target) => Input::Unread(*target),
-            Output::Claim(Transaction { target, .. })
-            | Output::Rejoin(Transaction { target, .. })
-            | Output::Change { target, .. } => {
-                Input::Claimed { target: *target, result: ClaimResult::Unknown }
+            Output::Claim(transaction) | Output::Rejoin(transaction) => {
+                Input::claimed(transaction, ClaimResult::Unknown)
             }
+            Output::Change { target, .. } => Input::changed(*target, ClaimResult::Unknown),
             _ => return,
         };
         let input = result.unwrap_or(unknown);
@@ -147,15 +146,15 @@ impl World {
                     self.judge.hit("an heir was just claimed");
                 }
                 let result = if are_there { self.claim(transaction) } else { ClaimResult::Lost };
-                Input::Claimed { target: transaction.target, result }
+                Input::claimed(transaction, result)
             }
             Output::Rejoin(transaction) => {
                 let result = self.rejoin(transaction);
-                Input::Claimed { target: transaction.target, result }
+                Input::claimed(transaction, result)
             }
             Output::Change { target, revision, terms } => {
                 let result = self.change(*target, *revision, terms);
-                Input::Claimed { target: *target, result }
+                Input::changed(*target, result)
             }
             Output::Release { target, revision, gone } => {
                 let is_free = gone.iter().all(|one| !self.engine.keys.contains_key(one));
