@@ -128,10 +128,14 @@ impl Table {
         self.0.records.is_empty()
     }
 
-    /// Whether there is a record of this call.
+    /// Whether there is a record of this call, or one that is coming.
     #[must_use]
     pub fn has(&self, call: CallId) -> bool {
-        self.0.records.contains_key(&call)
+        let streams: Vec<_> = self.streams().values().map(Arc::clone).collect();
+        let comes = |stream: &Arc<Mutex<Stream>>| {
+            locked(stream).coming.iter().any(|save| save.call_id == call && save.record.is_some())
+        };
+        self.0.records.contains_key(&call) || streams.iter().any(comes)
     }
 
     /// Up to which number the whole of a stream is held.
@@ -508,10 +512,12 @@ mod tests {
         table.take(b, connection, batch(false, &[save(x, 7, 1, "of b")], None)).unwrap();
         assert_eq!(table.seal(b), Some(0));
         assert_eq!((texts(&table, 1), table.of(&[b]).len()), (vec!["of a".to_owned()], 0));
+        assert!(table.has(x) && !table.has(y));
         // What has come of a stream that is not whole is better than nothing.
         let c = Incarnation { node: "c".parse().unwrap(), run: 3 };
         let connection = table.begin(c).unwrap();
         table.take(c, connection, batch(true, &[save(y, 7, 1, "of c")], None)).unwrap();
         assert_eq!((table.seal(c), table.of(&[c]).len()), (None, 1));
+        assert!(table.has(y), "nobody is to dial it again");
     }
 }

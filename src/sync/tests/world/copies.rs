@@ -143,7 +143,9 @@ impl Table {
     }
 
     pub(super) fn has(&self, call: CallId) -> bool {
+        let comes = |save: &Save| save.call == call && save.record.is_some();
         self.records.contains_key(&call)
+            || self.streams.values().any(|stream| stream.coming.iter().any(comes))
     }
 
     /// Of a stream that is not whole, what has come of it.
