@@ -258,5 +258,8 @@ mod tests {
         c.handle(NOW, Input::Current(30));
         assert!(sources(&mut c).is_empty(), "b had saved, and perhaps ended, all of a's");
         assert_eq!(c.open_claims().collect::<Vec<_>>(), [Epoch(30)]);
+        // A read that crossed the key's end.
+        c.handle(NOW, Input::Key(claimed("a", 10, "b").0));
+        assert_eq!(c.open_claims().collect::<Vec<_>>(), [Epoch(30)], "it would look open for good");
     }
 }
