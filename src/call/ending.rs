@@ -210,9 +210,6 @@ impl Call {
         self.streaming = false;
         self.stage = Stage::Ended(verdict);
         self.give_out(verdict, assets, turn);
-        if self.is_over() {
-            turn.outputs.push(Output::Forget);
-        }
     }
 
     /// Gives the result out.

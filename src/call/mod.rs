@@ -203,7 +203,7 @@ impl Call {
     /// Tells the call a fact, and lets it decide. `now` never goes back.
     pub fn handle(&mut self, now: Timestamp, input: Input, assets: &Assets) {
         let mut turn = Turn::default();
-        let was_over = self.is_over();
+        let was_done = self.is_done();
         self.know(assets);
         match input {
             Input::Started => turn.tell(Step::Dialling { to: self.subject.to.clone() }),
@@ -239,9 +239,7 @@ impl Call {
         }
         self.follow_session(now, assets, &mut turn);
         self.follow_lingering(&mut turn);
-        // Who leaves when all was over is answered: then it is over once more (members' seed 66798).
-        let is_over_again = !was_over && matches!(self.stage, Stage::Ended(_)) && self.is_over();
-        if is_over_again && !turn.outputs.iter().any(|output| matches!(output, Output::Forget)) {
+        if !was_done && self.is_done() {
             turn.outputs.push(Output::Forget);
         }
         self.seal(turn);

@@ -61,12 +61,7 @@ impl Call {
                 Event::ReinviteRefused { status, .. } => self.reinvite_refused(now, status, assets, turn),
                 Event::Info { body, .. } => self.informed(now, &body, assets, turn),
                 Event::Probed { status } => self.probed(now, status, assets, turn),
-                Event::Over => {
-                    self.broken(now, assets, turn);
-                    if matches!(self.stage, Stage::Ended(_)) && self.trunks.is_clear() {
-                        turn.outputs.push(Output::Forget);
-                    }
-                }
+                Event::Over => self.broken(now, assets, turn),
             }
         }
     }

@@ -415,15 +415,16 @@ impl Call {
             drain(&mut one.session, one.number, turn);
         }
         self.trunks.lingering.retain(|one| !one.session.is_over());
-        if self.trunks.lingering.is_empty() && matches!(self.stage, Stage::Ended(_)) && self.session.is_over()
-        {
-            turn.outputs.push(Output::Forget);
-        }
     }
 
     /// Whether nothing is owed to any peer.
     pub(super) fn is_over(&self) -> bool {
         self.session.is_over() && self.trunks.is_clear()
+    }
+
+    /// Whether it has its outcome as well. Who leaves when all was over is answered: then it is so once more.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Ended(_)) && self.is_over()
     }
 }
 

@@ -187,8 +187,7 @@ impl Table {
                 if all.get(call_id).is_some_and(is_older) {
                     continue;
                 }
-                let record = record.clone();
-                match record {
+                match record.clone() {
                     Some(record) => {
                         let kept = Kept { owner: *owner, epoch: *epoch, revision: *revision, record };
                         all.insert(*call_id, kept);

@@ -20,7 +20,7 @@ impl World<'_> {
         if self.switch == Switch::LosesBye && bytes.starts_with(b"BYE") {
             return;
         }
-        if self.members.as_ref().is_some_and(|members| members.is_deaf(usize::from(self.host))) {
+        if self.is_deaf() {
             return self.say(|| format!("in vain to phone {phone}: {}", headline(bytes)));
         }
         self.say(|| format!("to phone {phone}: {}", headline(bytes)));
@@ -120,7 +120,7 @@ impl World<'_> {
 
     /// A prompt begins to be heard: who is asked something will answer it.
     pub(super) fn heard(&mut self, id: CallId) {
-        if self.members.as_ref().is_some_and(|members| members.is_deaf(usize::from(self.host))) {
+        if self.is_deaf() {
             return;
         }
         let now = self.now;

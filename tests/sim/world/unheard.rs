@@ -24,6 +24,11 @@ impl World<'_> {
         self.plan(lasts, Happening::Hears(node));
     }
 
+    /// Whether telephones do not reach who acts.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.members.as_ref().is_some_and(|members| members.is_deaf(usize::from(self.host)))
+    }
+
     pub(super) fn hears_again(&mut self, node: usize) {
         self.say(|| format!("node {node} and the telephones reach each other again"));
         self.members.iter_mut().for_each(|members| members.hears_again(node));
