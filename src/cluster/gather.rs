@@ -53,15 +53,14 @@ pub(super) async fn gather(
 
 /// The copies that are kept here.
 fn held_here(table: &Table, inheritance: &Inheritance) -> Copies {
-    let copy = |owner| {
-        let (held, kept) = (table.held(owner), table.of(&[owner]));
-        let records = kept.into_iter().map(|(call_id, kept)| {
-            let (epoch, revision) = (kept.epoch, kept.revision);
-            (call_id, (epoch, revision), Copied { call_id, epoch, revision, record: Some(kept.record) })
-        });
-        Copy { owner, held, records: records.collect() }
-    };
+    let copy = |owner| copy(owner, table.held(owner), table.of(owner));
     inheritance.streams().map(copy).collect()
+}
+
+fn copy(owner: Incarnation, held: Option<u64>, records: Vec<Copied>) -> Copy<Copied> {
+    let version = |saved: &Copied| (saved.epoch, saved.revision);
+    let records = records.into_iter().map(|saved| (saved.call_id, version(&saved), saved)).collect();
+    Copy { owner, held, records }
 }
 
 /// Asks all others who have not answered yet for what they hold of each stream, until there is enough; whether all have
@@ -94,9 +93,7 @@ async fn ask_all(
         let Ok(Some((member, owner, (held, pulled)))) = pulled else { continue };
         count -= 1;
         answered.insert((member, owner));
-        let version = |saved: &Copied| (saved.epoch, saved.revision);
-        let records = pulled.into_iter().map(|saved| (saved.call_id, version(&saved), saved)).collect();
-        copies.push(Copy { owner, held, records });
+        copies.push(copy(owner, held, pulled));
         if !inheritance.lacks(by, copies) {
             return true;
         }

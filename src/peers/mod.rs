@@ -38,7 +38,7 @@ pub use identity::{BeatKey, Identity, IdentityError, Issued, MakeError, add, ini
 pub use link::{Link, pull};
 pub use office::{PAGE, Question, Reply, Request, Told};
 pub use service::{Roll, Service, ServiceError};
-pub use table::{Full, Kept, Limits, Table};
+pub use table::{Full, Limits, Table};
 
 use crate::sync::Incarnation;
 

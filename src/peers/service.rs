@@ -160,16 +160,16 @@ impl Mirror for Service {
         self.check(&request)?;
         let owner = incarnation(request.get_ref().owner.as_ref());
         let owner = owner.ok_or_else(|| Status::invalid_argument("whose records?"))?;
-        let (held, kept) = (self.table.held(owner), self.table.of(&[owner]));
+        let (held, kept) = (self.table.held(owner), self.table.of(owner));
         let (give, given) = mpsc::channel(PULL_ROOM);
         tokio::spawn(async move {
             let saves: Vec<wire::Save> = kept
                 .into_iter()
-                .map(|(call, kept)| wire::Save {
-                    call: call.to_string(),
-                    epoch: kept.epoch.0,
-                    revision: kept.revision.0,
-                    record: Some(kept.record),
+                .map(|Copied { call_id, epoch, revision, record }| wire::Save {
+                    call: call_id.to_string(),
+                    epoch: epoch.0,
+                    revision: revision.0,
+                    record,
                 })
                 .collect();
             let batch = |saves: &[wire::Save]| wire::Batch {

@@ -3,20 +3,18 @@
 //! ```text
 //!  stream of a#5:  anew ─ saves … through 40 ─► held 40 ─ saves through 41 ─► held 41 ─ sealed: held 41, no more
 //! ```
-//! Records are kept by call, the youngest (epoch, revision) of each, whoever's stream brought it; what has come of a stream
-//! since its last whole number waits for the next one, so that a save which never counts takes nothing from what the
-//! owner before had saved. A stream is taken from one connection at a time. To seal it and to take a batch of it exclude
-//! each other, so that what was told to be held is what is held.
+//! Each stream keeps its own records, as its owner had them at the last whole number, until that owner's key is deleted:
+//! what a successor saves of a call, and may never have counted, takes nothing from what the owner before had saved. A
+//! stream is taken from one connection at a time. To seal it and to take a batch of it exclude each other, so that what
+//! was told to be held is what is held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 
-use crate::id::{CallId, Digest, Epoch, Revision};
+use crate::id::{CallId, Digest};
 use crate::store::journal::{Copied, Digests, SavedCall};
 use crate::sync::Incarnation;
 
@@ -39,19 +37,6 @@ impl Default for Limits {
     }
 }
 
-/// A record of another's call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Whose call it was when it was saved.
-    pub owner: Incarnation,
-    /// Under which ownership.
-    pub epoch: Epoch,
-    /// Which save of that.
-    pub revision: Revision,
-    /// What was saved.
-    pub record: Bytes,
-}
-
 /// The table. Copies share it.
 #[derive(Clone, Debug)]
 pub struct Table(Arc<Shared>);
@@ -59,7 +44,8 @@ pub struct Table(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limits: Limits,
-    records: DashMap<CallId, Kept>,
+    /// Records of all streams, and their bytes.
+    records: AtomicUsize,
     bytes: AtomicUsize,
     /// Bytes of what is coming, of all streams.
     coming: AtomicUsize,
@@ -69,6 +55,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Stream {
+    records: BTreeMap<CallId, Copied>,
     /// The whole of it is held up to here.
     held: Option<u64>,
     sealed: bool,
@@ -108,7 +95,7 @@ impl Table {
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Shared {
             limits,
-            records: DashMap::new(),
+            records: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             coming: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
@@ -116,26 +103,26 @@ impl Table {
         }))
     }
 
-    /// How many records there are.
+    /// How many records there are: of a call that fell to another owner one of each, until that is settled.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.records.len()
+        self.0.records.load(Relaxed)
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.records.is_empty()
+        self.len() == 0
     }
 
     /// Whether there is a record of this call, or one that is coming.
     #[must_use]
     pub fn has(&self, call: CallId) -> bool {
-        let streams: Vec<_> = self.streams().values().map(Arc::clone).collect();
-        let comes = |stream: &Arc<Mutex<Stream>>| {
-            locked(stream).coming.iter().any(|save| save.call_id == call && save.record.is_some())
-        };
-        self.0.records.contains_key(&call) || streams.iter().any(comes)
+        self.each().iter().any(|(_, stream)| {
+            let stream = locked(stream);
+            let comes = |save: &Copied| save.call_id == call && save.record.is_some();
+            stream.records.contains_key(&call) || stream.coming.iter().any(comes)
+        })
     }
 
     /// Up to which number the whole of a stream is held.
@@ -161,62 +148,57 @@ impl Table {
         }
     }
 
-    /// The records of each incarnation that saved some last: how many, and their digest ([`Digests`]).
+    /// Of each incarnation that has some, how many records are held, and their digest ([`Digests`]).
     #[must_use]
     pub fn digests(&self) -> BTreeMap<Incarnation, (usize, Digest)> {
-        let mut all: BTreeMap<Incarnation, Digests> = BTreeMap::new();
-        for kept in self.0.records.iter() {
-            let digests = all.entry(kept.owner).or_default();
-            digests.add(*kept.key(), (kept.epoch, kept.revision), &kept.record);
-        }
-        all.into_iter().map(|(owner, digests)| (owner, digests.all())).collect()
-    }
-
-    /// The records that these incarnations saved last; of one whose stream is not whole, what has come of it.
-    #[must_use]
-    pub fn of(&self, owners: &[Incarnation]) -> BTreeMap<CallId, Kept> {
-        let records = self.0.records.iter().filter(|kept| owners.contains(&kept.owner));
-        let mut all: BTreeMap<_, _> = records.map(|kept| (*kept.key(), kept.value().clone())).collect();
-        for owner in owners {
-            let Some(stream) = self.streams().get(owner).map(Arc::clone) else { continue };
-            let stream = locked(&stream);
-            for Copied { call_id, epoch, revision, record } in
-                stream.coming.iter().filter(|_| stream.held.is_none())
-            {
-                let is_older = |kept: &Kept| (*epoch, *revision) < (kept.epoch, kept.revision);
-                if all.get(call_id).is_some_and(is_older) {
-                    continue;
-                }
-                match record.clone() {
-                    Some(record) => {
-                        let kept = Kept { owner: *owner, epoch: *epoch, revision: *revision, record };
-                        all.insert(*call_id, kept);
-                    }
-                    None => drop(all.remove(call_id)),
-                }
+        let digest = |(owner, stream): (Incarnation, Arc<Mutex<Stream>>)| {
+            let records = locked(&stream).records.clone();
+            let mut digests = Digests::default();
+            for Copied { call_id, epoch, revision, record } in records.into_values() {
+                digests.add(call_id, (epoch, revision), &record.unwrap_or_default());
             }
-        }
-        all
+            let (count, digest) = digests.all();
+            (count > 0).then_some((owner, (count, digest)))
+        };
+        self.each().into_iter().filter_map(digest).collect()
     }
 
-    /// All records.
+    /// The records of an incarnation; if its stream is not whole, with what has come of it.
+    #[must_use]
+    pub fn of(&self, owner: Incarnation) -> Vec<Copied> {
+        let Some(stream) = self.streams().get(&owner).map(Arc::clone) else { return Vec::new() };
+        let stream = locked(&stream);
+        let mut records = stream.records.clone();
+        for save in stream.coming.iter().filter(|_| stream.held.is_none()) {
+            take_in(&mut records, save.clone());
+        }
+        drop(stream);
+        records.into_values().collect()
+    }
+
+    /// All records: of a call that fell to another owner one of each, until that is settled.
     #[must_use]
     pub fn all(&self) -> Vec<SavedCall> {
-        let saved = |kept: dashmap::mapref::multiple::RefMulti<'_, CallId, Kept>| SavedCall {
-            call_id: *kept.key(),
-            epoch: kept.epoch,
-            revision: kept.revision,
-            record: kept.record.to_vec(),
+        let saved = |Copied { call_id, epoch, revision, record }: &Copied| SavedCall {
+            call_id: *call_id,
+            epoch: *epoch,
+            revision: *revision,
+            record: record.as_deref().unwrap_or_default().to_vec(),
         };
-        self.0.records.iter().map(saved).collect()
+        let of = |(_, stream): &(_, Arc<Mutex<Stream>>)| -> Vec<_> {
+            locked(stream).records.values().map(saved).collect()
+        };
+        self.each().iter().flat_map(of).collect()
     }
 
-    /// Drops all that an incarnation saved, and its stream: its calls have new owners who saved them, or are over.
+    /// Drops all of an incarnation: its calls have new owners who saved them, or are over.
     pub fn forget(&self, owner: Incarnation) {
         if let Some(stream) = self.streams().remove(&owner) {
-            self.come(&mut locked(&stream));
+            let mut stream = locked(&stream);
+            self.come(&mut stream);
+            stream.sealed = true; // for whoever is about to bring some of it
+            self.drop_where(&mut stream, |_| true);
         }
-        self.drop_where(|_, kept| kept.owner == owner);
     }
 
     /// Keeps the records of this instance's own stream as it keeps others': it gives its calls away, and takes no more saves.
@@ -279,11 +261,11 @@ impl Table {
         let is_anew = std::mem::take(&mut stream.is_anew);
         let told: BTreeSet<CallId> = come.iter().filter(|_| is_anew).map(|save| save.call_id).collect();
         for save in come {
-            self.save(owner, save)?;
+            self.save(&mut stream, save)?;
         }
         if is_anew {
             // What was not told again is no more.
-            self.drop_where(|call, kept| kept.owner == owner && !told.contains(call));
+            self.drop_where(&mut stream, |call| !told.contains(&call));
             stream.held = Some(through);
         } else if stream.held.is_some() {
             stream.held = stream.held.max(Some(through));
@@ -298,48 +280,37 @@ impl Table {
         come
     }
 
-    fn save(&self, owner: Incarnation, save: Copied) -> Result<(), Full> {
-        let Copied { call_id, epoch, revision, record } = save;
-        let shared = &self.0;
-        let is_full = shared.records.len() >= shared.limits.records;
-        let is_older = |kept: &Kept| (epoch, revision) < (kept.epoch, kept.revision);
-        match (shared.records.entry(call_id), record) {
-            (Entry::Occupied(there), _) if is_older(there.get()) => {}
-            (Entry::Occupied(mut there), Some(record)) => {
-                self.count(record.len(), there.get().record.len())?;
-                there.insert(Kept { owner, epoch, revision, record });
-            }
-            (Entry::Occupied(there), None) => {
-                shared.bytes.fetch_sub(there.remove().record.len(), Relaxed);
-            }
-            (Entry::Vacant(_), Some(_)) if is_full => return Err(Full::Records),
-            (Entry::Vacant(place), Some(record)) => {
-                self.count(record.len(), 0)?;
-                drop(place.insert(Kept { owner, epoch, revision, record }));
-            }
-            (Entry::Vacant(_), None) => {}
-        }
-        Ok(())
-    }
-
-    fn count(&self, new: usize, old: usize) -> Result<(), Full> {
-        let bytes = &self.0.bytes;
-        if new > old && bytes.load(Relaxed) + new - old > self.0.limits.bytes {
+    fn save(&self, stream: &mut Stream, save: Copied) -> Result<(), Full> {
+        let Shared { limits, records, bytes, .. } = &*self.0;
+        let there = stream.records.get(&save.call_id).map(size);
+        let (old, new) = (there.unwrap_or(0), size(&save));
+        let is_full = there.is_none() && save.record.is_some() && records.load(Relaxed) >= limits.records;
+        if is_full || new > old && bytes.load(Relaxed) + new - old > limits.bytes {
             return Err(Full::Records);
         }
-        bytes.fetch_add(new, Relaxed);
+        let (count, call) = (stream.records.len(), save.call_id);
+        take_in(&mut stream.records, save);
+        let now = stream.records.get(&call).map_or(0, size);
+        records.fetch_add(stream.records.len(), Relaxed);
+        records.fetch_sub(count, Relaxed);
+        bytes.fetch_add(now, Relaxed);
         bytes.fetch_sub(old, Relaxed);
         Ok(())
     }
 
-    fn drop_where(&self, is_over: impl Fn(&CallId, &Kept) -> bool) {
-        self.0.records.retain(|call, kept| {
-            let goes = is_over(call, kept);
+    fn drop_where(&self, stream: &mut Stream, is_over: impl Fn(CallId) -> bool) {
+        stream.records.retain(|call, kept| {
+            let goes = is_over(*call);
             if goes {
-                self.0.bytes.fetch_sub(kept.record.len(), Relaxed);
+                self.0.records.fetch_sub(1, Relaxed);
+                self.0.bytes.fetch_sub(size(kept), Relaxed);
             }
             !goes
         });
+    }
+
+    fn each(&self) -> Vec<(Incarnation, Arc<Mutex<Stream>>)> {
+        self.streams().iter().map(|(owner, stream)| (*owner, Arc::clone(stream))).collect()
     }
 
     /// The place of a stream; `None`: there are too many.
@@ -356,6 +327,19 @@ impl Table {
     }
 }
 
+/// A save that is older than what is there changes nothing.
+fn take_in(records: &mut BTreeMap<CallId, Copied>, save: Copied) {
+    let version = |save: &Copied| (save.epoch, save.revision);
+    if records.get(&save.call_id).is_some_and(|kept| version(&save) < version(kept)) {
+        return;
+    }
+    if save.record.is_some() {
+        records.insert(save.call_id, save);
+    } else {
+        records.remove(&save.call_id);
+    }
+}
+
 fn size(save: &Copied) -> usize {
     save.record.as_ref().map_or(0, Bytes::len)
 }
@@ -367,7 +351,7 @@ fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Mint;
+    use crate::id::{Epoch, Mint, Revision};
 
     fn owner(run: u64) -> Incarnation {
         Incarnation { node: "a".parse().unwrap(), run }
@@ -388,9 +372,8 @@ mod tests {
     }
 
     fn texts(table: &Table, of: u64) -> Vec<String> {
-        let kept = table.of(&[owner(of)]);
-        let mut texts: Vec<String> =
-            kept.values().map(|kept| String::from_utf8(kept.record.to_vec()).unwrap()).collect();
+        let text = |kept: Copied| String::from_utf8(kept.record.unwrap().to_vec()).unwrap();
+        let mut texts: Vec<String> = table.of(owner(of)).into_iter().map(text).collect();
         texts.sort();
         texts
     }
@@ -444,8 +427,9 @@ mod tests {
         assert_eq!(take(batch(false, &[save(x, 1, 2, "on")], Some(3))), Ok(Some(3)));
     }
 
+    /// Members' seed 20792: the new owner dies with its save, which the old one's must outlive.
     #[test]
-    fn a_call_that_has_a_new_owner_is_kept_as_that_one_saved_it() {
+    fn a_call_that_has_a_new_owner_is_kept_as_the_old_one_had_it_too_until_that_is_forgotten() {
         let [x, ..] = calls::<3>();
         let table = Table::new(Limits::default());
         let b = Incarnation { node: "b".parse().unwrap(), run: 2 };
@@ -453,9 +437,12 @@ mod tests {
             let connection = table.begin(one).unwrap();
             table.take(one, connection, batch(true, &[save(x, epoch, 1, text)], Some(1))).unwrap();
         }
-        assert_eq!((texts(&table, 1).len(), table.of(&[b]).len()), (0, 1));
+        assert_eq!((texts(&table, 1), table.of(b).len()), (vec!["of a".to_owned()], 1));
+        let connection = table.begin(b).unwrap();
+        table.take(b, connection, batch(false, &[save(x, 7, 2, "")], Some(2))).unwrap();
+        assert_eq!((texts(&table, 1).len(), table.of(b).len(), table.has(x)), (1, 0, true));
         table.forget(owner(1));
-        assert_eq!((table.len(), table.held(owner(1))), (1, None));
+        assert_eq!((table.len(), table.held(owner(1)), table.has(x)), (0, None, false));
         table.forget(b);
         assert!(table.is_empty() && table.0.bytes.load(Relaxed) == 0);
     }
@@ -467,10 +454,8 @@ mod tests {
         table.keep(owner(1), 9, vec![save(x, 1, 4, "x"), save(y, 1, 2, "y")]).unwrap();
         assert_eq!((texts(&table, 1).join(" "), table.held(owner(1))), ("x y".to_owned(), Some(9)));
         assert_eq!(table.begin(owner(1)), Err(Full::Sealed), "nobody brings it");
-        let b = Incarnation { node: "b".parse().unwrap(), run: 2 };
-        let connection = table.begin(b).unwrap();
-        table.take(b, connection, batch(true, &[save(x, 7, 1, "of b")], Some(1))).unwrap();
-        assert_eq!(texts(&table, 1), ["y"]);
+        table.forget(owner(1));
+        assert!(table.is_empty());
     }
 
     #[test]
@@ -510,13 +495,13 @@ mod tests {
         table.take(b, connection, batch(true, &[], Some(0))).unwrap();
         table.take(b, connection, batch(false, &[save(x, 7, 1, "of b")], None)).unwrap();
         assert_eq!(table.seal(b), Some(0));
-        assert_eq!((texts(&table, 1), table.of(&[b]).len()), (vec!["of a".to_owned()], 0));
+        assert_eq!((texts(&table, 1), table.of(b).len()), (vec!["of a".to_owned()], 0));
         assert!(table.has(x) && !table.has(y));
         // What has come of a stream that is not whole is better than nothing.
         let c = Incarnation { node: "c".parse().unwrap(), run: 3 };
         let connection = table.begin(c).unwrap();
         table.take(c, connection, batch(true, &[save(y, 7, 1, "of c")], None)).unwrap();
-        assert_eq!((table.seal(c), table.of(&[c]).len()), (None, 1));
+        assert_eq!((table.seal(c), table.of(c).len()), (None, 1));
         assert!(table.has(y), "nobody is to dial it again");
     }
 }

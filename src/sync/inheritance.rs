@@ -3,9 +3,10 @@
 //! ```text
 //!  A ── claimed: B, C ──► B ── claimed: C, D, before it had settled ──► of A's calls that fell to B, each falls to C or D
 //! ```
-//! A stream's copy is *whole* if it reaches what the claim says. What one whole copy lacks is no more: the call ended, or
-//! has another owner who saved it. (A copy that is behind would bring a call back that its owner has ended.) Who goes on
-//! at home has its journal: what was sent stands there, but of what was being written when it ended mirrors may have more.
+//! A stream's copy is *whole* if it reaches what the claim says. What one whole copy lacks is no more: the call ended. (A
+//! copy that is behind would bring a call back that its owner has ended.) Copies are kept until the owner's key is
+//! deleted, whoever has saved its calls meanwhile. Who goes on at home has its journal: what was sent stands there, but of
+//! what was being written when it ended mirrors may have more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -173,7 +174,7 @@ impl Inheritance {
             streams.insert(owner, Gathered { is_whole: false, records, journal: None, proofs: Vec::new() });
         }
         for owner in self.streams() {
-            // The copy that is farthest says what is no more: one that is behind does not know what moved into the stream.
+            // The copy that is farthest says what is no more: one that is behind does not know what fell to the owner.
             let mirrors = copies.iter().filter(|copy| copy.owner == owner && copy.held != Some(u64::MAX));
             let farthest = mirrors.filter_map(|copy| copy.held).max();
             let is_at_home = self.is_at_home(by, owner);
@@ -188,13 +189,6 @@ impl Inheritance {
                 }
             }
         }
-        // A mirror keeps each call once: that it has heard of a later owner's save, which may not count, says nothing against
-        // what that one had got.
-        let mut latest: BTreeMap<CallId, Epoch> = BTreeMap::new();
-        for (call, (epoch, _), _) in copies.iter().flat_map(|copy| &copy.records) {
-            let known = latest.entry(*call).or_default();
-            *known = (*known).max(*epoch);
-        }
         for Copy { owner, records, .. } in copies {
             let Some(stream) = streams.get_mut(&owner) else { continue };
             for (call, version, record) in records {
@@ -206,10 +200,7 @@ impl Inheritance {
         for stream in streams.values_mut() {
             let Gathered { records, journal, proofs, .. } = stream;
             let is_here = |call: &CallId| journal.as_ref().is_some_and(|journal| journal.contains(call));
-            records.retain(|call, (version, _)| {
-                let has_moved = latest.get(call).is_some_and(|latest| version.0 < *latest);
-                is_here(call) || has_moved || proofs.iter().all(|held| held.contains(call))
-            });
+            records.retain(|call, _| is_here(call) || proofs.iter().all(|held| held.contains(call)));
         }
         streams
     }
@@ -297,7 +288,7 @@ mod tests {
         // c's stream is not whole: c may have saved it.
         let copies = vec![copy("a", 8, &[(x, 3, "x3")]), whole("b")];
         assert_eq!(told(&inheritance.shares(one("d"), copies)), [("x3", 3, true)]);
-        // b had saved it, and nobody keeps it under a any more but who is behind.
+        // b had saved it.
         let copies = vec![copy("a", 8, &[(x, 3, "x3")]), copy("b", 5, &[(x, 1, "of b")]), whole("c")];
         assert_eq!(told(&inheritance.shares(one("d"), copies)), [("of b", 2, false)]);
         // An earlier claim was stale.
@@ -326,20 +317,22 @@ mod tests {
     }
 
     #[test]
-    fn a_later_owners_save_that_does_not_count_takes_nothing_from_what_it_had_got() {
-        // a's fell to b, whose first save of it reached one mirror and not the other: none had confirmed it.
+    fn a_later_owners_save_that_is_not_in_its_journal_takes_nothing_from_what_it_had_got() {
+        // a's fell to b, whose first save of it was not written when b died: it reached mirrors that b cannot ask now.
         let [x, _] = calls();
+        let next = Incarnation { run: 5, ..one("b") };
+        let heirs = vec![Heir { member: next, free: 1 }];
         let inheritance = Inheritance {
             of: one("b"),
             epoch: 40,
-            claim: claim("c", &["c"], 7),
+            claim: Claim { by: next, round: 0, heirs, through: u64::MAX, stale: false },
             earlier: vec![(one("a"), claim("b", &["b"], 8))],
             sources: vec![one("a"), one("b")],
         };
-        let heard = [copy("a", 8, &[]), copy("b", 7, &[(x, 1, "of b")])];
-        let not_heard = [copy("a", 8, &[(x, 3, "of a")]), copy("b", 7, &[])];
-        let copies = heard.into_iter().chain(not_heard).collect();
-        assert_eq!(told(&inheritance.shares(one("c"), copies)), [("of a", 2, false)]);
+        let copies = vec![copy("a", 8, &[(x, 3, "of a")]), copy("b", u64::MAX, &[])];
+        assert_eq!(told(&inheritance.shares(next, copies.clone())), [("of a", 2, false)]);
+        let asked = copies.into_iter().chain([copy("b", 7, &[(x, 1, "of b")])]).collect();
+        assert_eq!(told(&inheritance.shares(next, asked)), [("of b", 1, true)]);
     }
 
     #[test]

@@ -37,15 +37,11 @@ pub(super) struct Batch {
     pub(super) through: Option<u64>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Kept {
-    pub(super) owner: Incarnation,
-    pub(super) version: Version,
-    pub(super) record: Record,
-}
+type Records = BTreeMap<CallId, (Version, Record)>;
 
 #[derive(Clone, Debug, Default)]
 struct Stream {
+    records: Records,
     held: Option<u64>,
     sealed: bool,
     connection: u64,
@@ -55,10 +51,7 @@ struct Stream {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    records: BTreeMap<CallId, Kept>,
-    streams: BTreeMap<Incarnation, Stream>,
-}
+pub(super) struct Table(BTreeMap<Incarnation, Stream>);
 
 /// The stream is sealed, or another connection brings it.
 #[derive(Debug)]
@@ -66,7 +59,7 @@ pub(super) struct Refused;
 
 impl Table {
     pub(super) fn begin(&mut self, owner: Incarnation, connection: u64) -> Result<(), Refused> {
-        let stream = self.streams.entry(owner).or_default();
+        let stream = self.0.entry(owner).or_default();
         if stream.sealed {
             return Err(Refused);
         }
@@ -81,7 +74,7 @@ impl Table {
         connection: u64,
         batch: Batch,
     ) -> Result<Option<u64>, Refused> {
-        let stream = self.streams.get_mut(&owner).ok_or(Refused)?;
+        let stream = self.0.get_mut(&owner).ok_or(Refused)?;
         if stream.sealed || stream.connection != connection {
             return Err(Refused);
         }
@@ -93,15 +86,9 @@ impl Table {
         let Some(through) = batch.through else { return Ok(stream.held) };
         let come = std::mem::take(&mut stream.coming);
         let told: BTreeSet<CallId> = come.iter().map(|save| save.call).collect();
-        for Save { call, version, record } in come {
-            match (self.records.get(&call), record) {
-                (Some(kept), _) if version < kept.version => {}
-                (_, Some(record)) => drop(self.records.insert(call, Kept { owner, version, record })),
-                (_, None) => drop(self.records.remove(&call)),
-            }
-        }
+        come.into_iter().for_each(|save| take_in(&mut stream.records, save));
         if std::mem::take(&mut stream.is_anew) {
-            self.records.retain(|call, kept| kept.owner != owner || told.contains(call));
+            stream.records.retain(|call, _| told.contains(call));
             stream.held = Some(through);
         } else if stream.held.is_some() {
             stream.held = stream.held.max(Some(through));
@@ -111,58 +98,60 @@ impl Table {
 
     /// The own records of who hands its calls over are one more copy.
     pub(super) fn keep(&mut self, owner: Incarnation, held: u64, records: Vec<(CallId, Version, Record)>) {
-        let sealed = Stream { held: Some(held), sealed: true, ..Stream::default() };
-        self.streams.insert(owner, sealed);
-        let kept = |(call, version, record)| (call, Kept { owner, version, record });
-        self.records.extend(records.into_iter().map(kept));
+        let records = records.into_iter().map(|(call, version, record)| (call, (version, record))).collect();
+        self.0.insert(owner, Stream { records, held: Some(held), sealed: true, ..Stream::default() });
     }
 
     pub(super) fn seal(&mut self, owner: Incarnation) -> Option<u64> {
-        let stream = self.streams.entry(owner).or_default();
+        let stream = self.0.entry(owner).or_default();
         stream.sealed = true;
         stream.held
     }
 
     pub(super) fn unseal(&mut self, owner: Incarnation) {
-        if let Some(stream) = self.streams.get_mut(&owner) {
+        if let Some(stream) = self.0.get_mut(&owner) {
             stream.sealed = false;
         }
     }
 
     pub(super) fn forget(&mut self, owner: Incarnation) {
-        self.streams.remove(&owner);
-        self.records.retain(|_, kept| kept.owner != owner);
+        self.0.remove(&owner);
     }
 
     pub(super) fn version(&self, call: CallId) -> Option<Version> {
-        self.records.get(&call).map(|kept| kept.version)
+        self.versions().filter(|(one, _)| *one == call).map(|(_, version)| version).max()
     }
 
     pub(super) fn versions(&self) -> impl Iterator<Item = (CallId, Version)> {
-        self.records.iter().map(|(call, kept)| (*call, kept.version))
+        let records = self.0.values().flat_map(|stream| &stream.records);
+        records.map(|(call, (version, _))| (*call, *version))
     }
 
     pub(super) fn has(&self, call: CallId) -> bool {
         let comes = |save: &Save| save.call == call && save.record.is_some();
-        self.records.contains_key(&call)
-            || self.streams.values().any(|stream| stream.coming.iter().any(comes))
+        let has = |stream: &Stream| stream.records.contains_key(&call) || stream.coming.iter().any(comes);
+        self.0.values().any(has)
     }
 
-    /// Of a stream that is not whole, what has come of it.
+    /// Of a stream that is not whole, with what has come of it.
     pub(super) fn copy(&self, owner: Incarnation) -> Copy<Record> {
-        let stream = self.streams.get(&owner);
+        let stream = self.0.get(&owner);
         let held = stream.and_then(|stream| stream.held);
-        let kept = self.records.iter().filter(|(_, kept)| kept.owner == owner);
-        let mut records: BTreeMap<_, _> =
-            kept.map(|(call, kept)| (*call, (kept.version, kept.record.clone()))).collect();
+        let mut records = stream.map(|stream| stream.records.clone()).unwrap_or_default();
         let coming = stream.into_iter().filter(|_| held.is_none()).flat_map(|stream| &stream.coming);
-        for Save { call, version, record } in coming {
-            match record {
-                Some(record) => drop(records.insert(*call, (*version, record.clone()))),
-                None => drop(records.remove(call)),
-            }
-        }
+        coming.for_each(|save| take_in(&mut records, save.clone()));
         let records = records.into_iter().map(|(call, (version, record))| (call, version, record)).collect();
         Copy { owner, held, records }
+    }
+}
+
+/// A save that is older than what is there changes nothing.
+fn take_in(records: &mut Records, Save { call, version, record }: Save) {
+    if records.get(&call).is_some_and(|(known, _)| version < *known) {
+        return;
+    }
+    match record {
+        Some(record) => drop(records.insert(call, (version, record))),
+        None => drop(records.remove(&call)),
     }
 }
