@@ -9,9 +9,10 @@
 //!              of another's: Node::take_over, from the mirrors' records            ─► saved ─► settled
 //! ```
 //! A journal may hold records of several incarnations of this instance. Each names its ownership, which only grows: those
-//! from the claimed incarnation's on are its own; what is older fell to others.
+//! from the incarnation on that went on at home are its own; what is older fell to others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, Weak};
@@ -186,20 +187,17 @@ impl Membership {
     ) {
         let TakeOver { inheritance, records, stale, lived } = taken;
         let of = inheritance.of;
-        let sources = inheritance.sources.iter().filter(|one| one.node == self.me);
-        let first = sources.map(|one| one.run).min().filter(|_| of.node == self.me);
-        let own = match first {
-            Some(first) => Some(self.own(Epoch(first)).await),
+        let at_home = inheritance.sources.iter().filter(|one| inheritance.is_at_home(self.me, **one));
+        let own = match at_home.map(|one| one.run).min() {
+            Some(first) => Some(self.own(Epoch(first)..Epoch(inheritance.epoch)).await),
             None => None,
         };
-        // What an own incarnation saved last the journal knows, unless it had not been done with it; and what it had taken
-        // over others may still keep as it was before.
+        // What it had taken over others keep as it was before.
         let known: BTreeMap<CallId, (Epoch, Revision)> =
             own.iter().flat_map(|(calls, _)| calls).map(|one| (one.call_id, one.saved)).collect();
         let is_wanted = |record: &Inherited| {
-            known.get(&record.saved.call_id).is_none_or(|known| {
-                record.owner.node != self.me && *known < (record.saved.epoch, record.saved.revision)
-            })
+            let version = (record.saved.epoch, record.saved.revision);
+            known.get(&record.saved.call_id).is_none_or(|known| *known < version)
         };
         let records: Vec<Inherited> = records.into_iter().filter(is_wanted).collect();
         let shares = Shares::of(1 + usize::from(own.is_some()), of, settled.clone());
@@ -224,8 +222,8 @@ impl Membership {
         }
     }
 
-    /// The calls of this instance's own incarnations from this ownership on, and when they were carried last.
-    async fn own(&mut self, first: Epoch) -> (Vec<Earlier>, Option<Timestamp>) {
+    /// The calls of this instance's own incarnations of these ownerships, and when they were carried last.
+    async fn own(&mut self, of: Range<Epoch>) -> (Vec<Earlier>, Option<Timestamp>) {
         let (calls, alive) = match self.found.take() {
             Some(found) => found,
             None => {
@@ -234,7 +232,7 @@ impl Membership {
                 (calls, self.silent)
             }
         };
-        (calls.into_iter().filter(|call| call.saved.0 >= first).collect(), alive)
+        (calls.into_iter().filter(|call| of.contains(&call.saved.0)).collect(), alive)
     }
 }
 

@@ -5,14 +5,17 @@
 //! ```
 //! A stream's copy is *whole* if it reaches what the claim says. What one whole copy lacks is no more: the call ended. (A
 //! copy that is behind would bring a call back that its owner has ended.) Copies are kept until the owner's key is
-//! deleted, whoever has saved its calls meanwhile. Who goes on at home has its journal: what was sent stands there, but of
-//! what was being written when it ended mirrors may have more.
+//! deleted, whoever has saved its calls meanwhile. Who goes on at home has its journal, and that is whole: what mirrors have
+//! beyond it was still being written, and nothing was sent because of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::registry::Claim;
 use super::{Incarnation, heir};
-use crate::id::{CallId, Epoch, Revision};
+use crate::id::{CallId, Epoch, NodeId, Revision};
+
+/// How far a journal's copy of the own stream reaches.
+const JOURNAL: Option<u64> = Some(u64::MAX);
 
 /// The calls of an incarnation, for its successors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,14 @@ pub struct Copy<R> {
     pub records: Vec<(CallId, (Epoch, Revision), R)>,
 }
 
+impl<R> Copy<R> {
+    /// What the owner's own journal holds of it: all.
+    #[must_use]
+    pub const fn of_journal(owner: Incarnation, records: Vec<(CallId, (Epoch, Revision), R)>) -> Self {
+        Self { owner, held: JOURNAL, records }
+    }
+}
+
 /// A call that falls to a successor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share<R> {
@@ -61,17 +72,8 @@ pub struct Share<R> {
 struct Gathered<R> {
     is_whole: bool,
     records: BTreeMap<CallId, ((Epoch, Revision), R)>,
-    /// What the owner's own journal holds, where it goes on at home.
-    journal: Option<BTreeSet<CallId>>,
     /// What each copy holds that would have it if it were still the owner's.
     proofs: Vec<BTreeSet<CallId>>,
-}
-
-impl<R> Gathered<R> {
-    /// Whether mirrors hold a call that the journal does not: it has ended, or its last save was not written.
-    fn is_doubtful(&self, call: CallId) -> bool {
-        self.journal.as_ref().is_some_and(|journal| !journal.contains(&call))
-    }
 }
 
 impl Inheritance {
@@ -105,15 +107,25 @@ impl Inheritance {
     #[must_use]
     pub fn lacks<R>(&self, by: Incarnation, copies: &[Copy<R>]) -> bool {
         let is_there = |owner: Incarnation| {
-            self.is_at_home(by, owner)
+            self.is_at_home(by.node, owner)
                 || copies.iter().any(|copy| copy.owner == owner && self.is_whole(owner, copy.held))
         };
         !self.streams().all(is_there)
     }
 
-    /// Whether who goes on is the next incarnation of the owner itself: it has all that was saved in its journal.
-    fn is_at_home(&self, by: Incarnation, owner: Incarnation) -> bool {
-        owner.node == by.node && self.claim_on(owner).is_some_and(|claim| claim.by.node == by.node)
+    /// Whether the next incarnation of the owner itself goes on, on this node, at once or over others that went on at home:
+    /// it has all that was saved in its journal.
+    #[must_use]
+    pub fn is_at_home(&self, node: NodeId, owner: Incarnation) -> bool {
+        let mut one = owner;
+        for _ in 0..=self.earlier.len() {
+            match self.claim_on(one).filter(|claim| one.node == node && claim.by.node == node) {
+                Some(_) if one == self.of => return true,
+                Some(claim) => one = claim.by,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Through whose hands a call went from an owner's save to this claim; `None`: it fell to somebody else, or that save
@@ -138,10 +150,6 @@ impl Inheritance {
         let streams = self.gather(by, copies);
         let is_whole: BTreeSet<Incarnation> =
             streams.iter().filter(|(_, stream)| stream.is_whole).map(|(owner, _)| *owner).collect();
-        let doubtful: BTreeSet<CallId> = streams
-            .values()
-            .flat_map(|stream| stream.records.keys().copied().filter(|call| stream.is_doubtful(*call)))
-            .collect();
         let mut youngest: BTreeMap<CallId, (Incarnation, (Epoch, Revision), R)> = BTreeMap::new();
         for (owner, stream) in streams {
             for (call, (version, record)) in stream.records {
@@ -157,50 +165,37 @@ impl Inheritance {
                 return None;
             }
             let is_stale = |one: &Incarnation| {
-                let is_here = is_whole.contains(one) || self.is_at_home(by, *one);
+                let is_here = is_whole.contains(one) || self.is_at_home(by.node, *one);
                 !is_here || self.claim_on(*one).is_none_or(|claim| claim.stale)
             };
-            let stale = doubtful.contains(&call) || way.iter().any(is_stale);
+            let stale = way.iter().any(is_stale);
             let claims = u32::try_from(way.len()).unwrap_or(u32::MAX);
             Some(Share { call, owner, version, claims, stale, record })
         });
         shares.collect()
     }
 
-    fn gather<R>(&self, by: Incarnation, copies: Vec<Copy<R>>) -> BTreeMap<Incarnation, Gathered<R>> {
+    fn gather<R>(&self, by: Incarnation, mut copies: Vec<Copy<R>>) -> BTreeMap<Incarnation, Gathered<R>> {
+        copies.retain(|copy| copy.held == JOURNAL || !self.is_at_home(by.node, copy.owner));
         let mut streams: BTreeMap<Incarnation, Gathered<R>> = BTreeMap::new();
         for owner in self.streams() {
-            let records = BTreeMap::new();
-            streams.insert(owner, Gathered { is_whole: false, records, journal: None, proofs: Vec::new() });
-        }
-        for owner in self.streams() {
             // The copy that is farthest says what is no more: one that is behind does not know what fell to the owner.
-            let mirrors = copies.iter().filter(|copy| copy.owner == owner && copy.held != Some(u64::MAX));
-            let farthest = mirrors.filter_map(|copy| copy.held).max();
-            let is_at_home = self.is_at_home(by, owner);
-            let Some(stream) = streams.get_mut(&owner) else { continue };
-            for Copy { held, records, .. } in copies.iter().filter(|copy| copy.owner == owner) {
-                let calls: BTreeSet<CallId> = records.iter().map(|(call, ..)| *call).collect();
-                stream.is_whole |= self.is_whole(owner, *held);
-                if is_at_home && *held == Some(u64::MAX) {
-                    stream.journal = Some(calls);
-                } else if held.is_some() && *held == farthest && (is_at_home || self.is_whole(owner, *held)) {
-                    stream.proofs.push(calls);
-                }
-            }
+            let copies = || copies.iter().filter(|copy| copy.owner == owner);
+            let farthest = copies().filter_map(|copy| copy.held).max();
+            let is_whole = self.is_whole(owner, farthest);
+            let proving = copies().filter(|copy| is_whole && copy.held == farthest);
+            let calls = |copy: &Copy<R>| copy.records.iter().map(|(call, ..)| *call).collect();
+            let proofs = proving.map(calls).collect();
+            streams.insert(owner, Gathered { is_whole, records: BTreeMap::new(), proofs });
         }
         for Copy { owner, records, .. } in copies {
             let Some(stream) = streams.get_mut(&owner) else { continue };
             for (call, version, record) in records {
-                if stream.records.get(&call).is_none_or(|(known, _)| *known < version) {
+                let is_proven = stream.proofs.iter().all(|held| held.contains(&call));
+                if is_proven && stream.records.get(&call).is_none_or(|(known, _)| *known < version) {
                     stream.records.insert(call, (version, record));
                 }
             }
-        }
-        for stream in streams.values_mut() {
-            let Gathered { records, journal, proofs, .. } = stream;
-            let is_here = |call: &CallId| journal.as_ref().is_some_and(|journal| journal.contains(call));
-            records.retain(|call, _| is_here(call) || proofs.iter().all(|held| held.contains(call)));
         }
         streams
     }
@@ -329,30 +324,50 @@ mod tests {
             earlier: vec![(one("a"), claim("b", &["b"], 8))],
             sources: vec![one("a"), one("b")],
         };
-        let copies = vec![copy("a", 8, &[(x, 3, "of a")]), copy("b", u64::MAX, &[])];
+        let copies = vec![copy("a", 8, &[(x, 3, "of a")]), Copy::of_journal(one("b"), Vec::new())];
         assert_eq!(told(&inheritance.shares(next, copies.clone())), [("of a", 2, false)]);
         let asked = copies.into_iter().chain([copy("b", 7, &[(x, 1, "of b")])]).collect();
-        assert_eq!(told(&inheritance.shares(next, asked)), [("of b", 1, true)]);
+        assert_eq!(told(&inheritance.shares(next, asked)), [("of a", 2, false)]);
+    }
+
+    #[test]
+    fn what_fell_to_others_meanwhile_is_not_at_home() {
+        let run = |run| Incarnation { run, ..one("a") };
+        let by = |by: Incarnation| Claim {
+            by,
+            round: 0,
+            heirs: vec![Heir { member: by, free: 1 }],
+            through: 3,
+            stale: false,
+        };
+        let mut inheritance = Inheritance {
+            of: run(5),
+            epoch: 40,
+            claim: by(run(7)),
+            earlier: vec![(run(1), by(run(3))), (run(3), by(run(5)))],
+            sources: vec![run(1), run(3), run(5)],
+        };
+        let at_home =
+            |inheritance: &Inheritance| [1, 3, 5].map(|one| inheritance.is_at_home(run(0).node, run(one)));
+        assert_eq!(at_home(&inheritance), [true, true, true]);
+        assert!(!inheritance.is_at_home(one("b").node, run(5)));
+        inheritance.earlier = vec![(run(1), by(run(3))), (run(3), by(one("b"))), (one("b"), by(run(5)))];
+        assert_eq!(at_home(&inheritance), [false, false, true], "b may have gone on with them");
+        inheritance.claim = by(one("b"));
+        assert_eq!(at_home(&inheritance), [false; 3]);
     }
 
     #[test]
     fn what_goes_on_at_home_is_whole_by_its_journal() {
-        let [x, _] = calls();
+        let [x, y] = calls();
         let next = Incarnation { run: 5, ..one("a") };
         let heirs = vec![Heir { member: next, free: 1 }];
         let claim = Claim { by: next, round: 0, heirs, through: u64::MAX, stale: false };
         let own = Inheritance { claim, ..of_a(&[]) };
-        let journal = |records: &[_]| copy("a", u64::MAX, records);
+        let journal = |records: &[_]| Copy::of_journal(one("a"), copy("a", 0, records).records);
         assert_eq!(told(&own.shares(next, vec![journal(&[(x, 3, "x3")])])), [("x3", 1, false)]);
-        let (behind, far) = (copy("a", 7, &[(x, 2, "x2")]), copy("a", 8, &[(x, 3, "x3")]));
-        // The journal was not done with it: taken, and doubted.
-        let copies = vec![journal(&[]), far, behind.clone()];
-        assert_eq!(told(&own.shares(next, copies)), [("x3", 1, true)]);
-        // It has ended: the mirror that is farthest knows.
-        let copies = vec![journal(&[]), copy("a", 9, &[]), behind.clone()];
-        assert!(own.shares(next, copies).is_empty());
-        // What the journal has is taken, whoever lacks it.
-        let copies = vec![journal(&[(x, 4, "x4")]), copy("a", 9, &[]), behind];
-        assert_eq!(told(&own.shares(next, copies)), [("x4", 1, false)]);
+        // What mirrors have beyond it was never acted upon.
+        let copies = vec![journal(&[(x, 3, "x3")]), copy("a", 9, &[(x, 4, "x4"), (y, 1, "y1")])];
+        assert_eq!(told(&own.shares(next, copies)), [("x3", 1, false)]);
     }
 }

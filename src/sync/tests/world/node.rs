@@ -491,9 +491,9 @@ impl World {
     /// What its journal holds of an earlier incarnation.
     pub(super) fn journalled(&self, node: usize, owner: Incarnation) -> Copy<Record> {
         let records = self.nodes[node].journal.iter().filter(|(_, journalled)| journalled.owner == owner);
-        let records = records
-            .map(|(call, journalled)| (*call, journalled.version, journalled.record.clone()))
-            .collect();
-        Copy { owner, held: Some(u64::MAX), records }
+        let record = |(call, journalled): (&CallId, &Journalled)| {
+            (*call, journalled.version, journalled.record.clone())
+        };
+        Copy::of_journal(owner, records.map(record).collect())
     }
 }

@@ -62,9 +62,7 @@ impl World {
         }
         let mut copies: Vec<Copy<Record>> = Vec::new();
         for stream in inheritance.streams() {
-            let is_own = stream.node == me.node
-                && inheritance.claim_on(stream).is_some_and(|claim| claim.by.node == me.node);
-            if is_own {
+            if inheritance.is_at_home(me.node, stream) {
                 copies.push(self.journalled(node, stream));
             }
             let whom = (0..self.nodes.len()).filter(|other| *other == node || self.can_pull(node, *other));
