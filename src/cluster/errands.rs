@@ -69,11 +69,13 @@ pub(super) struct Constants {
 impl Constants {
     /// Registers a new incarnation, for as long as it takes; when its key was asked for, and the key.
     pub(super) async fn register(&self) -> (Timestamp, Key) {
+        // A member that was never here had its journal elsewhere.
+        let is_new = self.role == Role::Instance && !self.seen.exists();
         for attempt in 0_u32.. {
             let asked = boottime();
             let registered = async {
                 let one = self.engine.ticket(self.node).await?;
-                self.engine.register(one, self.role, &self.known.holding()).await
+                self.engine.register(one, self.role, &self.known.holding(), is_new).await
             };
             match registered.await {
                 Ok(key) => {

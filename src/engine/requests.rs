@@ -89,13 +89,20 @@ impl Engine {
     }
 
     /// Writes the key of a new incarnation, and claims with it what is left of its node's earlier ones: whoever asks
-    /// for this holds the lock of the node's journal, so that they are dead. To ask again for the same one is safe.
+    /// for this holds the lock of the node's journal, so that they are dead. `stale`: that journal is not theirs, so that
+    /// their calls are to be had from mirrors. To ask again for the same one is safe.
     ///
     /// # Errors
     /// If the engine is away or refuses.
-    pub async fn register(&self, one: Incarnation, role: Role, terms: &Terms) -> Result<Key, EngineError> {
+    pub async fn register(
+        &self,
+        one: Incarnation,
+        role: Role,
+        terms: &Terms,
+        stale: bool,
+    ) -> Result<Key, EngineError> {
         let heirs = vec![Heir { member: one, free: 1 }];
-        let claim = Claim { by: one, round: 0, heirs, through: u64::MAX, stale: false };
+        let claim = Claim { by: one, round: 0, heirs, through: u64::MAX, stale };
         loop {
             let listed = self.list().await?;
             if let Some(key) = listed.keys.get(&one) {

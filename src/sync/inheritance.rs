@@ -114,12 +114,13 @@ impl Inheritance {
     }
 
     /// Whether the next incarnation of the owner itself goes on, on this node, at once or over others that went on at home:
-    /// it has all that was saved in its journal.
+    /// it has all that was saved in its journal. Whose claim is stale has a new disk.
     #[must_use]
     pub fn is_at_home(&self, node: NodeId, owner: Incarnation) -> bool {
         let mut one = owner;
         for _ in 0..=self.earlier.len() {
-            match self.claim_on(one).filter(|claim| one.node == node && claim.by.node == node) {
+            let is_home = |claim: &&Claim| one.node == node && claim.by.node == node && !claim.stale;
+            match self.claim_on(one).filter(is_home) {
                 Some(_) if one == self.of => return true,
                 Some(claim) => one = claim.by,
                 None => return false,
@@ -353,6 +354,8 @@ mod tests {
         assert!(!inheritance.is_at_home(one("b").node, run(5)));
         inheritance.earlier = vec![(run(1), by(run(3))), (run(3), by(one("b"))), (one("b"), by(run(5)))];
         assert_eq!(at_home(&inheritance), [false, false, true], "b may have gone on with them");
+        inheritance.claim.stale = true;
+        assert_eq!(at_home(&inheritance), [false; 3], "its journal is lost");
         inheritance.claim = by(one("b"));
         assert_eq!(at_home(&inheritance), [false; 3]);
     }

@@ -27,6 +27,10 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 
 impl World {
     fn start() -> Self {
+        Self::with_promise(PROMISE_MS)
+    }
+
+    fn with_promise(ms: u64) -> Self {
         let dir = TempDir::new().unwrap();
         let etcd = Etcd::one();
         init(&dir.path().join("keys"), &NAMES.map(|name| name.parse::<NodeId>().unwrap())).unwrap();
@@ -36,7 +40,7 @@ impl World {
         let mut world = Self { dir, etcd, members: BTreeMap::new() };
         for name in NAMES {
             let text = format!(
-                "[data]\ndir = \"{name}\"\n[cluster]\nname = \"{name}\"\ndir = \"keys/{name}\"\npromise = \"{PROMISE_MS}ms\"\nmembers = {{ {} }}\n\
+                "[data]\ndir = \"{name}\"\n[cluster]\nname = \"{name}\"\ndir = \"keys/{name}\"\npromise = \"{ms}ms\"\nmembers = {{ {} }}\n\
                  [cluster.engine]\nendpoints = [\"http://127.0.0.1:{}\"]\nnamespace = \"test\"\n",
                 addresses.join(", "),
                 world.etcd.clients[0]
@@ -54,8 +58,17 @@ impl World {
         Path::new(self.dir.path()).join(format!("{name}.toml"))
     }
 
+    /// Starts a member; if it runs, it is killed first.
     fn run(&mut self, name: &'static str) {
+        self.members.remove(name);
         self.members.insert(name, Member::start(name, &self.settings(name)));
+    }
+
+    /// A member's machine is gone, and another one with an empty disk takes its name and place.
+    fn replace(&mut self, name: &'static str) {
+        self.members.remove(name);
+        std::fs::remove_dir_all(self.dir.path().join(name)).unwrap();
+        self.run(name);
     }
 
     fn member(&mut self, name: &str) -> &mut Member {
@@ -186,4 +199,22 @@ async fn a_member_that_was_stopped_is_silent_before_others_speak_and_comes_back(
     assert!(!taken.is_empty());
     taken.extend(calls(&world.member("c").until("took a#")));
     assert!(of_a.iter().all(|(call, text)| taken.get(call) == Some(text)), "{taken:?}");
+}
+
+/// It claims its own calls, before anybody missed it, and its journal has none of them: the mirrors have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_comes_back_with_an_empty_disk_has_its_calls_from_the_mirrors() {
+    let mut world = tokio::task::spawn_blocking(|| World::with_promise(5_000)).await.unwrap();
+    let mut claimed = claims(world.etcd.engine().await);
+    let saved = world.save("a", 20);
+    world.replace("a");
+    let taken = calls(&world.member("a").until("took a#"));
+    assert_eq!(taken, saved);
+    let (of, claim) = claimed.recv().await.unwrap();
+    assert!(of.starts_with("a#") && claim.stale && claim.by.node.as_str() == "a", "{of} {claim:?}");
+    // It has a disk now: what it saves there is enough for the next one.
+    world.member("a").until("mirrored");
+    world.run("a");
+    let (of, claim) = claimed.recv().await.unwrap();
+    assert!(of.starts_with("a#") && !claim.stale && claim.by.node.as_str() == "a", "{of} {claim:?}");
 }

@@ -21,7 +21,7 @@ fn terms() -> Terms {
 
 async fn register(engine: &Engine, node: &str) -> Key {
     let one = engine.ticket(node.parse().unwrap()).await.unwrap();
-    engine.register(one, Role::Instance, &terms()).await.unwrap()
+    engine.register(one, Role::Instance, &terms(), false).await.unwrap()
 }
 
 fn claim(by: &Key, target: &Key, heirs: &[&Key]) -> Transaction {
@@ -98,7 +98,7 @@ async fn incarnations_are_named_claimed_and_released() {
     let nobody = Incarnation { run: 1, ..a.incarnation };
     assert_eq!(engine.read(nobody).await.unwrap(), None);
     // To register the same one again changes nothing.
-    assert_eq!(engine.register(a.incarnation, Role::Instance, &terms()).await.unwrap(), a);
+    assert_eq!(engine.register(a.incarnation, Role::Instance, &terms(), false).await.unwrap(), a);
 
     // As of another revision, or with a successor that is not alive, nothing is written.
     let late = Transaction { revision: a.revision - 1, ..claim(&b, &a, &[&b, &c]) };
@@ -251,7 +251,7 @@ async fn the_leader_dies_and_everything_goes_on() {
     let b = loop {
         let named = engine.ticket("b".parse().unwrap()).await;
         if let Ok(one) = named
-            && let Ok(key) = engine.register(one, Role::Instance, &terms()).await
+            && let Ok(key) = engine.register(one, Role::Instance, &terms(), false).await
         {
             break key;
         }
@@ -295,9 +295,9 @@ async fn without_an_answer_it_is_read_what_came_of_it() {
     // A registration whose answer was lost is found, not done again.
     let one = engine.ticket("c".parse().unwrap()).await.unwrap();
     proxy.lose_answers();
-    assert!(engine.register(one, Role::Instance, &terms()).await.is_err());
+    assert!(engine.register(one, Role::Instance, &terms(), false).await.is_err());
     proxy.mend();
-    let key = engine.register(one, Role::Instance, &terms()).await.unwrap();
+    let key = engine.register(one, Role::Instance, &terms(), false).await.unwrap();
     assert_eq!((key.incarnation, is_alive(Some(&key))), (one, true));
     // A second endpoint answers in place of one that is silent, within the time of one question.
     proxy.lose_answers();

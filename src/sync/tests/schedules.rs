@@ -422,3 +422,15 @@ fn a_witness_decides_and_carries_nothing() {
     assert!(is_taken_over(&world, &calls, &[1]) && world.speaks_for(2).is_empty());
     ends_well(world, 4_000);
 }
+
+/// A machine comes back with a new disk, as the same node, before it is missed: what mirrors hold counts.
+#[test]
+fn a_new_disk_before_anybody_missed_the_old_one() {
+    let mut world = three();
+    let (one, calls) = (world.incarnation(0), world.speaks_for(0));
+    world.begin(0, Fault::Kill { node: 0, again: Some(50), host: true });
+    world.renew_disk(0);
+    world.until(3_000);
+    assert!(world.incarnation(0) > one && is_taken_over(&world, &calls, &[0]));
+    ends_well(world, 4_000);
+}

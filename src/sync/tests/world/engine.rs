@@ -247,7 +247,8 @@ impl World {
         let olds = self.engine.keys.values().filter(|key| key.incarnation.node == id);
         let olds = olds.filter(|key| self.engine.is_alive(key.incarnation)).cloned();
         let heirs = vec![Heir { member: incarnation, free: 1 }];
-        let claim = Claim { by: incarnation, round: 0, heirs, through: u64::MAX, stale: false };
+        let stale = std::mem::take(&mut self.nodes[node].has_new_disk);
+        let claim = Claim { by: incarnation, round: 0, heirs, through: u64::MAX, stale };
         let claimed = Ownership::Claimed(claim);
         let claims = olds.map(|old| Key { revision, ownership: claimed.clone(), ..old });
         let keys = [key.clone()].into_iter().chain(claims).collect();

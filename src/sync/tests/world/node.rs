@@ -134,6 +134,7 @@ pub(super) struct Node {
     pub(super) hung: bool,
     unfinished: Vec<Work>,
     pub(super) journal: BTreeMap<CallId, Journalled>,
+    pub(super) has_new_disk: bool,
     pub(super) usage: Usage,
     pub(super) disk: Disk,
 }
@@ -154,6 +155,7 @@ impl Node {
             hung: false,
             unfinished: Vec::new(),
             journal: BTreeMap::new(),
+            has_new_disk: false,
             usage,
             disk: Disk::default(),
         }
@@ -486,6 +488,13 @@ impl World {
             process.unwritten.clear();
         }
         self.notify(Notice::Drops(node));
+    }
+
+    /// A machine that is down gets a new disk.
+    pub(in crate::sync::tests) fn renew_disk(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.journal.clear();
+        node.has_new_disk = true;
     }
 
     /// What its journal holds of an earlier incarnation.
