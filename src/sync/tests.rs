@@ -206,6 +206,15 @@ fn t_becomes_shorter_and_longer_and_no_two_send() {
     assert_met(seeds, &cover, &CHANGED, &[]);
 }
 
+/// What must have happened where disks are new.
+const RENEWED: [&str; 4] = ["kill", "new disk", "taken as stale", "taken over"];
+
+#[test]
+fn machines_come_back_with_new_disks_and_no_two_send() {
+    let Some((seeds, cover)) = every(4 * FEW, |seed| Scenario::of(seed).with_new_disks()) else { return };
+    assert_met(seeds, &cover, &RENEWED, &[]);
+}
+
 /// What must have happened to requests.
 const PLACED: [&str; 14] = [
     "control",

@@ -17,7 +17,7 @@ use crate::{Seen, Worlds, is_noticed};
 const SEEDS: u64 = 250;
 
 /// What must have befallen members in them.
-const BEFELL: [&str; 28] = [
+const BEFELL: [&str; 29] = [
     "broken link",
     "claim by a witness",
     "cut",
@@ -39,6 +39,7 @@ const BEFELL: [&str; 28] = [
     "journal alone",
     "kill",
     "lost claim",
+    "new disk",
     "pause",
     "pull",
     "rejoin",
@@ -89,7 +90,9 @@ impl Scenario {
         }
         scenario.second_us = dice.one_in(3).then(|| dice.below(80_000));
         let one_more = scenario.second_us.is_some();
-        scenario.members = Some(if one_more { members.not_strict() } else { members });
+        let members = if one_more { members.not_strict() } else { members };
+        let is_replaced = Dice::new(seed ^ 0x0D15).one_in(6);
+        scenario.members = Some(if is_replaced { members.with_new_disks() } else { members });
         scenario
     }
 }

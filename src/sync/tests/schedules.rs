@@ -429,7 +429,7 @@ fn a_new_disk_before_anybody_missed_the_old_one() {
     let mut world = three();
     let (one, calls) = (world.incarnation(0), world.speaks_for(0));
     world.begin(0, Fault::Kill { node: 0, again: Some(50), host: true });
-    world.renew_disk(0);
+    world.begin(1, Fault::NewDisk { node: 0 });
     world.until(3_000);
     assert!(world.incarnation(0) > one && is_taken_over(&world, &calls, &[0]));
     ends_well(world, 4_000);

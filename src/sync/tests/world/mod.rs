@@ -234,6 +234,7 @@ impl World {
         self.say(|_| format!("{fault:?}"));
         match fault {
             Fault::Kill { node, again, host } => self.kill(node, again, host),
+            Fault::NewDisk { node } => self.renew_disk(node),
             Fault::Pause { node } => {
                 self.judge.hit("pause");
                 self.nodes[node].paused = true;
@@ -290,6 +291,7 @@ impl World {
             Fault::Hang { node } => self.turn_again(node),
             Fault::Drain { node } => self.drains(node, false),
             Fault::Kill { .. }
+            | Fault::NewDisk { .. }
             | Fault::Cut { .. }
             | Fault::Engine { .. }
             | Fault::Drift { .. }

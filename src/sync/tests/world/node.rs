@@ -491,10 +491,13 @@ impl World {
     }
 
     /// A machine that is down gets a new disk.
-    pub(in crate::sync::tests) fn renew_disk(&mut self, node: usize) {
+    pub(super) fn renew_disk(&mut self, node: usize) {
         let node = &mut self.nodes[node];
-        node.journal.clear();
-        node.has_new_disk = true;
+        if node.process.is_none() {
+            node.journal.clear();
+            node.has_new_disk = true;
+            self.judge.hit("new disk");
+        }
     }
 
     /// What its journal holds of an earlier incarnation.

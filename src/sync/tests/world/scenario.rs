@@ -61,6 +61,8 @@ pub(in crate::sync::tests) enum Ill {
 pub(in crate::sync::tests) enum Fault {
     /// A process dies; it is started again after so many ms, or never. Of a host that dies, nobody is told.
     Kill { node: usize, again: Option<u64>, host: bool },
+    /// A machine that is down gets a new disk.
+    NewDisk { node: usize },
     /// A process is stopped.
     Pause { node: usize },
     /// What one sends to another is lost.
@@ -201,6 +203,17 @@ impl Scenario {
             scenario.faults.push(Event { at, until, fault: Fault::Drain { node: dice.index(nodes) } });
         }
         scenario
+    }
+
+    /// The same world, in which machines come back with a new disk.
+    pub(crate) fn with_new_disks(mut self) -> Self {
+        let renewed = |&Event { at, fault, .. }: &Event| {
+            let Fault::Kill { node, again: Some(_), .. } = fault else { return None };
+            Some(Event { at: at + 1, until: at + 2, fault: Fault::NewDisk { node } })
+        };
+        let renewed: Vec<Event> = self.faults.iter().filter_map(renewed).collect();
+        self.faults.extend(renewed);
+        self
     }
 
     /// The same world, in which T changes too.
