@@ -9,6 +9,7 @@
 mod asking;
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -376,6 +377,11 @@ impl Cluster {
         let mut instances = self.members.iter().filter(named).filter(|member| !member.is_witness());
         let unknown = instances.find(|member| !machine::until(SOON, || is_known(&self.listed(member.name))));
         assert!(unknown.is_none(), "not all are ready and in time\n{}", self.said());
+    }
+
+    /// Where a member keeps what it has.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
     }
 
     /// `kill -9`; when it was, in seconds since 1970.

@@ -159,6 +159,29 @@ fn a_member_that_is_started_again_at_once_regains_its_calls() {
     assert!(told.len() == 1 && told[0].starts_with("BYE "), "nothing but the end is told: {told:#?}");
 }
 
+/// Another machine takes the name of one that died, before anybody missed that: it has the call from a mirror, and asks again.
+#[test]
+fn a_member_that_comes_back_with_an_empty_disk_goes_on_with_what_mirrors_hold() {
+    let consents = Speaker::new(101).voice(1_600).key('1', 160).voice(2_000).pcap();
+    let sipp =
+        Sipp::callee("follow.xml", &[("thinks", "0")], &[("keys.pcap", &consents), ("more.pcap", &is_42())]);
+    let promise = Duration::from_secs(8);
+    let mut cluster = Cluster::start(&["n1", "n2", "w1"], promise, &[("peer", sipp.port, "")]);
+    let capture = Capture::start(&cluster.traffic());
+    let call = cluster.call("n1", "peer");
+    cluster.until_asks("n1", &call, "age");
+    cluster.kill("n1");
+    std::fs::remove_dir_all(cluster.data("n1")).unwrap();
+    cluster.run("n1");
+    cluster.until_talks("n1", &call);
+    let outcome = cluster.outcome("n1", &call);
+    outcome.assert_complete(42, "42");
+    assert_eq!(outcome.response("consent")["value"], "yes", "what was said before counts");
+    sipp.finish();
+    let wire = capture.stop();
+    assert!(sent(&wire, &cluster.host("n2")).is_empty(), "nobody else spoke");
+}
+
 /// When all others stand still nobody can promise: the instance is silent, wins its own key back when they are there
 /// again, and goes on with its calls at the same address.
 #[test]
