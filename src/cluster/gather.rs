@@ -58,8 +58,7 @@ fn held_here(table: &Table, inheritance: &Inheritance) -> Copies {
 }
 
 fn copy(owner: Incarnation, held: Option<u64>, records: Vec<Copied>) -> Copy<Copied> {
-    let version = |saved: &Copied| (saved.epoch, saved.revision);
-    let records = records.into_iter().map(|saved| (saved.call_id, version(&saved), saved)).collect();
+    let records = records.into_iter().map(|saved| (saved.call_id, saved.version(), saved)).collect();
     Copy { owner, held, records }
 }
 

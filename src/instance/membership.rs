@@ -196,8 +196,7 @@ impl Membership {
         let known: BTreeMap<CallId, (Epoch, Revision)> =
             own.iter().flat_map(|(calls, _)| calls).map(|one| (one.call_id, one.saved)).collect();
         let is_wanted = |record: &Inherited| {
-            let version = (record.saved.epoch, record.saved.revision);
-            known.get(&record.saved.call_id).is_none_or(|known| *known < version)
+            known.get(&record.saved.call_id).is_none_or(|known| *known < record.saved.version())
         };
         let records: Vec<Inherited> = records.into_iter().filter(is_wanted).collect();
         let shares = Shares::of(1 + usize::from(own.is_some()), of, settled.clone());
@@ -261,12 +260,7 @@ impl Shares {
 
 fn read(records: Vec<Inherited>) -> Vec<node::Inherited> {
     let known: Vec<(u32, bool)> = records.iter().map(|record| (record.claims, record.stale)).collect();
-    let saved = records.into_iter().map(|Inherited { saved, .. }| SavedCall {
-        call_id: saved.call_id,
-        epoch: saved.epoch,
-        revision: saved.revision,
-        record: saved.record.unwrap_or_default().to_vec(),
-    });
+    let saved = records.into_iter().map(|record| SavedCall::from(record.saved));
     let calls = Earlier::read(saved.collect()).into_iter().zip(known);
     calls.map(|(earlier, (claims, stale))| node::Inherited { earlier, claims, stale }).collect()
 }

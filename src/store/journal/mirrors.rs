@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::frame::{Kind, OVERHEAD_BYTES};
 use super::lane::{AppendError, Batch, Pending};
+use super::replay::SavedCall;
 use crate::id::{CallId, Digest, Epoch, Revision};
 use crate::sync::{Durable, Incarnation, Stream};
 use crate::time::Timestamp;
@@ -35,6 +36,20 @@ pub struct Copied {
     pub revision: Revision,
     /// The record; `None`: the call is over, and its record can go.
     pub record: Option<Bytes>,
+}
+
+impl Copied {
+    /// Which save it is.
+    #[must_use]
+    pub const fn version(&self) -> (Epoch, Revision) {
+        (self.epoch, self.revision)
+    }
+}
+
+impl From<Copied> for SavedCall {
+    fn from(Copied { call_id, epoch, revision, record }: Copied) -> Self {
+        Self { call_id, epoch, revision, record: record.unwrap_or_default().to_vec() }
+    }
 }
 
 /// The changes of one append.

@@ -9,8 +9,7 @@ use super::starts::{Disk, Question, Reply, Starts};
 use super::{Clock, Event, Notice, World};
 use crate::id::{CallId, Digest, NodeId};
 use crate::sync::{
-    Copy, Holding, Incarnation, Inheritance, Input, Key, Member, Message, Output, Role, Stream, Usage,
-    Verdict,
+    Holding, Incarnation, Inheritance, Input, Key, Member, Message, Output, Role, Stream, Usage, Verdict,
 };
 use crate::time::Timestamp;
 
@@ -488,24 +487,5 @@ impl World {
             process.unwritten.clear();
         }
         self.notify(Notice::Drops(node));
-    }
-
-    /// A machine that is down gets a new disk.
-    pub(super) fn renew_disk(&mut self, node: usize) {
-        let node = &mut self.nodes[node];
-        if node.process.is_none() {
-            node.journal.clear();
-            node.has_new_disk = true;
-            self.judge.hit("new disk");
-        }
-    }
-
-    /// What its journal holds of an earlier incarnation.
-    pub(super) fn journalled(&self, node: usize, owner: Incarnation) -> Copy<Record> {
-        let records = self.nodes[node].journal.iter().filter(|(_, journalled)| journalled.owner == owner);
-        let record = |(call, journalled): (&CallId, &Journalled)| {
-            (*call, journalled.version, journalled.record.clone())
-        };
-        Copy::of_journal(owner, records.map(record).collect())
     }
 }

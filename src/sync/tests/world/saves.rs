@@ -1,11 +1,12 @@
-//! Saves and what waits for them: nothing that depends on one leaves before it is durable. And the calls that save.
+//! Saves and what waits for them: nothing that depends on one leaves before it is durable. And the calls that save, and
+//! what journals hold.
 
 use super::copies::{Record, Save};
 use super::node::{Deed, Journalled, Live, Process, Sends, Waiting, Work};
 use super::scenario::Switch;
 use super::{CALLS, Notice, World};
 use crate::id::{CallId, Epoch, Revision};
-use crate::sync::{Incarnation, Role, Standing};
+use crate::sync::{Copy, Incarnation, Role, Standing};
 
 impl World {
     // ── saves ──
@@ -211,5 +212,24 @@ impl World {
         let Some(mut live) = process.live.remove(&call) else { return };
         live.version.1.0 += 1;
         self.save(node, &Save { call, version: live.version, record: None }, Vec::new());
+    }
+
+    /// A machine that is down gets a new disk.
+    pub(super) fn renew_disk(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        if node.process.is_none() {
+            node.journal.clear();
+            node.has_new_disk = true;
+            self.judge.hit("new disk");
+        }
+    }
+
+    /// What its journal holds of an earlier incarnation.
+    pub(super) fn journalled(&self, node: usize, owner: Incarnation) -> Copy<Record> {
+        let records = self.nodes[node].journal.iter().filter(|(_, journalled)| journalled.owner == owner);
+        let record = |(call, journalled): (&CallId, &Journalled)| {
+            (*call, journalled.version, journalled.record.clone())
+        };
+        Copy::of_journal(owner, records.map(record).collect())
     }
 }
